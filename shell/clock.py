@@ -1,0 +1,113 @@
+"""Time, the only place that reads it. Everything else is given a `Clock` or a `now` in aware UTC.
+
+Durations are measured by `monotonic()`; New York exists only in `night_window`, a user's time zone only in `local_day`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+NEW_YORK = ZoneInfo("America/New_York")
+NIGHT_HOURS = 3
+MS = 1000
+
+
+class Clock(Protocol):
+    """Tells the time in aware UTC."""
+
+    def now(self) -> datetime: ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class VirtualClock:
+    """A clock that moves only when told to, and never backwards."""
+
+    def __init__(self, start: datetime) -> None:
+        self._now = require_utc(start)
+
+    def now(self) -> datetime:
+        return self._now
+
+    def advance_to(self, moment: datetime) -> None:
+        """Move to `moment`. Raises ValueError if that lies in the past."""
+        if require_utc(moment) < self._now:
+            raise ValueError(f"a virtual clock cannot go back from {self._now} to {moment}")
+        self._now = moment
+
+
+def monotonic() -> float:
+    """Seconds from an arbitrary origin, for durations and deadlines."""
+    return time.monotonic()
+
+
+def require_utc(moment: datetime) -> datetime:
+    """`moment` in UTC. Raises ValueError for a naive one, which has no meaning here."""
+    if moment.tzinfo is None:
+        raise ValueError(f"a time without a zone was given: {moment.isoformat()}")
+    return moment.astimezone(UTC)
+
+
+def to_ms(moment: datetime) -> int:
+    """Milliseconds since the epoch, exact for any aware datetime with millisecond precision."""
+    return round(require_utc(moment).timestamp() * MS)
+
+
+def from_ms(ms: int) -> datetime:
+    """The aware UTC datetime of `ms` milliseconds since the epoch."""
+    return datetime.fromtimestamp(ms / MS, UTC)
+
+
+def parse_moment(text: str) -> datetime:
+    """An ISO date or datetime, UTC when it names no zone. Raises ValueError with the offending text."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date (2023-03-01) or time (2023-03-01T00:05:00Z)") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def local_day(moment: datetime, zone: ZoneInfo) -> date:
+    """The calendar day of `moment` in a user's time zone."""
+    return require_utc(moment).astimezone(zone).date()
+
+
+def local_moment(day: date, hour: int, minute: int, zone: ZoneInfo) -> datetime:
+    """The UTC instant at which a wall clock in `zone` shows hour:minute on `day` (the first one when it shows it twice)."""
+    return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """One orchestration window, named by its New York date: 00:00-03:00 there, so 2 or 4 hours long when clocks change."""
+
+    day: date
+    begins: datetime
+    ends: datetime
+
+    def contains(self, moment: datetime) -> bool:
+        return self.begins <= moment < self.ends
+
+
+def night_window(day: date) -> Night:
+    """The window of the New York date `day`, edges in UTC."""
+    return Night(day, local_moment(day, 0, 0, NEW_YORK), local_moment(day, NIGHT_HOURS, 0, NEW_YORK))
+
+
+def next_night(after: datetime) -> Night:
+    """The first night that begins strictly after `after`."""
+    day = local_day(after, NEW_YORK)
+    night = night_window(day)
+    while night.begins <= after:
+        day += timedelta(days=1)
+        night = night_window(day)
+    return night

@@ -1,0 +1,1 @@
+"""The order life cycle and its journal."""

@@ -1,0 +1,1 @@
+"""The strategy host: policy (wall 1), lockdown (wall 2), the child process, and its supervisor."""

@@ -1,0 +1,1 @@
+"""Market data: tiers, pairs, the book every engine reads, the candle store, history and synthetic markets."""

@@ -1,0 +1,199 @@
+"""The ledger: cash, positions and results as immutable values; one function per fact that changes them (D12 ring-fence).
+
+It knows only the capital allocated to it and the coins it bought itself. Everything else in an account is external: it cannot
+be expressed here, so it can never be sold or counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from types import MappingProxyType
+
+from shell.contract import Intent
+from shell.errors import Fatal
+from shell.money import NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
+from shell.orders import Fill, Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A holding from first entry to flat. `cost` and `proceeds` exclude fees; `fees` are those paid on it so far.
+
+    `entered_qty` is all that was bought since it was flat, `qty` what is left of it.
+    """
+
+    symbol: str
+    qty: BaseQty
+    entered_qty: BaseQty
+    cost: QuoteAmount
+    proceeds: QuoteAmount
+    fees: QuoteAmount
+    stop_loss: Price | None
+    take_profit: Price | None
+    horizon: Intent
+    opened_at: datetime
+    version: str
+    tag: str = ""
+
+    @property
+    def avg_entry(self) -> Price:
+        return Price.average(self.cost, self.entered_qty)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeClosed:
+    """One completed trade, entry to flat. `pnl` is net of all fees."""
+
+    trade_id: str
+    book: str
+    version: str
+    symbol: str
+    qty: BaseQty
+    cost: QuoteAmount
+    proceeds: QuoteAmount
+    fees: QuoteAmount
+    horizon: Intent
+    opened_at: datetime
+    closed_at: datetime
+    exit_purpose: str
+    tag: str = ""
+
+    @property
+    def pnl(self) -> QuoteAmount:
+        return self.proceeds - self.cost - self.fees
+
+    @property
+    def entry_price(self) -> Price:
+        return Price.average(self.cost, self.qty)
+
+    @property
+    def exit_price(self) -> Price:
+        return Price.average(self.proceeds, self.qty)
+
+    @property
+    def pnl_pct(self) -> float:
+        return float(self.pnl.ratio(self.cost))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapitalEvent:
+    """Money allocated to the system or taken from it: never P&L, never drawdown."""
+
+    amount: QuoteAmount
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ledger:
+    """The state after all facts so far. `capital` is all that was ever allocated, net; P&L is measured against it."""
+
+    cash: QuoteAmount = NO_MONEY
+    capital: QuoteAmount = NO_MONEY
+    fees_paid: QuoteAmount = NO_MONEY
+    realised_pnl: QuoteAmount = NO_MONEY
+    positions: Mapping[str, Position] = field(default_factory=lambda: MappingProxyType({}))
+    trades_closed: int = 0
+    consecutive_losses: int = 0
+
+
+def apply_capital(ledger: Ledger, event: CapitalEvent) -> Ledger:
+    """Allocate (positive) or withdraw (negative) capital. Raises Fatal if more would be withdrawn than there is cash."""
+    cash = ledger.cash + event.amount
+    if cash < NO_MONEY:
+        raise Fatal(f"a withdrawal of {-event.amount} exceeds the cash of {ledger.cash}")
+    return replace(ledger, cash=cash, capital=ledger.capital + event.amount)
+
+
+def apply_fill(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
+    """Book one execution. Returns the new ledger and, when it leaves the position flat, the completed trade.
+
+    Raises Fatal for a sale of more than is held: the shell never shorts, so this is a broken invariant.
+    """
+    if fill.side is Side.BUY:
+        return _apply_buy(ledger, fill), None
+    return _apply_sell(ledger, fill)
+
+
+def with_protection(ledger: Ledger, symbol: str, stop_loss: Price | None, take_profit: Price | None) -> Ledger:
+    """Replace the stop and target of an open position."""
+    position = replace(ledger.positions[symbol], stop_loss=stop_loss, take_profit=take_profit)
+    return replace(ledger, positions=_put(ledger.positions, symbol, position))
+
+
+def equity(ledger: Ledger, prices: Mapping[str, Price]) -> QuoteAmount:
+    """Cash plus every position at the price given for it, before exit fees. Raises KeyError for an unpriced position."""
+    total = ledger.cash
+    for symbol, position in ledger.positions.items():
+        total = total + position.qty.times(prices[symbol])
+    return total
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquityMarks:
+    """The reference points that loss limits are measured from: persisted, adjusted by capital events, rolled each day.
+
+    `day_start` is the equity at the first mark of local day `day`; `peak` the highest equity since the last lifted drawdown
+    halt; both move by the amount of every capital event, so a deposit is neither a gain nor a cover for a loss.
+    """
+
+    day: date
+    day_start: QuoteAmount
+    peak: QuoteAmount
+    trades_today: int = 0
+
+
+def _apply_buy(ledger: Ledger, fill: Fill) -> Ledger:
+    cash = ledger.cash - fill.cost - fill.fee
+    if cash < NO_MONEY:
+        raise Fatal(f"buying {fill.qty} {fill.symbol} for {fill.cost} would leave cash of {cash}")
+    held = ledger.positions.get(fill.symbol)
+    intent = fill.intent
+    if held is None:
+        position = Position(
+            symbol=fill.symbol, qty=fill.qty, entered_qty=fill.qty, cost=fill.cost, proceeds=NO_MONEY, fees=fill.fee,
+            stop_loss=intent.stop_loss, take_profit=intent.take_profit, horizon=intent.horizon,
+            opened_at=fill.filled_at, version=intent.version, tag=intent.tag,
+        )
+    else:
+        position = replace(
+            held, qty=held.qty + fill.qty, entered_qty=held.entered_qty + fill.qty, cost=held.cost + fill.cost,
+            fees=held.fees + fill.fee,
+            stop_loss=intent.stop_loss or held.stop_loss, take_profit=intent.take_profit or held.take_profit,
+        )
+    return replace(
+        ledger, cash=cash, fees_paid=ledger.fees_paid + fill.fee,
+        positions=_put(ledger.positions, fill.symbol, position),
+    )
+
+
+def _apply_sell(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
+    held = ledger.positions.get(fill.symbol)
+    if held is None or held.qty < fill.qty:
+        raise Fatal(f"sold {fill.qty} {fill.symbol} but the ledger holds {held.qty if held else NO_QTY}")
+    position = replace(
+        held, qty=held.qty - fill.qty, proceeds=held.proceeds + fill.cost, fees=held.fees + fill.fee
+    )
+    after = replace(
+        ledger, cash=ledger.cash + fill.cost - fill.fee, fees_paid=ledger.fees_paid + fill.fee
+    )
+    if position.qty:
+        return replace(after, positions=_put(after.positions, fill.symbol, position)), None
+    trade = TradeClosed(
+        trade_id=f"T-{fill.fill_id}", book=fill.intent.book, version=held.version, symbol=fill.symbol,
+        qty=position.entered_qty, cost=position.cost, proceeds=position.proceeds, fees=position.fees,
+        horizon=position.horizon, opened_at=position.opened_at, closed_at=fill.filled_at,
+        exit_purpose=fill.intent.purpose.value, tag=position.tag,
+    )
+    remaining = {symbol: held for symbol, held in after.positions.items() if symbol != fill.symbol}
+    lost = trade.pnl < NO_MONEY
+    return replace(
+        after, positions=MappingProxyType(remaining), realised_pnl=after.realised_pnl + trade.pnl,
+        trades_closed=after.trades_closed + 1, consecutive_losses=after.consecutive_losses + 1 if lost else 0,
+    ), trade
+
+
+def _put(positions: Mapping[str, Position], symbol: str, position: Position) -> Mapping[str, Position]:
+    return MappingProxyType({**positions, symbol: position})
