@@ -1,0 +1,1 @@
+"""Backtests: the history driver, metrics, overfitting statistics, and the independent check by `backtesting`."""

@@ -1,0 +1,97 @@
+"""What a backtest is given and what it answers, as values."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from shell.config import HostConfig, PaperConfig, RiskConfig
+from shell.money import QuoteAmount
+from shell.orders import Fill
+from shell.portfolio.ledger import TradeClosed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Candles by symbol, contract columns, sorted. `m5` is required; `h1` and `d1` may reach further back than it does."""
+
+    m5: Mapping[str, pl.DataFrame]
+    h1: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    d1: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    source: str = ""
+    real: bool = False
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self.m5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestSettings:
+    """The account and costs a backtest runs under."""
+
+    cash: QuoteAmount
+    paper: PaperConfig
+    risk: RiskConfig
+    zone: ZoneInfo
+    host: HostConfig = HostConfig()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """Figures from an equity curve and its trades. Ratios are annualised at 365 days from daily UTC returns; fractions."""
+
+    total_return_pct: float
+    max_drawdown_pct: float
+    sharpe: float
+    sortino: float
+    trades: int
+    win_rate: float
+    profit_factor: float
+    expectancy: float
+    fees: float
+    exposure_pct: float
+    buy_and_hold_return_pct: float
+    days: int
+    daily_sharpe: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquityCurve:
+    """Equity marked at each 5-minute close: times in ms, values in quote units."""
+
+    times_ms: NDArray[np.int64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestResult:
+    """One run. `bars` counts 5m bars x symbols; `equity_hash` covers every equity mark; `refusals` count codes."""
+
+    metrics: Metrics
+    fills: tuple[Fill, ...]
+    trades: tuple[TradeClosed, ...]
+    curve: EquityCurve
+    daily_returns: NDArray[np.float64]
+    final_value: QuoteAmount
+    equity_hash: str
+    bars: int
+    steps: int
+    signals: int
+    refusals: Counter[str]
+    faults: tuple[str, ...]
+    start: datetime
+    end: datetime
+    seconds: float
+    certified: bool

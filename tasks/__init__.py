@@ -1,0 +1,1 @@
+"""One file a step: thin, observable wrappers over the ShellClient and over pure code of the shell."""
