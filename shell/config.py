@@ -1,4 +1,8 @@
-"""Settings as frozen, typed objects, read once. Every duration carries its unit, every `_pct` is a fraction."""
+"""Settings as frozen, typed objects, read once. Every duration carries its unit, every `_pct` is a fraction.
+
+The defaults here are the shipped ones: `config/settings.toml` and `config/risk_limits.toml` spell them out. A field's
+description is what a person is told when its value is wrong; its bounds are checked when the files are read and here.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+_NO_TIME = timedelta(0)
+_DAY = timedelta(days=1)
+_COST_MAX = Decimal("0.1")
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -16,83 +24,167 @@ class _Section(BaseModel):
 class RiskConfig(_Section):
     """config/risk_limits.toml: hard limits, written by the user alone. Flat keys, every one optional in a file."""
 
-    max_trade_pct: Decimal = Field(default=Decimal("0.10"), gt=0, le=1)
-    default_trade_pct: Decimal = Field(default=Decimal("0.05"), gt=0, le=1)
-    max_position_pct: Decimal = Field(default=Decimal("0.25"), gt=0, le=1)
-    max_positions: int = Field(default=5, ge=1, le=100)
-    max_daily_loss_pct: Decimal = Field(default=Decimal("0.03"), gt=0, le=1)
-    max_daily_trades: int = Field(default=20, ge=1, le=10_000)
-    max_drawdown_pct: Decimal = Field(default=Decimal("0.15"), gt=0, le=1)
-    max_consecutive_losses: int = Field(default=8, ge=1, le=1000)
-    stale_price: timedelta = timedelta(minutes=10)
-    price_collar_pct: Decimal = Field(default=Decimal("0.05"), gt=0, le=1)
-    max_orders_per_minute: int = Field(default=10, ge=1, le=600)
-    duplicate_window: timedelta = timedelta(minutes=1)
-    rollback_daily_loss_pct: Decimal = Field(default=Decimal("0.02"), gt=0, le=1)
+    max_trade_pct: Decimal = Field(
+        default=Decimal("0.10"), gt=0, le=1, description="largest single opening order, of total value"
+    )
+    default_trade_pct: Decimal = Field(
+        default=Decimal("0.05"), gt=0, le=1, description="size of a signal that names none, of total value"
+    )
+    max_position_pct: Decimal = Field(
+        default=Decimal("0.25"), gt=0, le=1, description="largest holding of one coin, of total value"
+    )
+    max_positions: int = Field(default=5, ge=1, le=100, description="coins held at once")
+    max_daily_loss_pct: Decimal = Field(
+        default=Decimal("0.03"), gt=0, le=1, description="loss since a local day began that halts openings"
+    )
+    max_daily_trades: int = Field(default=20, ge=1, le=10_000, description="opening orders a local day")
+    max_drawdown_pct: Decimal = Field(
+        default=Decimal("0.15"), gt=0, le=1, description="fall from the highest total value that halts openings"
+    )
+    max_consecutive_losses: int = Field(
+        default=8, ge=1, le=1000, description="losing trades in a row that halt openings"
+    )
+    stale_price: timedelta = Field(
+        default=timedelta(minutes=10), gt=_NO_TIME, le=_DAY, description="age at which a price is too old to open on"
+    )
+    price_collar_pct: Decimal = Field(
+        default=Decimal("0.05"), gt=0, le=1, description="furthest a limit price may lie from the last price"
+    )
+    max_orders_per_minute: int = Field(default=10, ge=1, le=600, description="orders sent in any 60 seconds")
+    duplicate_window: timedelta = Field(
+        default=timedelta(minutes=1), ge=_NO_TIME, le=_DAY, description="time in which a repeated signal is a duplicate"
+    )
+    rollback_daily_loss_pct: Decimal = Field(
+        default=Decimal("0.02"), gt=0, le=1, description="loss of a day that rolls a freshly promoted version back"
+    )
+
+
+class PairCosts(_Section):
+    """Costs of one pair that differ from the rest; what is left out is as in [paper]."""
+
+    symbol: str = Field(default="", description="the pair, written BTC/USD")
+    slippage_pct: Decimal | None = Field(default=None, ge=0, le=_COST_MAX)
+    spread_pct: Decimal | None = Field(default=None, ge=0, le=_COST_MAX)
+    maker_fee_pct: Decimal | None = Field(default=None, ge=0, le=_COST_MAX)
+    taker_fee_pct: Decimal | None = Field(default=None, ge=0, le=_COST_MAX)
 
 
 class PaperConfig(_Section):
     """How paper fills are priced."""
 
-    slippage_pct: Decimal = Field(default=Decimal("0.0005"), ge=0, le=Decimal("0.1"))
-    spread_pct: Decimal = Field(default=Decimal("0.0004"), ge=0, le=Decimal("0.1"))
-    maker_fee_pct: Decimal = Field(default=Decimal("0.0025"), ge=0, le=Decimal("0.1"))
-    taker_fee_pct: Decimal = Field(default=Decimal("0.004"), ge=0, le=Decimal("0.1"))
+    slippage_pct: Decimal = Field(
+        default=Decimal("0.0005"), ge=0, le=_COST_MAX, description="how much worse than the quote a market order fills"
+    )
+    spread_pct: Decimal = Field(
+        default=Decimal("0.0004"), ge=0, le=_COST_MAX, description="distance between bid and ask where none is known"
+    )
+    maker_fee_pct: Decimal = Field(default=Decimal("0.0025"), ge=0, le=_COST_MAX, description="fee of a resting order")
+    taker_fee_pct: Decimal = Field(default=Decimal("0.004"), ge=0, le=_COST_MAX, description="fee of a market order")
+    limit_entry_expiry: timedelta = Field(
+        default=_DAY, gt=_NO_TIME, le=timedelta(days=30), description="age at which an unfilled entry is cancelled"
+    )
+    pairs: tuple[PairCosts, ...] = Field(default=(), description="pairs whose costs differ")
+
+    def for_symbol(self, symbol: str) -> PaperConfig:
+        """These costs as they hold for `symbol`."""
+        for pair in self.pairs:
+            if pair.symbol == symbol:
+                return self.model_copy(update=pair.model_dump(exclude={"symbol"}, exclude_none=True))
+        return self
 
 
 class AccountConfig(_Section):
-    quote: str = "USD"
-    starting_cash: Decimal = Field(default=Decimal(10_000), gt=0)
-    timezone: str = "America/New_York"
-    symbols: tuple[str, ...] = ("BTC/USD", "ETH/USD", "SOL/USD")
+    quote: str = Field(default="USD", pattern=r"^[A-Z][A-Z0-9]{1,9}$", description="the account currency, such as USD")
+    starting_cash: Decimal = Field(
+        default=Decimal(10_000), gt=0, le=Decimal(10**12), description="paper capital, in the account currency"
+    )
+    timezone: str = Field(default="America/New_York", description="IANA time zone of local days and of 23:55")
+    symbols: tuple[str, ...] = Field(
+        default=("BTC/USD", "ETH/USD", "SOL/USD"), min_length=1, max_length=50, description="the pairs to trade"
+    )
 
 
 class HostConfig(_Section):
-    call_timeout: timedelta = timedelta(seconds=10)
-    start_timeout: timedelta = timedelta(seconds=60)
-    max_consecutive_faults: int = Field(default=3, ge=1, le=100)
+    call_timeout: timedelta = Field(
+        default=timedelta(seconds=10), gt=_NO_TIME, le=timedelta(minutes=10), description="wall-clock limit of one call"
+    )
+    start_timeout: timedelta = Field(
+        default=timedelta(seconds=60), gt=_NO_TIME, le=timedelta(minutes=10), description="wall-clock limit of a start"
+    )
+    max_consecutive_faults: int = Field(
+        default=3, ge=1, le=100, description="faults in a row after which a version is rolled back"
+    )
 
 
 class OrchestratorConfig(_Section):
-    """`search_evaluations` are looks at the search segment a night (logged); `candidates_per_night` go on to selection."""
+    """`search_evaluations` looks a night at the search segment, logged; `candidates_per_night` go on to selection."""
 
-    candidates_per_night: int = Field(default=1, ge=0, le=10)
-    search_evaluations: int = Field(default=6, ge=1, le=500)
-    revisions_max: int = Field(default=2, ge=0, le=10)
-    paper_trials_max: int = Field(default=3, ge=1, le=3)
-    search_pct: Decimal = Field(default=Decimal("0.5"), gt=0, lt=1)
-    selection_pct: Decimal = Field(default=Decimal("0.35"), gt=0, lt=1)
-    history_days_min: int = Field(default=60, ge=10)
-    history_days_max: int = Field(default=240, ge=10)
+    candidates_per_night: int = Field(
+        default=1, ge=0, le=10, description="candidates scored a night; 0 searches nothing"
+    )
+    search_evaluations: int = Field(default=6, ge=1, le=500, description="backtests of a night's search")
+    revisions_max: int = Field(default=2, ge=0, le=10, description="revisions after a review's findings")
+    paper_trials_max: int = Field(default=3, ge=1, le=3, description="paper trials at once")
+    search_pct: Decimal = Field(
+        default=Decimal("0.5"), gt=0, lt=1, description="part of history to search on, the oldest"
+    )
+    selection_pct: Decimal = Field(
+        default=Decimal("0.35"), gt=0, lt=1, description="part of history candidates are scored on"
+    )
+    history_days_min: int = Field(
+        default=60, ge=10, le=3_650, description="days of history below which nothing is tried"
+    )
+    history_days_max: int = Field(default=240, ge=10, le=3_650, description="days of history used at most")
 
 
 class GateConfig(_Section):
-    """Thresholds of the gate (design section 6)."""
+    """Thresholds of the gate: every one must be met."""
 
-    min_trades: int = Field(default=10, ge=1)
-    min_days: int = Field(default=20, ge=2)
-    min_deflated_sharpe: float = Field(default=0.95, gt=0, lt=1)
-    max_drawdown_pct: float = Field(default=0.25, gt=0, le=1)
-    cost_stress: float = Field(default=2.0, ge=1)
+    min_trades: int = Field(default=10, ge=1, le=100_000, description="closed trades on the selection segment")
+    min_days: int = Field(default=20, ge=2, le=3_650, description="days of the selection segment")
+    min_deflated_sharpe: float = Field(
+        default=0.95, gt=0, lt=1, description="probability that the Sharpe ratio is above luck, given every trial"
+    )
+    max_drawdown_pct: float = Field(default=0.25, gt=0, le=1, description="fall from the highest value")
+    cost_stress: float = Field(default=2.0, ge=1, le=20, description="factor on all costs in the stress run")
+
+
+class VertexConfig(_Section):
+    project_id: str = Field(default="", description="the Google Cloud project")
+    region: str = Field(default="us-east5", description="the Google Cloud region")
+
+
+class AnthropicConfig(_Section):
+    """Nothing to set: the key is a secret, ANTHROPIC_API_KEY."""
 
 
 class AiConfig(_Section):
-    provider: Literal["local", "anthropic", "vertex"] = "local"
+    provider: Literal["local", "anthropic", "vertex"] = Field(default="local", description="who proposes candidates")
+    vertex: VertexConfig = VertexConfig()
+    anthropic: AnthropicConfig = AnthropicConfig()
 
 
 class TelegramConfig(_Section):
-    base_url: str = ""
-    owner_ids: tuple[int, ...] = ()
+    base_url: str = Field(
+        default="", pattern=r"^(https?://\S+)?$", description="address of the Bot API, empty for Telegram's own"
+    )
+    owner_ids: tuple[int, ...] = Field(
+        default=(), max_length=50, description="numeric ids of the people who may command"
+    )
 
 
 class LogConfig(_Section):
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
+    file_bytes_max: int = Field(
+        default=10_000_000, ge=10_000, le=10_000_000_000, description="size at which a log file is rotated, in bytes"
+    )
+    files_kept: int = Field(default=5, ge=1, le=1_000, description="rotated log files kept besides the current one")
 
 
 class Settings(_Section):
     """config/settings.toml, with the risk limits beside it."""
 
-    mode: Literal["paper", "live"] = "paper"
+    mode: Literal["paper", "live"] = Field(default="paper", description="whose money")
     account: AccountConfig = AccountConfig()
     paper: PaperConfig = PaperConfig()
     host: HostConfig = HostConfig()

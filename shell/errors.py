@@ -34,7 +34,7 @@ class BadInput(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake in a settings file: where it is, what was found, what is allowed."""
+    """One mistake in a settings file: where it is, what was found, what is allowed. Without a key, of the whole file."""
 
     file: str
     key: str
@@ -42,6 +42,8 @@ class Mistake:
     allowed: str
 
     def __str__(self) -> str:
+        if not self.key:
+            return f"{self.file}: {self.allowed}"
         return f"{self.file}: {self.key} = {self.value}: {self.allowed}"
 
 

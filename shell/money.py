@@ -11,6 +11,7 @@ from typing import Self
 
 # Products of two 18-digit quantities stay exact; the default context's 28 digits would round some of them silently.
 CONTEXT = Context(prec=50)
+AVERAGE_CONTEXT = Context(prec=18)
 ZERO = Decimal(0)
 
 
@@ -18,7 +19,7 @@ def decimal_of(value: float | int | str | Decimal) -> Decimal:
     """The Decimal that a person would write for `value` (a float by its shortest repr). Raises ValueError if not finite."""
     try:
         number = Decimal(repr(float(value))) if isinstance(value, float) else Decimal(value)
-    except InvalidOperation:
+    except (InvalidOperation, TypeError, ValueError):
         raise ValueError(f"{value!r} is not a number") from None
     if not number.is_finite():
         raise ValueError(f"{value!r} is not a finite number")
@@ -33,6 +34,12 @@ def plain(number: Decimal) -> str:
     return "0" if text in ("-0", "") else text
 
 
+def percent(fraction: Decimal) -> str:
+    """A fraction as a person reads it, to a hundredth of a percent: 0.0312 is "3.12 %". For sentences only."""
+    with localcontext(CONTEXT):
+        return f"{plain((fraction * 100).quantize(Decimal('0.01')))} %"
+
+
 class _Amount:
     """Shared arithmetic of one kind of amount: same kind with same kind, or scaled by a plain Decimal or int."""
 
@@ -42,7 +49,10 @@ class _Amount:
     def __init__(self, value: Decimal | int | str) -> None:
         if isinstance(value, float):
             raise TypeError("money is never a float: use decimal_of() where one enters")
-        object.__setattr__(self, "value", Decimal(value))
+        number = Decimal(value)
+        if not number.is_finite():
+            raise ValueError(f"{value} is not an amount: money is finite")
+        object.__setattr__(self, "value", number)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("amounts are immutable")
@@ -57,7 +67,7 @@ class _Amount:
         return type(self)(CONTEXT.subtract(self.value, self._same(other)))
 
     def __neg__(self) -> Self:
-        return type(self)(-self.value)
+        return type(self)(CONTEXT.minus(self.value))
 
     def scaled(self, factor: Decimal | int) -> Self:
         """This amount times a dimensionless factor."""
@@ -131,9 +141,8 @@ class Price(_Amount):
 
     @classmethod
     def average(cls, cost: QuoteAmount, qty: BaseQty) -> Price:
-        """The average price of `qty` bought for `cost`."""
-        with localcontext(CONTEXT):
-            return cls((cost.value / qty.value).quantize(Decimal("1e-12")))
+        """The average price of `qty` bought for `cost`, to 18 significant digits: a coin at 1e-9 keeps as many as one at 1e5."""
+        return cls(AVERAGE_CONTEXT.divide(cost.value, qty.value))
 
 
 def quantise(value: Decimal, step: Decimal, rounding: str = ROUND_DOWN) -> Decimal:

@@ -5,32 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any, Protocol
 
 from shell.backtest.result import BacktestSettings, History
 from shell.config import Settings
 from shell.host.port import StrategySource
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore
+from shell.trials.segments import Segment, SegmentName
 
-
-class SegmentName(str, Enum):
-    """The three disjoint segments of history (design section 6)."""
-
-    SEARCH = "search"
-    SELECTION = "selection"
-    VAULT = "vault"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    name: SegmentName
-    start: datetime
-    end: datetime
-
-    @property
-    def days(self) -> float:
-        return (self.end - self.start).total_seconds() / 86_400
+__all__ = [
+    "ActiveStrategy",
+    "Conformance",
+    "PaperTrial",
+    "Promotion",
+    "ScanOutcome",
+    "Segment",
+    "SegmentName",
+    "ShellClient",
+    "Status",
+    "VersionRow",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

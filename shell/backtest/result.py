@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from shell.config import HostConfig, PaperConfig, RiskConfig
+from shell.market.history import History
 from shell.money import QuoteAmount
 from shell.orders import Fill
 from shell.portfolio.ledger import TradeClosed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """Candles by symbol, contract columns, sorted. `m5` is required; `h1` and `d1` may reach further back than it does."""
-
-    m5: Mapping[str, pl.DataFrame]
-    h1: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    d1: Mapping[str, pl.DataFrame] = field(default_factory=dict)
-    source: str = ""
-    real: bool = False
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        return tuple(self.m5)
+__all__ = ["BacktestResult", "BacktestSettings", "EquityCurve", "History", "Metrics"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,12 @@ class Gateway(Protocol):
 
     def open_orders(self) -> Sequence[SubmittedOrder]: ...
 
+    def works_on(self, symbol: str) -> bool:
+        """True when an order of `symbol` could fill."""
+
+    def expire(self, now: datetime) -> None:
+        """Let orders whose time is over end. A live venue does so itself."""
+
     def on_price(self, symbol: str, price: Price, at: datetime) -> None:
         """A price was seen. A paper book matches against it; a live gateway ignores it."""
 

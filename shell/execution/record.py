@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shell.orders import ApprovedOrder, Fill, OrderUpdate, SignalAnswer, SubmittedOrder
-from shell.portfolio.ledger import CapitalEvent, Ledger, TradeClosed
+from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, TradeClosed
 from shell.risk.halts import Halt
 
 
@@ -42,6 +42,7 @@ class StepRecord:
     faults: list[str] = field(default_factory=list)
     protection_moved: list[str] = field(default_factory=list)
     ledger: Ledger | None = None
+    marks: EquityMarks | None = None
     equity: str = ""
 
     @property

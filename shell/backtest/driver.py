@@ -1,0 +1,147 @@
+"""The history driver: one certified backtest, the engine over recorded bars with the strategy in its host (D2, D3, D6).
+
+The parent owns history, engine, ledger and clock; the child is fed bars as they close, so its memory never holds the future.
+One fresh process a run: module globals of a strategy cannot carry anything from one window to the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from shell.backtest.metrics import buy_and_hold_return, compute_metrics, daily_returns
+from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve
+from shell.book_setup import fees_of, new_engine, pairs_of
+from shell.clock import MS, from_ms, monotonic, to_ms
+from shell.engine import Engine
+from shell.errors import DataError, StrategyFault, UsageError
+from shell.execution.record import StepRecord
+from shell.host.port import StrategyHost, StrategySource
+from shell.host.supervisor import HostedStrategy
+from shell.market.bars import Tier
+from shell.market.book import MarketBook, ReplayFeed, period_of
+from shell.market.history import History
+from shell.orders import ApprovedOrder, Fill, SignalAnswer
+from shell.portfolio.ledger import CapitalEvent, TradeClosed
+
+STEP = timedelta(minutes=5)
+BACKTEST_BOOK = "backtest"
+PROGRESS_EVERY_STEPS = 2_000
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(slots=True)
+class MemoryJournal:
+    """Keeps in memory what a backtest needs of its steps."""
+
+    fills: list[Fill] = field(default_factory=list)
+    trades: list[TradeClosed] = field(default_factory=list)
+    answers: list[SignalAnswer] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def write_ahead(self, orders: Sequence[ApprovedOrder]) -> None:
+        """Nothing leaves a backtest, so nothing needs to be known before it does."""
+
+    def record(self, step: StepRecord) -> None:
+        self.fills += step.fills
+        self.trades += step.trades
+        self.answers += step.answers
+        self.faults += step.faults
+
+
+def run_backtest(
+    source: StrategySource,
+    history: History,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    settings: BacktestSettings,
+    host: StrategyHost | None = None,
+    progress: Progress | None = None,
+    journal: MemoryJournal | None = None,
+) -> BacktestResult:
+    """Run `source` over `history` from `start` to `end` (default: all of it); earlier bars are warm-up.
+
+    Raises StrategyRejected when the strategy may not run, StrategyFault when it breaks `max_consecutive_faults` times in a
+    row, DataError when the window holds no bars, UsageError when it is reversed.
+    """
+    start, end = _window(history, start, end)
+    begun = monotonic()
+    kept = journal or MemoryJournal()
+    feed = ReplayFeed(history, history.symbols, start, end)
+    if len(feed) == 0:
+        raise DataError(f"there are no bars between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC")
+    exact = not settings.paper.slippage_pct
+    market = MarketBook(history.symbols, feed, spread_pct=0.0 if exact else float(settings.paper.spread_pct))
+    market.preload(history, start)
+    engine = new_engine(
+        book=BACKTEST_BOOK, version="candidate", market=market, host=host or HostedStrategy(source, settings.host),
+        journal=kept, paper=settings.paper, risk=settings.risk, host_config=settings.host, zone=settings.zone,
+        pairs=pairs_of(history), fees=fees_of(history.symbols, settings.paper),
+    )
+    try:
+        engine.add_capital(CapitalEvent(amount=settings.cash, at=start, reason="backtest capital"))
+        engine.start_host()
+        curve = _drive(engine, start, end, settings.host.max_consecutive_faults, progress)
+    finally:
+        engine.close()
+    return _result(engine, kept, curve, history, settings, start, end, len(feed), monotonic() - begun)
+
+
+def _window(history: History, start: datetime | None, end: datetime | None) -> tuple[datetime, datetime]:
+    first, last = period_of(history.m5.values())
+    start, end = start or first, min(end, last) if end else last
+    if start >= end:
+        raise UsageError(
+            f"the window from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC is empty; "
+            f"the history runs from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M}"
+        )
+    aligned = from_ms(-(-to_ms(start) // Tier.M5.ms) * Tier.M5.ms)
+    return aligned, end
+
+
+def _drive(
+    engine: Engine, start: datetime, end: datetime, faults_max: int, progress: Progress | None
+) -> EquityCurve:
+    step_ms = int(STEP.total_seconds() * MS)
+    slots = range(to_ms(start), to_ms(end) + 1, step_ms)
+    values = np.empty(len(slots))
+    for number, slot_ms in enumerate(slots):
+        # At the very end there is no later bar an order could fill in, so nothing is asked any more.
+        engine.step(from_ms(slot_ms), origin="backtest", scan=number + 1 < len(slots))
+        values[number] = float(engine.equity())
+        if engine.faults_in_row >= faults_max:
+            raise StrategyFault("error", f"the strategy failed {faults_max} times in a row: {engine.last_fault}")
+        if progress is not None and number % PROGRESS_EVERY_STEPS == 0:
+            progress(number, len(slots))
+    if progress is not None:
+        progress(len(slots), len(slots))
+    return EquityCurve(times_ms=np.array(slots, dtype=np.int64), values=values)
+
+
+def _result(
+    engine: Engine, kept: MemoryJournal, curve: EquityCurve, history: History, settings: BacktestSettings,
+    start: datetime, end: datetime, bars: int, seconds: float,
+) -> BacktestResult:
+    metrics = compute_metrics(
+        curve, kept.trades, fees_paid=float(engine.ledger.fees_paid), starting_cash=float(settings.cash),
+        buy_and_hold_return_pct=buy_and_hold_return(
+            history, start, end, taker_fee_pct=float(settings.paper.taker_fee_pct)
+        ),
+    )
+    digest = hashlib.sha256(curve.times_ms.tobytes() + curve.values.tobytes())
+    for fill in kept.fills:
+        digest.update(f"{fill.filled_at.isoformat()}|{fill.symbol}|{fill.side.value}|{fill.qty}|{fill.price}\n".encode())
+    return BacktestResult(
+        metrics=metrics, fills=tuple(kept.fills), trades=tuple(kept.trades), curve=curve,
+        daily_returns=daily_returns(curve), final_value=engine.equity(), equity_hash=digest.hexdigest(), bars=bars,
+        steps=len(curve.values), signals=len(kept.answers),
+        refusals=Counter(answer.code for answer in kept.answers if not answer.approved), faults=tuple(kept.faults),
+        start=start, end=end, seconds=seconds, certified=True,
+    )

@@ -1,0 +1,223 @@
+"""Figures of an equity curve and its trades: returns, drawdown, Sharpe, Sortino, trade statistics, buy-and-hold.
+
+Floats throughout: nothing here goes back into an order. Every `_pct` is a fraction. Ratios use daily UTC returns,
+because five-minute returns of a mostly flat strategy would pretend to hundreds of thousands of observations; a crypto
+year has 365 days. Every figure is finite, so it can be stored as JSON: what has no defined value is 0.0, what has no
+upper bound is `RATIO_MAX`, and each docstring says which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from shell.backtest.result import EquityCurve, History, Metrics
+from shell.clock import from_ms, require_utc, to_ms
+from shell.errors import DataError
+from shell.market.bars import DAY_MS, Tier
+from shell.money import QuoteAmount
+from shell.portfolio.ledger import TradeClosed
+
+DAYS_PER_YEAR = 365
+RATIO_MAX = 100.0
+# Below this, the deviation of daily returns is rounding noise of a curve that does not move.
+_DEVIATION_MIN = 1e-12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReturnMoments:
+    """What the overfitting statistics need of a return series, per period: Sharpe, skewness, non-excess kurtosis.
+
+    Skewness and kurtosis are the population moments (a normal distribution has 0 and 3). A series without deviation,
+    or shorter than two, has sharpe 0.0, skew 0.0, kurtosis 3.0.
+    """
+
+    n_obs: int
+    sharpe: float
+    skew: float
+    kurtosis: float
+
+
+def compute_metrics(
+    curve: EquityCurve,
+    trades: Sequence[TradeClosed],
+    fees_paid: QuoteAmount,
+    starting_cash: QuoteAmount,
+    exposure_pct: float,
+    buy_and_hold_return_pct: float,
+) -> Metrics:
+    """All figures of one run.
+
+    - `total_return_pct`: last mark / starting cash - 1. An empty curve: 0.0.
+    - `max_drawdown_pct`: largest fall from a running peak as a fraction of that peak, positive; the starting cash is
+      the first peak.
+    - `sharpe`, `sortino`, `daily_sharpe`: see `sharpe_ratio` and `sortino_ratio`, risk-free rate 0.
+    - `trades`: completed trades, entry to flat. `win_rate`: share of them with a net profit above zero; 0.0 without
+      trades.
+    - `profit_factor`: sum of net profits / sum of net losses, at most `RATIO_MAX` (also when nothing lost); 0.0
+      without trades or without any profit.
+    - `expectancy`: mean net result of a trade as a fraction of its entry cost; 0.0 without trades.
+    - `fees`: quote units. `exposure_pct`: as given, the share of marks at which a position was open.
+    - `days`: UTC days from the first mark to the last, both included; the number of daily returns.
+    """
+    starting = float(starting_cash)
+    returns = daily_returns(curve)
+    daily_sharpe = sharpe_ratio(returns)
+    results = np.array([float(trade.pnl) for trade in trades])
+    gained, lost = float(results[results > 0].sum()), float(-results[results < 0].sum())
+    return Metrics(
+        total_return_pct=float(curve.values[-1]) / starting - 1 if len(curve.values) and starting > 0 else 0.0,
+        max_drawdown_pct=max_drawdown(np.concatenate(([starting], curve.values))),
+        sharpe=daily_sharpe * math.sqrt(DAYS_PER_YEAR),
+        sortino=_capped(sortino_ratio(returns) * math.sqrt(DAYS_PER_YEAR)),
+        trades=len(trades),
+        win_rate=float((results > 0).mean()) if len(results) else 0.0,
+        profit_factor=_ratio(gained, lost),
+        expectancy=math.fsum(trade.pnl_pct for trade in trades) / len(trades) if trades else 0.0,
+        fees=float(fees_paid),
+        exposure_pct=exposure_pct,
+        buy_and_hold_return_pct=buy_and_hold_return_pct,
+        days=len(returns),
+        daily_sharpe=daily_sharpe,
+    )
+
+
+def daily_closes(curve: EquityCurve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The last mark of each UTC day: day numbers since the epoch and values.
+
+    Marks carry the time at which a bar closed, so one at midnight exactly is the close of the day that ends there. A
+    day without a mark repeats the previous value: its return is zero and the day after carries the move.
+    """
+    if not len(curve.values):
+        return np.empty(0, np.int64), np.empty(0, np.float64)
+    marked = (curve.times_ms - 1) // DAY_MS
+    days = np.arange(marked[0], marked[-1] + 1, dtype=np.int64)
+    last_of_day = np.searchsorted(marked, days, side="right") - 1
+    return days, curve.values[last_of_day]
+
+
+def daily_returns(curve: EquityCurve) -> NDArray[np.float64]:
+    """Simple returns between the last marks of consecutive UTC days; the first day's is measured from the first mark.
+
+    The first mark comes before any fill (an order decided at a close fills no earlier than the next open), so it
+    equals the starting cash. After a total loss returns are 0.0.
+    """
+    _, closes = daily_closes(curve)
+    if not len(closes):
+        return np.empty(0, np.float64)
+    before = np.concatenate((curve.values[:1], closes[:-1]))
+    ruined = before <= 0
+    return np.where(ruined, 0.0, closes / np.where(ruined, 1.0, before) - 1)
+
+
+def sharpe_ratio(returns: NDArray[np.float64]) -> float:
+    """Mean / sample deviation (T-1) of the returns, per period, not annualised. Fewer than two, or constant: 0.0."""
+    if len(returns) < 2:
+        return 0.0
+    deviation = float(returns.std(ddof=1))
+    return float(returns.mean()) / deviation if deviation > _DEVIATION_MIN else 0.0
+
+
+def sortino_ratio(returns: NDArray[np.float64]) -> float:
+    """Mean / downside deviation, per period; the downside deviation is the root mean square of min(return, 0) over
+    all T periods (Sortino and Price 1994, target 0). No losing period: `RATIO_MAX` with a gain, 0.0 without; fewer
+    than two: 0.0.
+    """
+    if len(returns) < 2:
+        return 0.0
+    mean = float(returns.mean())
+    downside = math.sqrt(float(np.square(np.minimum(returns, 0.0)).mean()))
+    if downside > _DEVIATION_MIN:
+        return mean / downside
+    return RATIO_MAX if mean > _DEVIATION_MIN else 0.0
+
+
+def max_drawdown(values: NDArray[np.float64]) -> float:
+    """Largest fall from a running peak, as a positive fraction of that peak. Empty or never falling: 0.0."""
+    if not len(values):
+        return 0.0
+    peaks = np.maximum.accumulate(values)
+    falls = np.where(peaks > 0, 1 - values / np.where(peaks > 0, peaks, 1.0), 0.0)
+    return float(falls.max())
+
+
+def moments_of(returns: NDArray[np.float64]) -> ReturnMoments:
+    """Length, per-period Sharpe, skewness and non-excess kurtosis of a return series."""
+    sharpe = sharpe_ratio(returns)
+    spread = float(returns.std()) if len(returns) >= 2 else 0.0
+    if spread <= _DEVIATION_MIN:
+        return ReturnMoments(n_obs=len(returns), sharpe=0.0, skew=0.0, kurtosis=3.0)
+    scaled = (returns - returns.mean()) / spread
+    return ReturnMoments(
+        n_obs=len(returns), sharpe=sharpe, skew=float((scaled**3).mean()), kurtosis=float((scaled**4).mean())
+    )
+
+
+def buy_and_hold_curve(
+    history: History, start: datetime, end: datetime, cash: QuoteAmount, taker_fee_pct: Decimal
+) -> EquityCurve:
+    """Equity of buying every symbol in equal parts at its first open of the window and holding, marked at 5-minute
+    closes.
+
+    The taker fee is paid once, on the purchase; nothing is sold. Only bars that open at or after `start` and have
+    closed by `end` count. A symbol's part stays cash until its first bar, and keeps its last close through holes.
+    Raises DataError when no symbol has a bar in the window.
+    """
+    windows = {symbol: _window(frame, start, end) for symbol, frame in history.m5.items()}
+    _require_bars(windows, start, end)
+    times = np.unique(np.concatenate([window["timestamp"].to_numpy() for window in windows.values()]))
+    share = float(cash) / len(windows)
+    values = np.zeros(len(times))
+    for symbol in sorted(windows):
+        window = windows[symbol]
+        if window.is_empty():
+            values += share
+            continue
+        held = share / (window["open"][0] * (1 + float(taker_fee_pct)))
+        latest = np.searchsorted(window["timestamp"].to_numpy(), times, side="right") - 1
+        values += np.where(latest >= 0, held * window["close"].to_numpy()[np.maximum(latest, 0)], share)
+    return EquityCurve(times_ms=times + Tier.M5.ms, values=values)
+
+
+def buy_and_hold_return(history: History, start: datetime, end: datetime, taker_fee_pct: Decimal) -> float:
+    """The return of `buy_and_hold_curve` over the window, as a fraction. Raises DataError as it does."""
+    windows = {symbol: _window(frame, start, end) for symbol, frame in history.m5.items()}
+    _require_bars(windows, start, end)
+    growth = [
+        1.0 if window.is_empty() else window["close"][-1] / (window["open"][0] * (1 + float(taker_fee_pct)))
+        for _, window in sorted(windows.items())
+    ]
+    return math.fsum(growth) / len(growth) - 1
+
+
+def _window(frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+    """Bars opening at or after `start` and closed by `end`, with `timestamp` as milliseconds."""
+    opened = pl.col("timestamp").dt.epoch("ms")
+    return frame.filter((opened >= to_ms(start)) & (opened + Tier.M5.ms <= to_ms(end))).select(
+        opened.alias("timestamp"), "open", "close"
+    )
+
+
+def _require_bars(windows: Mapping[str, pl.DataFrame], start: datetime, end: datetime) -> None:
+    if not windows or all(window.is_empty() for window in windows.values()):
+        raise DataError(
+            f"no symbol has a 5-minute bar between {require_utc(start):%Y-%m-%d %H:%M} and "
+            f"{from_ms(to_ms(end)):%Y-%m-%d %H:%M} UTC: choose a window inside the data"
+        )
+
+
+def _ratio(gained: float, lost: float) -> float:
+    if gained <= 0:
+        return 0.0
+    return _capped(gained / lost) if lost > 0 else RATIO_MAX
+
+
+def _capped(value: float) -> float:
+    return max(-RATIO_MAX, min(RATIO_MAX, value))

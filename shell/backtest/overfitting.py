@@ -1,0 +1,245 @@
+"""How much of a Sharpe ratio is luck: PSR, DSR, expected maximum, track record and backtest lengths, PBO.
+
+Conventions of the papers of 2012 and 2014, said once: Sharpe ratios are per period of the returns they come from, never
+annualised (the one exception carries `annual` in its name); kurtosis is not excess (a normal distribution has 3); the
+variance of the estimate uses T-1. A later convention (Lopez de Prado, Lipton and Zoonekynd 2025) takes the variance at
+the null and T; the older one is the stricter of the two where returns are skewed to the left.
+
+Sources:
+- Bailey and Lopez de Prado 2012, "The Sharpe Ratio Efficient Frontier": PSR and minimum track record length.
+- Bailey, Borwein, Lopez de Prado and Zhu 2014, "Pseudo-Mathematics and Financial Charlatanism": expected maximum and
+  minimum backtest length.
+- Bailey and Lopez de Prado 2014, "The Deflated Sharpe Ratio": DSR and the effective number of trials.
+- Bailey, Borwein, Lopez de Prado and Zhu 2015, "The Probability of Backtest Overfitting": CSCV.
+
+What has no answer is refused with BadInput: never infinity, never NaN, and so never a pass.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shell.errors import BadInput
+
+EULER_GAMMA = 0.5772156649015329
+CSCV_BLOCKS_MAX = 20
+_NORMAL = NormalDist()
+# A block of returns that moves less than this, relative to its level, moves by rounding alone.
+_DEVIATION_MIN = 1e-12
+
+
+def probabilistic_sharpe_ratio(
+    sr: float, sr_benchmark: float, n_obs: int, skew: float, kurtosis: float
+) -> float:
+    """Probability that the true Sharpe ratio exceeds `sr_benchmark`, given `sr` estimated from `n_obs` returns.
+
+    Phi((sr - b) sqrt(T-1) / sqrt(1 - g3 sr + (g4-1)/4 sr^2)). All per period. Raises BadInput for fewer than two
+    observations, values that are not finite, or moments that no distribution has.
+    """
+    _require_finite(sr=sr, sr_benchmark=sr_benchmark)
+    _require_count("n_obs", n_obs, 2)
+    deviation = math.sqrt(_estimate_variance(sr, skew, kurtosis))
+    return _NORMAL.cdf((sr - sr_benchmark) * math.sqrt(n_obs - 1) / deviation)
+
+
+def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
+    """Sharpe ratio that the best of `n_trials` trials without skill is expected to show, per period.
+
+    sqrt(V) ((1-g) z(1 - 1/N) + g z(1 - 1/(N e))), g the Euler-Mascheroni constant, V the variance of the trials' Sharpe
+    ratios. One trial: 0 by definition, since nothing was chosen. `n_trials` may be an effective number, so a fraction;
+    below about 1.2 the approximation turns negative and 0 is returned. Raises BadInput for fewer than one trial or a
+    variance that is negative or not finite.
+    """
+    _require_trials(n_trials)
+    _require_finite(variance=variance)
+    if variance < 0:
+        raise BadInput(f"variance = {variance!r}: the variance of the trials' Sharpe ratios cannot be negative")
+    return math.sqrt(variance) * _expected_maximum_normal(n_trials)
+
+
+def deflated_sharpe_ratio(
+    sr: float, n_obs: int, skew: float, kurtosis: float, n_trials: float, variance_of_trial_sr: float
+) -> float:
+    """PSR against the expected maximum of all trials: the probability that the best trial's skill is not selection.
+
+    All per period; `variance_of_trial_sr` is taken across the trials' per-period Sharpe ratios. With one trial it is
+    the PSR against zero. Raises BadInput as its two parts do.
+    """
+    benchmark = expected_maximum_sharpe(n_trials, variance_of_trial_sr)
+    return probabilistic_sharpe_ratio(sr, benchmark, n_obs, skew, kurtosis)
+
+
+def minimum_track_record_length(
+    sr: float, sr_benchmark: float, skew: float, kurtosis: float, confidence: float
+) -> float:
+    """Observations needed before `sr` exceeds `sr_benchmark` with `confidence`; a fraction, round up to count.
+
+    1 + (1 - g3 sr + (g4-1)/4 sr^2) (z(confidence) / (sr - b))^2. Raises BadInput when the benchmark is not below the
+    Sharpe ratio (no record is long enough), and for a confidence outside 0.5..1 (both excluded).
+    """
+    _require_finite(sr=sr, sr_benchmark=sr_benchmark)
+    if not 0.5 < confidence < 1:
+        raise BadInput(f"confidence = {confidence!r}: write a fraction above 0.5 and below 1, such as 0.95")
+    if sr_benchmark >= sr:
+        raise BadInput(
+            f"sr_benchmark = {sr_benchmark!r} is not below sr = {sr!r}: no track record is long enough to tell them "
+            "apart"
+        )
+    length = 1 + _estimate_variance(sr, skew, kurtosis) * (_NORMAL.inv_cdf(confidence) / (sr - sr_benchmark)) ** 2
+    if not math.isfinite(length):
+        raise BadInput(f"sr_benchmark = {sr_benchmark!r} is too close to sr = {sr!r} for any finite track record")
+    return length
+
+
+def minimum_backtest_length_years(n_trials: float, target_annual_sharpe: float) -> float:
+    """Years of data below which the best of `n_trials` skill-less trials is expected to reach the target by luck.
+
+    (E[max] / target)^2 with E[max] of standard normal draws; one trial: 0. Raises BadInput for fewer than one trial or
+    a target that is not above zero.
+    """
+    _require_trials(n_trials)
+    _require_finite(target_annual_sharpe=target_annual_sharpe)
+    if target_annual_sharpe <= 0:
+        raise BadInput(f"target_annual_sharpe = {target_annual_sharpe!r}: write an annual Sharpe ratio above 0")
+    years = (_expected_maximum_normal(n_trials) / target_annual_sharpe) ** 2
+    if not math.isfinite(years):
+        raise BadInput(f"target_annual_sharpe = {target_annual_sharpe!r} is too small for any finite backtest length")
+    return years
+
+
+def effective_number_of_trials(average_correlation: float, n_trials: int) -> float:
+    """Independent trials that `n_trials` correlated ones amount to: rho + (1 - rho) M.
+
+    A negative average correlation would count more trials than were made; it is allowed as far as M trials can have it
+    (-1/(M-1)) and then counted as M. Raises BadInput outside that range.
+    """
+    _require_count("n_trials", n_trials, 1)
+    _require_finite(average_correlation=average_correlation)
+    lowest = -1 / (n_trials - 1) if n_trials > 1 else -1.0
+    if not lowest - _DEVIATION_MIN <= average_correlation <= 1:
+        raise BadInput(
+            f"average_correlation = {average_correlation!r}: {n_trials} trials can have one between {lowest:g} and 1"
+        )
+    return min(average_correlation + (1 - average_correlation) * n_trials, float(n_trials))
+
+
+def probability_of_backtest_overfitting(returns: NDArray[np.float64], n_blocks: int) -> float:
+    """Share of splits in which the trial that is best in sample ranks in the lower half out of sample (CSCV).
+
+    `returns` is T x N: one row a period, one column a trial, all trials on one calendar, survivors or not. The rows are
+    cut into `n_blocks` blocks of equal length (leftover oldest rows are dropped); each of the C(S, S/2) choices of half
+    of the blocks is in sample once. Performance is the Sharpe ratio. The relative rank out of sample is
+    w = rank / (N + 1), ties sharing their mean rank; a split counts when its logit ln(w / (1 - w)) is at or below
+    zero, so when w <= 1/2. Ties for the best in sample share their split equally, so the order of columns is without
+    effect.
+
+    Raises BadInput for an odd number of blocks, fewer than two trials, blocks without at least two rows, values that
+    are not finite, and a trial that is constant in some half of the blocks, for which no Sharpe ratio exists.
+    """
+    matrix = _require_matrix(returns, n_blocks)
+    rows_per_block = len(matrix) // n_blocks
+    blocks = matrix[len(matrix) - rows_per_block * n_blocks :].reshape(n_blocks, rows_per_block, matrix.shape[1])
+    # Per-block sums make each of the thousands of splits a sum over S/2 rows instead of T/2.
+    centred = blocks - matrix.mean(axis=0)
+    sums, squares = centred.sum(axis=1), np.square(centred).sum(axis=1)
+    shift, count = matrix.mean(axis=0), rows_per_block * n_blocks // 2
+    overfitted, splits = 0.0, 0
+    everything = frozenset(range(n_blocks))
+    for chosen in combinations(range(n_blocks), n_blocks // 2):
+        rest = sorted(everything.difference(chosen))
+        inside = _half_sharpe(sums, squares, shift, list(chosen), count)
+        outside = _half_sharpe(sums, squares, shift, rest, count)
+        overfitted += _share_in_lower_half(inside, outside)
+        splits += 1
+    return overfitted / splits
+
+
+def _share_in_lower_half(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
+    """Of the trials that are best in sample, the share whose relative rank out of sample is at most one half."""
+    winners = outside[inside == inside.max()]
+    below = (outside < winners[:, None]).sum(axis=1)
+    equal = (outside == winners[:, None]).sum(axis=1)
+    relative_ranks = (below + (equal + 1) / 2) / (len(outside) + 1)
+    return float((relative_ranks <= 0.5).mean())
+
+
+def _half_sharpe(
+    sums: NDArray[np.float64],
+    squares: NDArray[np.float64],
+    shift: NDArray[np.float64],
+    chosen: list[int],
+    count: int,
+) -> NDArray[np.float64]:
+    """Sharpe ratio of every trial over the chosen blocks, from sums of returns that were shifted by `shift`."""
+    mean = sums[chosen].sum(axis=0) / count
+    variance = squares[chosen].sum(axis=0) / count - np.square(mean)
+    scale = squares.sum(axis=0) / (2 * count)
+    constant = np.flatnonzero(variance <= scale * _DEVIATION_MIN)
+    if len(constant):
+        raise BadInput(
+            f"returns: trial {constant[0]} is constant over half of the blocks, so it has no Sharpe ratio there: leave "
+            "it out, or use fewer blocks"
+        )
+    return np.asarray((mean + shift) / np.sqrt(variance * count / (count - 1)), dtype=np.float64)
+
+
+def _expected_maximum_normal(n_trials: float) -> float:
+    """Expected maximum of `n_trials` standard normal draws, in the closed approximation of the 2014 papers."""
+    if n_trials == 1:
+        return 0.0
+    largest = (1 - EULER_GAMMA) * _NORMAL.inv_cdf(1 - 1 / n_trials)
+    return max(0.0, largest + EULER_GAMMA * _NORMAL.inv_cdf(1 - 1 / (n_trials * math.e)))
+
+
+def _estimate_variance(sr: float, skew: float, kurtosis: float) -> float:
+    """1 - g3 sr + (g4-1)/4 sr^2: the variance of the Sharpe estimate times T-1 (Mertens 2002)."""
+    _require_finite(skew=skew, kurtosis=kurtosis)
+    # Pearson's inequality g4 >= 1 + g3^2 holds for every sample; with it the variance cannot be negative.
+    if kurtosis < 1 + skew * skew - 1e-9:
+        raise BadInput(
+            f"kurtosis = {kurtosis!r} with skew = {skew!r}: no distribution has kurtosis below 1 + skew^2; give the "
+            "non-excess kurtosis (3 for a normal distribution)"
+        )
+    variance = 1 - skew * sr + (kurtosis - 1) / 4 * sr * sr
+    if not (math.isfinite(variance) and variance > _DEVIATION_MIN):
+        raise BadInput(
+            f"sr = {sr!r}, skew = {skew!r}, kurtosis = {kurtosis!r}: the variance of this Sharpe estimate is "
+            f"{variance!r}, which tells nothing"
+        )
+    return variance
+
+
+def _require_finite(**values: float) -> None:
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise BadInput(f"{name} = {value!r}: write a finite number")
+
+
+def _require_count(name: str, value: int, least: int) -> None:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
+        raise BadInput(f"{name} = {value!r}: write a whole number of at least {least}")
+
+
+def _require_trials(n_trials: float) -> None:
+    if not (math.isfinite(n_trials) and n_trials >= 1):
+        raise BadInput(f"n_trials = {n_trials!r}: write a finite number of at least 1")
+
+
+def _require_matrix(returns: NDArray[np.float64], n_blocks: int) -> NDArray[np.float64]:
+    _require_count("n_blocks", n_blocks, 2)
+    if n_blocks % 2 or n_blocks > CSCV_BLOCKS_MAX:
+        raise BadInput(f"n_blocks = {n_blocks}: write an even number from 2 to {CSCV_BLOCKS_MAX}")
+    matrix = np.asarray(returns, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[1] < 2:
+        raise BadInput(f"returns has the shape {matrix.shape}: give periods x trials, with at least two trials")
+    if len(matrix) < 2 * n_blocks:
+        raise BadInput(f"returns has {len(matrix)} periods: {n_blocks} blocks need at least {2 * n_blocks}")
+    if not np.isfinite(matrix).all():
+        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        raise BadInput(f"returns: period {row} of trial {column} is {matrix[row, column]}: every value must be finite")
+    return matrix

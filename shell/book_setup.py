@@ -1,0 +1,64 @@
+"""How a paper book is put together: pairs and fees of its symbols, a gateway, an engine. One way, for every caller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from shell.config import HostConfig, PaperConfig, RiskConfig
+from shell.engine import Engine, EngineConfig
+from shell.exchange.gateway import FeeSchedule
+from shell.exchange.paper import PaperGateway
+from shell.execution.record import Journal
+from shell.host.port import StrategyHost
+from shell.market.book import MarketBook
+from shell.market.history import History
+from shell.market.pair import Pair, replay_pair
+from shell.portfolio.ledger import EquityMarks, Ledger
+from shell.risk.halts import Halt
+
+
+def pairs_of(history: History) -> dict[str, Pair]:
+    """The pairs of a history, where there is no exchange to ask."""
+    return {
+        symbol: replay_pair(symbol, float(frame["close"][0]) if len(frame) else 1.0)
+        for symbol, frame in history.m5.items()
+    }
+
+
+def fees_of(symbols: Sequence[str], paper: PaperConfig) -> dict[str, FeeSchedule]:
+    """The configured maker and taker fee for each symbol."""
+    schedule = FeeSchedule(maker_pct=paper.maker_fee_pct, taker_pct=paper.taker_fee_pct)
+    return dict.fromkeys(symbols, schedule)
+
+
+def new_engine(
+    *,
+    book: str,
+    version: str,
+    market: MarketBook,
+    host: StrategyHost,
+    journal: Journal,
+    paper: PaperConfig,
+    risk: RiskConfig,
+    host_config: HostConfig,
+    zone: ZoneInfo,
+    pairs: dict[str, Pair],
+    fees: dict[str, FeeSchedule],
+    ledger: Ledger | None = None,
+    marks: EquityMarks | None = None,
+    halts: Sequence[Halt] = (),
+    last_scan: datetime | None = None,
+) -> Engine:
+    """An engine on a paper gateway that spends its ledger's cash."""
+    gateway = PaperGateway(
+        book=book, pairs=pairs, fees=fees, config=paper, limit_entry_expiry=paper.limit_entry_expiry,
+        funds=lambda: engine.ledger.cash,
+    )
+    engine = Engine(
+        EngineConfig(book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees),
+        market=market, gateway=gateway, host=host, journal=journal, ledger=ledger, marks=marks, halts=tuple(halts),
+        last_scan=last_scan,
+    )
+    return engine

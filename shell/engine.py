@@ -1,0 +1,439 @@
+"""The engine: one step for backtest, paper and live (D3): market -> fills -> protection -> halts -> analyze -> risk -> orders.
+
+Nothing here asks which mode it is in. The clock (`now`), the market book and the gateway are given; what happened comes back as
+one `StepRecord`, which a journal stores whole or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, assert_never
+from zoneinfo import ZoneInfo
+
+from shell.clock import from_ms, local_day, monotonic, to_ms
+from shell.config import HostConfig, RiskConfig
+from shell.contract import Action, Signal
+from shell.errors import OutcomeUnknown, Rejected, StrategyFault
+from shell.exchange.gateway import FeeSchedule, Gateway
+from shell.execution.monitor import level_between, path_of, reached, untouched
+from shell.execution.record import Journal, ScanDone, StepRecord
+from shell.host.port import ClosedNotice, FillNotice, ScanRequest, StrategyHost, SymbolFacts
+from shell.market.bars import Bar, Tier
+from shell.market.book import MarketBook
+from shell.market.pair import Pair
+from shell.money import NO_MONEY, Price, QuoteAmount, decimal_of
+from shell.orders import (
+    ApprovedOrder,
+    Fill,
+    OrderState,
+    OrderUpdate,
+    Purpose,
+    Side,
+    SignalAnswer,
+)
+from shell.portfolio.ledger import (
+    CapitalEvent,
+    EquityMarks,
+    Ledger,
+    TradeClosed,
+    apply_capital,
+    apply_fill,
+    with_protection,
+)
+from shell.portfolio.valuation import closed_trade, mark, portfolio_view, with_capital
+from shell.risk.approval import Approved, ProtectionChange, Refused, RiskView, assess, limits_view, protective_exit
+from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
+
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """What an engine is told once."""
+
+    book: str
+    version: str
+    risk: RiskConfig
+    host: HostConfig
+    zone: ZoneInfo
+    pairs: Mapping[str, Pair]
+    fees: Mapping[str, FeeSchedule]
+
+
+class Engine:
+    """One book's engine: a ledger, a gateway, a strategy behind its host, and the limits between them."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        market: MarketBook,
+        gateway: Gateway,
+        host: StrategyHost,
+        journal: Journal,
+        ledger: Ledger | None = None,
+        marks: EquityMarks | None = None,
+        halts: tuple[Halt, ...] = (),
+        last_scan: datetime | None = None,
+    ) -> None:
+        self.config = config
+        self.market = market
+        self.gateway = gateway
+        self.ledger = ledger or Ledger()
+        self.marks = marks
+        self.halts: dict[HaltKind, Halt] = {halt.kind: halt for halt in halts}
+        self.interval_minutes = 5
+        self.faults_in_row = 0
+        self.last_fault = ""
+        self._host = host
+        self._host_up = False
+        self._state: Mapping[str, Any] | None = None
+        self._journal = journal
+        self._cursor = market.cursor
+        self._unsent: list[Bar] = []
+        self._notices: list[FillNotice | ClosedNotice] = []
+        self._trades: list[TradeClosed] = []
+        self._trades_sent = 0
+        self._last_slot_ms = to_ms(last_scan) if last_scan else -1
+        self._answered: list[tuple[str, Action, datetime]] = []
+        self._order_times: list[datetime] = []
+        self._booked: set[str] = set()
+        self._equity: QuoteAmount | None = None
+
+    # -- life of the strategy behind the engine ------------------------------------------------------------------
+
+    def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
+        """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
+        self._host.close()
+        self._host, self._host_up, self._state = host, False, state
+        self._notices.clear()
+        self.faults_in_row = 0
+        self.config = replace(self.config, version=version)
+
+    def start_host(self) -> None:
+        """Start the strategy now instead of at its first scan. Raises StrategyFault."""
+        if self._host_up:
+            return
+        self.interval_minutes = self._host.start(
+            symbols=list(self.market.symbols), limits=limits_view(self.config.risk), windows=self.market.windows(),
+            state=self._state, recent_trades=[closed_trade(trade) for trade in self._trades[-100:]],
+        )
+        self._host_up = True
+        # The windows just sent hold every bar and trade so far.
+        self._unsent.clear()
+        self._trades_sent = len(self._trades)
+
+    def keep_state(self) -> Mapping[str, Any] | None:
+        """The strategy's state, asked now; the last known one when it cannot answer."""
+        if self._host_up:
+            try:
+                self._state = self._host.get_state()
+            except StrategyFault:
+                self._host_up = False
+        return self._state
+
+    def restore(self, state: Mapping[str, Any] | None, trades: list[TradeClosed]) -> None:
+        """Give back what was known before a restart."""
+        self._state, self._trades, self._trades_sent = state, list(trades), len(trades)
+
+    def close(self) -> None:
+        """Leave no process behind. Books are untouched."""
+        self._host.close()
+        self._host_up = False
+
+    # -- one step -------------------------------------------------------------------------------------------------
+
+    def step(self, now: datetime, *, origin: str, scan: bool = True) -> StepRecord:
+        """Bring this book to `now`: reveal, fill, protect, mark, and scan if a slot is due. Returns what happened."""
+        record = StepRecord(book=self.config.book, at=now)
+        self.market.advance(now)
+        bars = self.market.bars_since(self._cursor)
+        self._cursor += len(bars)
+        for bar in bars:
+            if bar.tier is Tier.M5:
+                self._walk(bar, record)
+        self._unsent.extend(bars)
+        self.gateway.expire(now)
+        self._book_events(record)
+        self._mark(now, record)
+        slot_ms = to_ms(now) // (self.interval_minutes * MINUTE_MS) * self.interval_minutes * MINUTE_MS
+        if scan and slot_ms > self._last_slot_ms:
+            self._last_slot_ms = slot_ms
+            self._scan(now, from_ms(slot_ms), origin, record)
+        return self._finish(record)
+
+    def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
+        """A live price: match, protect and mark, without a scan."""
+        record = StepRecord(book=self.config.book, at=at)
+        self._tick(symbol, price, at, record)
+        self._mark(at, record)
+        return self._finish(record)
+
+    def add_capital(self, event: CapitalEvent) -> StepRecord:
+        """Allocate or withdraw capital: never P&L, never drawdown (D12)."""
+        record = StepRecord(book=self.config.book, at=event.at, capital=[event])
+        self.ledger = apply_capital(self.ledger, event)
+        if self.marks is not None:
+            self.marks = with_capital(self.marks, event.amount)
+        self._equity = None
+        self._mark(event.at, record)
+        return self._finish(record)
+
+    def halt(self, halt: Halt) -> StepRecord:
+        """Stop openings now, and take resting entries out."""
+        record = StepRecord(book=self.config.book, at=halt.raised_at)
+        self._raise(halt, record)
+        return self._finish(record)
+
+    def lift(self, kind: HaltKind) -> None:
+        """A person lifts a halt; what tripped it is measured afresh from here."""
+        self.halts.pop(kind, None)
+        if self.marks is not None:
+            self.ledger, self.marks = after_lift(kind, self.ledger, self.marks, self.equity())
+
+    def equity(self) -> QuoteAmount:
+        """Cash and positions at the newest prices."""
+        if self._equity is None:
+            total = self.ledger.cash
+            for symbol, position in self.ledger.positions.items():
+                quote = self.market.quote(symbol)
+                price = Price(decimal_of(quote.last)) if quote else position.avg_entry
+                total = total + position.qty.times(price)
+            self._equity = total
+        return self._equity
+
+    # -- prices ---------------------------------------------------------------------------------------------------
+
+    def _walk(self, bar: Bar, record: StepRecord) -> None:
+        """Lead the price along one bar's path; nothing to do when no order and no protective level can be met on it."""
+        symbol = bar.symbol
+        position = self.ledger.positions.get(symbol)
+        if position is not None:
+            self._equity = None
+        if not self.gateway.works_on(symbol) and (position is None or untouched(position, bar)):
+            return
+        previous = bar.open
+        for price, at in path_of(bar):
+            level = level_between(self.ledger.positions.get(symbol), previous, price)
+            if level is not None:
+                self._tick(symbol, level, at, record)
+            self._tick(symbol, Price(decimal_of(price)), at, record)
+            previous = price
+
+    def _tick(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
+        self.gateway.on_price(symbol, price, at)
+        for fill in self._book_events(record):
+            # An entry that filled higher on this move may have passed its own stop on the way to `price`.
+            if fill.side is Side.BUY:
+                level = level_between(self.ledger.positions.get(symbol), float(fill.price), float(price))
+                if level is not None:
+                    self._protect(symbol, level, at, record)
+        self._protect(symbol, price, at, record)
+
+    def _protect(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
+        """The position monitor: leave at once when the stop or target is reached (I5)."""
+        position = self.ledger.positions.get(symbol)
+        purpose = reached(position, price) if position is not None else None
+        if position is None or purpose is None:
+            return
+        for order in self.gateway.open_orders():
+            if order.intent.symbol == symbol:
+                self.gateway.cancel(order.order_id, f"the position's {purpose.value} was reached", at)
+        intent_id = f"{self.config.book}:{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}"
+        order = protective_exit(
+            position, purpose, intent_id=intent_id, book=self.config.book, version=self.config.version, now=at
+        )
+        self._submit(order, at, record)
+        self.gateway.on_price(symbol, price, at)
+        self._book_events(record)
+
+    # -- booking --------------------------------------------------------------------------------------------------
+
+    def _book_events(self, record: StepRecord) -> list[Fill]:
+        fills = []
+        for event in self.gateway.events():
+            match event:
+                case Fill():
+                    if event.fill_id not in self._booked:
+                        self._book(event, record)
+                        fills.append(event)
+                case OrderUpdate():
+                    record.updates.append(event)
+                case _:
+                    assert_never(event)
+        return fills
+
+    def _book(self, fill: Fill, record: StepRecord) -> None:
+        self._booked.add(fill.fill_id)
+        self.ledger, trade = apply_fill(self.ledger, fill)
+        self._equity = None
+        record.fills.append(fill)
+        if fill.intent.purpose is Purpose.ENTRY and self.marks is not None:
+            self.marks = replace(self.marks, trades_today=self.marks.trades_today + 1)
+        action = Action.BUY if fill.side is Side.BUY else Action.CLOSE if trade is not None else Action.SELL
+        self._notices.append(
+            FillNotice(fill.symbol, action, float(fill.qty), float(fill.price), fill.intent.horizon)
+        )
+        if trade is not None:
+            record.trades.append(trade)
+            self._trades.append(trade)
+            self._notices.append(ClosedNotice(trade.symbol, float(trade.pnl), trade.pnl_pct))
+
+    def _mark(self, now: datetime, record: StepRecord) -> None:
+        """Roll the day, raise the peak, and halt when a loss limit is reached."""
+        equity = self.equity()
+        self.marks = mark(self.marks, equity, local_day(now, self.config.zone))
+        for halt in evaluate(
+            self.config.risk, self.ledger, self.marks, equity, now, self.config.book, self.halts
+        ):
+            self._raise(halt, record)
+
+    def _raise(self, halt: Halt, record: StepRecord) -> None:
+        if halt.kind in self.halts:
+            return
+        self.halts[halt.kind] = halt
+        record.halts_raised.append(halt)
+        self._cancel_entries(None, f"halted: {halt.kind.value}", halt.raised_at)
+        self._book_events(record)
+
+    def _cancel_entries(self, symbol: str | None, reason: str, now: datetime) -> None:
+        for order in self.gateway.open_orders():
+            if order.intent.purpose is Purpose.ENTRY and symbol in (None, order.intent.symbol):
+                self.gateway.cancel(order.order_id, reason, now)
+
+    def cancel_entries(self, reason: str, now: datetime) -> StepRecord:
+        """Take every resting entry out: at a hot swap and at shutdown. Protective stops stay."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._cancel_entries(None, reason, now)
+        self._book_events(record)
+        return self._finish(record)
+
+    # -- scan -----------------------------------------------------------------------------------------------------
+
+    def _scan(self, now: datetime, slot: datetime, origin: str, record: StepRecord) -> None:
+        begun = monotonic()
+        scan = ScanDone(slot=slot, origin=origin, version=self.config.version, signals=0, approved=0)
+        record.scan = scan
+        try:
+            self.start_host()
+            signals = self._host.analyze(self._request(now))
+        except StrategyFault as fault:
+            self.faults_in_row += 1
+            self._host_up = False
+            self._host.close()
+            scan.fault = self.last_fault = f"{fault.kind}: {fault}"
+            record.faults.append(scan.fault)
+        else:
+            self.faults_in_row = 0
+            scan.signals = len(signals)
+            for number, signal in enumerate(signals):
+                self._answer(signal, f"{self.config.book}:{slot:%Y%m%dT%H%M}:{number}", now, record)
+            scan.approved = sum(answer.approved for answer in record.answers)
+        scan.milliseconds = (monotonic() - begun) * 1000
+
+    def _request(self, now: datetime) -> ScanRequest:
+        facts = {}
+        for symbol in self.market.symbols:
+            quote = self.market.quote(symbol)
+            if quote is not None:
+                fee = self.config.fees[symbol]
+                facts[symbol] = SymbolFacts(
+                    quote, self.market.volume_24h(symbol), float(fee.maker_pct), float(fee.taker_pct)
+                )
+        assert self.marks is not None
+        request = ScanRequest(
+            now=now, new_bars=tuple(self._unsent), facts=facts,
+            portfolio=portfolio_view(self.ledger, self.marks, self._prices(), self.equity()),
+            notices=tuple(self._notices),
+            new_trades=tuple(closed_trade(trade) for trade in self._trades[self._trades_sent :]),
+        )
+        self._unsent.clear()
+        self._notices.clear()
+        self._trades_sent = len(self._trades)
+        return request
+
+    def _prices(self) -> dict[str, Price]:
+        prices = {}
+        for symbol, position in self.ledger.positions.items():
+            quote = self.market.quote(symbol)
+            prices[symbol] = Price(decimal_of(quote.last)) if quote else position.avg_entry
+        return prices
+
+    def _answer(self, signal: Signal, signal_id: str, now: datetime, record: StepRecord) -> None:
+        if signal.action is Action.CLOSE:
+            self._cancel_entries(signal.symbol, "the strategy closes the position", now)
+            self._book_events(record)
+        pair = self.config.pairs.get(signal.symbol)
+        outcome = assess(
+            signal, view=self._view(now), config=self.config.risk, pair=pair,
+            quote=self.market.quote(signal.symbol) if pair else None, now=now, intent_id=f"{signal_id}:o",
+            signal_id=signal_id, book=self.config.book, version=self.config.version,
+        )
+        self._answered.append((signal.symbol, signal.action, now))
+        approved, code, sentence, intent_id = True, "APPROVED", "", None
+        match outcome:
+            case Refused():
+                approved, code, sentence = False, outcome.code.value, outcome.sentence
+            case Approved(order=ApprovedOrder() as order):
+                intent_id, sentence = order.intent.intent_id, outcome.sentence
+                refusal = self._submit(order, now, record)
+                if refusal:
+                    approved, code, sentence = False, "VENUE", refusal
+            case Approved(order=ProtectionChange() as change):
+                self.ledger = with_protection(self.ledger, change.symbol, change.stop_loss, change.take_profit)
+                record.protection_moved.append(change.symbol)
+                sentence = outcome.sentence
+        record.answers.append(
+            SignalAnswer(
+                signal_id=signal_id, book=self.config.book, version=self.config.version, decided_at=now,
+                symbol=signal.symbol, action=signal.action, size_pct=signal.size_pct, order_type=signal.order_type,
+                limit_price=signal.limit_price, stop_loss=signal.stop_loss, take_profit=signal.take_profit,
+                horizon=signal.intent, confidence=signal.confidence, reasoning=signal.reasoning, tag=signal.tag,
+                approved=approved, code=code, sentence=sentence, intent_id=intent_id,
+            )
+        )
+
+    def _view(self, now: datetime) -> RiskView:
+        assert self.marks is not None
+        working = tuple(self.gateway.open_orders())
+        reserved = NO_MONEY
+        for order in working:
+            reserved = reserved + order.approved.reserved
+        window = self.config.risk.duplicate_window
+        self._answered = [each for each in self._answered if now - each[2] < window]
+        self._order_times = [at for at in self._order_times if (now - at).total_seconds() < 60]
+        return RiskView(
+            cash_free=self.ledger.cash - reserved, equity=self.equity(), positions=self.ledger.positions,
+            working=working, halts=frozenset(self.halts), marks=self.marks, order_times=tuple(self._order_times),
+            recent_signals=tuple(self._answered), fees=self.config.fees, prices=self._prices(),
+        )
+
+    def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
+        """Write ahead, send once. Returns a refusal's sentence, or nothing."""
+        self._journal.write_ahead([order])
+        self._order_times.append(now)
+        try:
+            submitted = self.gateway.submit(order, now)
+        except Rejected as error:
+            record.updates.append(_update(order, OrderState.REJECTED, str(error), now))
+            return str(error)
+        except OutcomeUnknown as error:
+            record.updates.append(_update(order, OrderState.UNKNOWN, str(error), now))
+            return ""
+        record.submitted.append(submitted)
+        return ""
+
+    def _finish(self, record: StepRecord) -> StepRecord:
+        record.ledger = self.ledger
+        record.marks = self.marks
+        record.equity = str(self.equity())
+        if record.scan is not None or record.eventful:
+            self._journal.record(record)
+        return record
+
+
+def _update(order: ApprovedOrder, state: OrderState, reason: str, at: datetime) -> OrderUpdate:
+    intent_id = order.intent.intent_id
+    return OrderUpdate(order_id=f"O-{intent_id}", intent_id=intent_id, state=state, reason=reason, at=at)

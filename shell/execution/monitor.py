@@ -1,0 +1,51 @@
+"""The position monitor's arithmetic (pure): the path of a bar, and which protective level a price has reached.
+
+Between bars, backtest and replay follow one path, open -> adverse extreme -> favourable extreme -> close; positions are long
+only, so the adverse extreme is the low, and a bar that touches stop and target reaches the stop first.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shell.clock import from_ms
+from shell.market.bars import Bar
+from shell.money import Price
+from shell.orders import Purpose
+from shell.portfolio.ledger import Position
+
+# Where the points of a path lie, in ms after a 5-minute bar's open.
+PATH_OFFSETS_MS = (0, 100_000, 200_000, 299_999)
+
+
+def path_of(bar: Bar) -> list[tuple[float, datetime]]:
+    """The prices a bar leads through, with their times."""
+    prices = (bar.open, bar.low, bar.high, bar.close)
+    return [(price, from_ms(bar.open_ms + offset)) for price, offset in zip(prices, PATH_OFFSETS_MS, strict=True)]
+
+
+def untouched(position: Position, bar: Bar) -> bool:
+    """True when nothing on the bar's path reaches the position's stop or target."""
+    stop, target = position.stop_loss, position.take_profit
+    return (stop is None or bar.low > float(stop)) and (target is None or bar.high < float(target))
+
+
+def level_between(position: Position | None, start: float, end: float) -> Price | None:
+    """The stop (falling) or target (rising) that a continuous move from `start` to `end` crosses, if any."""
+    if position is None:
+        return None
+    stop, target = position.stop_loss, position.take_profit
+    if end < start and stop is not None and end <= float(stop) < start:
+        return stop
+    if end > start and target is not None and start < float(target) <= end:
+        return target
+    return None
+
+
+def reached(position: Position, price: Price) -> Purpose | None:
+    """STOP or TARGET when `price` is at or beyond that level of the position, the stop first."""
+    if position.stop_loss is not None and price <= position.stop_loss:
+        return Purpose.STOP
+    if position.take_profit is not None and price >= position.take_profit:
+        return Purpose.TARGET
+    return None

@@ -1,0 +1,283 @@
+"""Is this series of candles fit for use? Bad rows are reported and left out with a reason, holes are listed; nothing is
+ever repaired, moved or invented."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from shell.clock import from_ms
+from shell.market.bars import CANDLE_COLUMNS, Tier
+from shell.market.columns import CANDLE_SCHEMA
+
+WICK_PCT = 0.3
+GAPS_SHOWN_MAX = 20
+ROWS_SHOWN_MAX = 50
+
+
+class Flaw(StrEnum):
+    """Why a row was left out; the value is shown to people."""
+
+    NOT_A_NUMBER = "a value is missing or not a number"
+    ZERO_OR_NEGATIVE = "a price is zero or below, or the volume is negative"
+    BAD_OHLC = "open or close lie outside low..high"
+    OFF_GRID = "the time is not the beginning of a bar"
+    OUT_OF_ORDER = "it comes after a later row"
+    DUPLICATE = "its time occurred before"
+    ABSURD_WICK = "high or low is far from every price around it"
+    ABSURD_PRINT = "it closes far from both neighbours, which agree"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """`bars` bar slots without a row; `first` and `last` are the open times of the missing bars at either end."""
+
+    first: datetime
+    last: datetime
+    bars: int
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"from": self.first.isoformat(), "to": self.last.isoformat(), "bars": self.bars}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantinedRow:
+    """A row left out: its place in the source (0 is the first), its values as found, the flaw."""
+
+    index: int
+    open_ms: int | None
+    open: float | None
+    high: float | None
+    low: float | None
+    close: float | None
+    volume: float | None
+    flaw: Flaw
+
+    def as_dict(self) -> dict[str, Any]:
+        values: dict[str, Any] = {name: getattr(self, name) for name in CANDLE_COLUMNS[1:]}
+        at = None if self.open_ms is None else from_ms(self.open_ms).isoformat()
+        return {"row": self.index, "timestamp": at, **values, "reason": str(self.flaw)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesReport:
+    """What was found in one series. `rows` counts the source, `clean_rows` what is left; `first` and `last` are open times
+    of clean rows; gaps are holes between clean rows; zero-volume rows are counted and kept."""
+
+    symbol: str
+    tier: Tier
+    rows: int
+    clean_rows: int
+    first: datetime | None
+    last: datetime | None
+    gaps: tuple[Gap, ...]
+    missing_bars: int
+    duplicates: int
+    out_of_order: int
+    off_grid: int
+    not_a_number: int
+    zero_or_negative: int
+    bad_ohlc: int
+    absurd_wicks: int
+    zero_volume: int
+    quarantined: tuple[QuarantinedRow, ...]
+
+    @property
+    def ok(self) -> bool:
+        """No row had to be left out (holes are no fault of the rows)."""
+        return not self.quarantined
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able; the longest gaps and the first quarantined rows, with their total numbers."""
+        longest = sorted(self.gaps, key=lambda gap: (-gap.bars, gap.first))[:GAPS_SHOWN_MAX]
+        counts = {name: getattr(self, name) for name in _COUNTED}
+        return {
+            "symbol": self.symbol,
+            "tier": self.tier.value,
+            "rows": self.rows,
+            "clean_rows": self.clean_rows,
+            "first": self.first.isoformat() if self.first else None,
+            "last": self.last.isoformat() if self.last else None,
+            "gap_count": len(self.gaps),
+            "gaps": [gap.as_dict() for gap in longest],
+            **counts,
+            "quarantined_count": len(self.quarantined),
+            "quarantined": [row.as_dict() for row in self.quarantined[:ROWS_SHOWN_MAX]],
+        }
+
+    def sentences(self) -> list[str]:
+        """What a person should know, worst first; empty for a faultless series without holes."""
+        name = f"{self.symbol} {self.tier.value}"
+        found: dict[Flaw, list[QuarantinedRow]] = {}
+        for row in self.quarantined:
+            found.setdefault(row.flaw, []).append(row)
+        lines = [
+            f"{name}: {len(rows)} of {self.rows} rows left out: {flaw} (first: {_place(rows[0])})"
+            for flaw, rows in sorted(found.items(), key=lambda item: -len(item[1]))
+        ]
+        if self.gaps:
+            longest = max(self.gaps, key=lambda gap: gap.bars)
+            lines.append(
+                f"{name}: {len(self.gaps)} holes, {self.missing_bars} bars missing; the longest from "
+                f"{longest.first:%Y-%m-%d %H:%M} to {longest.last:%Y-%m-%d %H:%M} ({longest.bars} bars)"
+            )
+        if self.zero_volume:
+            lines.append(f"{name}: {self.zero_volume} rows have volume 0")
+        return lines
+
+
+_COUNTED = (
+    "missing_bars",
+    "duplicates",
+    "out_of_order",
+    "off_grid",
+    "not_a_number",
+    "zero_or_negative",
+    "bad_ohlc",
+    "absurd_wicks",
+    "zero_volume",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedSeries:
+    """A report and the rows that passed, in contract columns and strictly increasing time."""
+
+    report: SeriesReport
+    clean: pl.DataFrame
+
+
+def check_frame(symbol: str, tier: Tier, frame: pl.DataFrame, *, wick_pct: float = WICK_PCT) -> CheckedSeries:
+    """Judge every row of `frame` (contract columns, any order, nulls allowed). Of rows with one time the first is kept.
+
+    A wick is absurd when it lies further than the fraction `wick_pct` beyond both neighbours' closes and its own open and
+    close; a print when its close does so against two neighbours that agree with one another.
+    """
+    frame = frame.select(CANDLE_COLUMNS).cast(dict(CANDLE_SCHEMA))
+    times = frame["timestamp"].to_physical()
+    has_time = times.is_not_null().to_numpy()
+    open_ms = times.fill_null(0).to_numpy()
+    values = np.stack([frame[name].fill_null(np.nan).to_numpy() for name in CANDLE_COLUMNS[1:]])
+    flaws = np.full(frame.height, -1, dtype=np.int8)
+
+    _mark(flaws, Flaw.NOT_A_NUMBER, ~(has_time & np.isfinite(values).all(axis=0)))
+    opens, highs, lows, closes, volumes = values
+    _mark(flaws, Flaw.ZERO_OR_NEGATIVE, (values[:4] <= 0).any(axis=0) | (volumes < 0))
+    _mark(flaws, Flaw.BAD_OHLC, (highs < np.maximum(opens, closes)) | (lows > np.minimum(opens, closes)))
+    _mark(flaws, Flaw.OFF_GRID, open_ms % tier.ms != 0)
+    _mark_order(flaws, open_ms)
+    _mark_absurd(flaws, values, wick_pct)
+
+    clean = frame.filter(pl.Series(flaws < 0))
+    return CheckedSeries(report=_report(symbol, tier, frame, clean, flaws), clean=clean)
+
+
+def find_gaps(tier: Tier, open_ms: NDArray[np.int64]) -> tuple[Gap, ...]:
+    """Holes in strictly increasing open times."""
+    steps = np.diff(open_ms) // tier.ms
+    return tuple(
+        Gap(first=from_ms(before + tier.ms), last=from_ms(before + (step - 1) * tier.ms), bars=step - 1)
+        for before, step in (
+            (int(open_ms[at]), int(steps[at])) for at in np.flatnonzero(steps > 1).tolist()
+        )
+    )
+
+
+_FLAWS: tuple[Flaw, ...] = tuple(Flaw)
+
+
+def _mark(flaws: NDArray[np.int8], flaw: Flaw, where: NDArray[np.bool_]) -> None:
+    """Give `flaw` to rows that have none yet: the first flaw found is the reason told."""
+    flaws[where & (flaws < 0)] = _FLAWS.index(flaw)
+
+
+def _mark_order(flaws: NDArray[np.int8], open_ms: NDArray[np.int64]) -> None:
+    sound = np.flatnonzero(flaws < 0)
+    if len(sound) < 2:
+        return
+    times = open_ms[sound]
+    latest_before = np.maximum.accumulate(times)[:-1]
+    late = np.concatenate(([False], times[1:] < latest_before))
+    same = np.concatenate(([False], times[1:] == latest_before))
+    flaws[sound[late]] = _FLAWS.index(Flaw.OUT_OF_ORDER)
+    flaws[sound[same]] = _FLAWS.index(Flaw.DUPLICATE)
+
+
+def _mark_absurd(flaws: NDArray[np.int8], values: NDArray[np.float64], wick_pct: float) -> None:
+    sound = np.flatnonzero(flaws < 0)
+    if len(sound) < 2:
+        return
+    opens, highs, lows, closes, _ = values[:, sound]
+    # At either end there is one neighbour only; the other is taken to be the same.
+    before = np.concatenate((closes[1:2], closes[:-1]))
+    after = np.concatenate((closes[1:], closes[-2:-1]))
+    top = np.maximum.reduce([opens, closes, before, after])
+    bottom = np.minimum.reduce([opens, closes, before, after])
+    wick = (highs > top * (1 + wick_pct)) | (lows < bottom * (1 - wick_pct))
+    flaws[sound[wick]] = _FLAWS.index(Flaw.ABSURD_WICK)
+    agree = np.maximum(before, after) <= np.minimum(before, after) * (1 + wick_pct / 2)
+    above = closes > np.maximum(before, after) * (1 + wick_pct)
+    below = closes < np.minimum(before, after) * (1 - wick_pct)
+    inner = np.ones(len(sound), dtype=bool)
+    inner[[0, -1]] = False
+    flaws[sound[inner & agree & (above | below) & ~wick]] = _FLAWS.index(Flaw.ABSURD_PRINT)
+
+
+def _report(
+    symbol: str, tier: Tier, frame: pl.DataFrame, clean: pl.DataFrame, flaws: NDArray[np.int8]
+) -> SeriesReport:
+    open_ms = clean["timestamp"].to_physical().to_numpy()
+    gaps = find_gaps(tier, open_ms)
+    bad = np.flatnonzero(flaws >= 0)
+    count = {flaw: int((flaws == at).sum()) for at, flaw in enumerate(_FLAWS)}
+    return SeriesReport(
+        symbol=symbol,
+        tier=tier,
+        rows=frame.height,
+        clean_rows=clean.height,
+        first=from_ms(int(open_ms[0])) if clean.height else None,
+        last=from_ms(int(open_ms[-1])) if clean.height else None,
+        gaps=gaps,
+        missing_bars=sum(gap.bars for gap in gaps),
+        duplicates=count[Flaw.DUPLICATE],
+        out_of_order=count[Flaw.OUT_OF_ORDER],
+        off_grid=count[Flaw.OFF_GRID],
+        not_a_number=count[Flaw.NOT_A_NUMBER],
+        zero_or_negative=count[Flaw.ZERO_OR_NEGATIVE],
+        bad_ohlc=count[Flaw.BAD_OHLC],
+        absurd_wicks=count[Flaw.ABSURD_WICK] + count[Flaw.ABSURD_PRINT],
+        zero_volume=int((clean["volume"] == 0).sum()),
+        quarantined=_quarantined(frame, bad, flaws),
+    )
+
+
+def _quarantined(frame: pl.DataFrame, bad: NDArray[np.intp], flaws: NDArray[np.int8]) -> tuple[QuarantinedRow, ...]:
+    rows = frame[bad].with_columns(pl.col("timestamp").to_physical()).rows()
+    return tuple(
+        QuarantinedRow(
+            index=index,
+            open_ms=open_ms,
+            open=_finite(open_),
+            high=_finite(high),
+            low=_finite(low),
+            close=_finite(close),
+            volume=_finite(volume),
+            flaw=_FLAWS[flaws[index]],
+        )
+        for index, (open_ms, open_, high, low, close, volume) in zip(bad.tolist(), rows, strict=True)
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    """None for what JSON and the database cannot hold."""
+    return value if value is not None and np.isfinite(value) else None
+
+
+def _place(row: QuarantinedRow) -> str:
+    return f"row {row.index}" if row.open_ms is None else f"{from_ms(row.open_ms):%Y-%m-%d %H:%M}"

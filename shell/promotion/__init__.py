@@ -1,0 +1,1 @@
+"""Paper trials, conformance, hot swap and rollback."""

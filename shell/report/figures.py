@@ -1,0 +1,138 @@
+"""Numbers as people read them: grouped, rounded for reading, with a true minus sign; percent is made here, from fractions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from shell.clock import require_utc
+from shell.report.data import Value
+
+ABSENT = "–"
+MINUS = "−"
+
+# Names of figures that are fractions without saying so by `_pct`.
+_FRACTIONS = frozenset({"win_rate", "drawdown", "max_drawdown", "exposure"})
+
+
+class Definition:
+    """What a figure is called and what it means, for a reader who has not met it."""
+
+    __slots__ = ("label", "meaning")
+
+    def __init__(self, label: str, meaning: str) -> None:
+        self.label = label
+        self.meaning = meaning
+
+
+DEFINITIONS: Mapping[str, Definition] = {
+    "total_return_pct": Definition("Return", "Change of the account's value over the period, after fees."),
+    "buy_and_hold_return_pct": Definition(
+        "Buy and hold", "The same money in equal parts of the same coins, bought at the start and kept."
+    ),
+    "max_drawdown_pct": Definition("Deepest drawdown", "Largest fall of the account's value from an earlier peak."),
+    "sharpe": Definition("Sharpe ratio", "Mean daily return over its deviation, a year of 365 days. Needs years to mean much."),
+    "daily_sharpe": Definition("Daily Sharpe ratio", "The same, not annualised: what the gate's statistics use."),
+    "sortino": Definition("Sortino ratio", "Like the Sharpe ratio, counting only the deviation of losing days."),
+    "trades": Definition("Closed trades", "Positions opened and closed within the period."),
+    "win_rate": Definition("Winning trades", "Part of the closed trades that ended with a gain after fees."),
+    "profit_factor": Definition("Profit factor", "Gains of winning trades over losses of losing ones."),
+    "expectancy": Definition("Mean result of a trade", "In account currency, after fees."),
+    "fees": Definition("Fees", "All fees paid, in account currency."),
+    "exposure_pct": Definition("Time in the market", "Part of the time in which any position was held."),
+    "days": Definition("Days", "Calendar days (UTC) that the figures cover."),
+}
+
+
+def label(name: str) -> str:
+    """What a figure is called: its definition's label, or its own name made readable."""
+    if name in DEFINITIONS:
+        return DEFINITIONS[name].label
+    text = name.removesuffix("_pct").replace("_", " ").strip()
+    return text[:1].upper() + text[1:]
+
+
+def is_fraction(name: str) -> bool:
+    """True when a figure of this name is a fraction, so shown as percent."""
+    return name.endswith("_pct") or name in _FRACTIONS
+
+
+def number(value: float | int | Decimal, digits: int = 2, *, sign: bool = False) -> str:
+    """`value` with grouped thousands and `digits` decimals; `sign` also writes a plus. Not finite: a dash."""
+    if not math.isfinite(value):
+        return "∞" if value == math.inf else ABSENT
+    text = f"{abs(value):,.{digits}f}"
+    if not any(digit in text for digit in "123456789"):
+        return text
+    if value < 0:
+        return MINUS + text
+    return "+" + text if sign else text
+
+
+def money(value: float | Decimal, *, sign: bool = False) -> str:
+    """An amount of the account currency, to the cent."""
+    return number(value, 2, sign=sign)
+
+
+def percent(fraction: float | Decimal, digits: int = 2, *, sign: bool = False) -> str:
+    """A fraction as percent: 0.0123 is 1.23 %."""
+    return f"{number(fraction * 100, digits, sign=sign)}\u00a0%"
+
+
+def price(value: float | Decimal) -> str:
+    """A price with six significant digits or two decimals, whichever shows more."""
+    if not math.isfinite(value) or value == 0:
+        return number(value)
+    return number(value, min(max(2, 5 - math.floor(math.log10(abs(value)))), 10))
+
+
+def quantity(value: float | Decimal) -> str:
+    """A quantity of a coin, to eight decimals, without trailing zeros."""
+    text = number(value, 8)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def figure(name: str, value: Value) -> str:
+    """Any named figure: percent for fractions, whole numbers whole, others with as many decimals as they need."""
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if is_fraction(name):
+        return percent(value)
+    if isinstance(value, int):
+        return number(value, 0)
+    if math.isfinite(value) and value == round(value) and abs(value) >= 100:
+        return number(value, 0)
+    return number(value, 4 if 0 < abs(value) < 0.1 else 2)
+
+
+def moment(at: datetime) -> str:
+    """A time to the minute, UTC."""
+    return require_utc(at).strftime("%Y-%m-%d %H:%M")
+
+
+def day(at: datetime) -> str:
+    """A date, UTC."""
+    return require_utc(at).strftime("%Y-%m-%d")
+
+
+def span(length: timedelta) -> str:
+    """A duration in its two largest units: 3 d 4 h, 25 min."""
+    minutes = round(length.total_seconds() / 60)
+    days, rest = divmod(minutes, 1440)
+    hours, left = divmod(rest, 60)
+    if days:
+        return f"{days} d {hours} h" if hours else f"{days} d"
+    if hours:
+        return f"{hours} h {left} min" if left else f"{hours} h"
+    return f"{left} min"
+
+
+def plural(count: int, noun: str, plural_noun: str = "") -> str:
+    """`count` with its noun: 1 trade, 2 trades."""
+    return f"{number(count, 0)} {noun if count == 1 else plural_noun or noun + 's'}"

@@ -1,0 +1,132 @@
+"""How much: the quantity of an entry within every limit at its worst price, and of an exit within what is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Context, Decimal
+
+from shell.config import RiskConfig
+from shell.market.pair import Pair
+from shell.money import CONTEXT, NO_MONEY, ZERO, BaseQty, Price, QuoteAmount, percent, plain
+from shell.risk.checks import Reference, refusal
+from shell.risk.refusal import RefusalCode, Refused
+from shell.risk.view import RiskView, being_sold, reserved, working_entries
+
+# A quotient must never be rounded up into one lot too many.
+_DOWN = Context(prec=50, rounding=ROUND_DOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntrySize:
+    """`qty` to buy, the most it can cost with fee and allowance, and what cut it ("" if nothing did)."""
+
+    qty: BaseQty
+    worst_cost: QuoteAmount
+    cut_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bound:
+    """One upper bound of the amount to spend, the code when it leaves too little, and its wording."""
+
+    amount: QuoteAmount
+    code: RefusalCode | None
+    wording: str
+
+
+def entry_size(
+    config: RiskConfig, view: RiskView, pair: Pair, prices: Reference, size_pct: Decimal, limit: Price | None
+) -> EntrySize | Refused:
+    """Size an entry: the fraction of equity asked for (0: the default), cut at max_trade_pct, at the room left under
+    max_position_pct and at free cash; then the quantity that costs no more than that at the worst price, rounded down.
+
+    The worst price of a limit order is its limit; of a market order the ask plus the allowance. The dearer fee is taken.
+    """
+    bound = min(_bounds(config, view, pair.symbol, prices, size_pct), key=lambda each: each.amount)
+    if bound.amount <= NO_MONEY:
+        return refusal(bound.code or RefusalCode.NO_CASH, f"nothing may be bought of {pair.symbol}: {bound.wording}")
+    price = limit.value if limit is not None else CONTEXT.multiply(prices.high, 1 + view.allowance_pct)
+    unit_cost = CONTEXT.multiply(price, 1 + max(view.fees.taker_pct, view.fees.maker_pct, ZERO))
+    qty = pair.round_qty(_DOWN.divide(bound.amount.value, unit_cost))
+    short = _below_minimum(pair, qty, limit.value if limit is not None else prices.low)
+    if short is not None:
+        return refusal(bound.code or short.code, f"{short.sentence} ({bound.wording})")
+    return EntrySize(qty=qty, worst_cost=QuoteAmount(CONTEXT.multiply(qty.value, unit_cost)), cut_by=_cut(bound))
+
+
+def exit_size(view: RiskView, pair: Pair, price: Decimal, size_pct: Decimal | None) -> BaseQty | Refused:
+    """Size an exit: None sells all that is not being sold already, 0 half of the position, else that fraction of equity.
+
+    What would remain below the venue's minimum is sold with it, so that no dust is left behind.
+    """
+    held = view.positions[pair.symbol].qty
+    available = held - being_sold(view, pair.symbol)
+    if available.value <= ZERO:
+        return refusal(RefusalCode.EXIT_PENDING, f"all {plain(held.value)} {pair.symbol} held are being sold already")
+    wanted = available if size_pct is None else _wanted(view, held, price, size_pct)
+    qty = pair.round_qty(min(wanted, available).value)
+    rest = available - qty
+    if rest and _below_minimum(pair, rest, price) is not None:
+        qty = pair.round_qty(available.value)
+    return _below_minimum(pair, qty, price) or qty
+
+
+def _bounds(
+    config: RiskConfig, view: RiskView, symbol: str, prices: Reference, size_pct: Decimal
+) -> tuple[_Bound, ...]:
+    """Ordered so that of two equal bounds the one the strategy asked for is named."""
+    asked = size_pct if size_pct > ZERO else config.default_trade_pct
+    taken = reserved((order for order in working_entries(view) if order.intent.symbol == symbol), view.filled)
+    if symbol in view.positions:
+        taken = taken + view.positions[symbol].qty.times(Price(prices.high))
+    room = view.equity.scaled(config.max_position_pct) - taken
+    # The smaller fraction first: equity times an absurdly large size would only overflow.
+    trade_pct = min(asked, config.max_trade_pct)
+    return (
+        _Bound(
+            amount=view.equity.scaled(trade_pct), code=None if view.equity > NO_MONEY else RefusalCode.NO_CASH,
+            wording=(
+                f"{percent(trade_pct)} of the equity of {view.equity.value:,.2f}"
+                + (" is the most of one trade" if asked > trade_pct else "")
+            ),
+        ),
+        _Bound(
+            amount=room, code=RefusalCode.MAX_POSITION_PCT,
+            wording=(
+                f"{taken.value:,.2f} of {symbol} is held or being bought, and max_position_pct allows "
+                f"{percent(config.max_position_pct)} of {view.equity.value:,.2f}"
+            ),
+        ),
+        _Bound(
+            amount=view.cash_free, code=RefusalCode.NO_CASH,
+            wording=f"the free cash is {view.cash_free.value:,.2f}",
+        ),
+    )
+
+
+def _cut(bound: _Bound) -> str:
+    return bound.wording if bound.code is not None or bound.wording.endswith("trade") else ""
+
+
+def _wanted(view: RiskView, held: BaseQty, price: Decimal, size_pct: Decimal) -> BaseQty:
+    if size_pct == ZERO:
+        return held.scaled(Decimal("0.5"))
+    # More than all of it is all of it: the smaller value first, so that an absurd size cannot overflow.
+    value = max(view.equity, NO_MONEY).scaled(min(size_pct, Decimal(1)))
+    return Price(price).quantity_for(value) if size_pct < 1 else held
+
+
+def _below_minimum(pair: Pair, qty: BaseQty, price: Decimal) -> Refused | None:
+    if qty < pair.min_qty or not qty:
+        return refusal(
+            RefusalCode.MIN_ORDER,
+            f"{plain(qty.value)} {pair.symbol} is less than the smallest order of {plain(pair.min_qty.value)}",
+        )
+    cost = qty.times(Price(price))
+    if cost < pair.min_cost:
+        return refusal(
+            RefusalCode.MIN_COST,
+            f"{plain(qty.value)} {pair.symbol} for {cost.value:,.4f} is less than the smallest cost of "
+            f"{plain(pair.min_cost.value)}",
+        )
+    return None
