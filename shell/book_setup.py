@@ -17,6 +17,7 @@ from shell.market.history import History
 from shell.market.pair import Pair, replay_pair
 from shell.portfolio.ledger import EquityMarks, Ledger
 from shell.risk.halts import Halt
+from shell.risk.limits import fill_allowance
 
 
 def pairs_of(history: History) -> dict[str, Pair]:
@@ -29,8 +30,11 @@ def pairs_of(history: History) -> dict[str, Pair]:
 
 def fees_of(symbols: Sequence[str], paper: PaperConfig) -> dict[str, FeeSchedule]:
     """The configured maker and taker fee for each symbol."""
-    schedule = FeeSchedule(maker_pct=paper.maker_fee_pct, taker_pct=paper.taker_fee_pct)
-    return dict.fromkeys(symbols, schedule)
+    costs = {symbol: paper.for_symbol(symbol) for symbol in symbols}
+    return {
+        symbol: FeeSchedule(maker_pct=cost.maker_fee_pct, taker_pct=cost.taker_fee_pct)
+        for symbol, cost in costs.items()
+    }
 
 
 def new_engine(
@@ -57,7 +61,8 @@ def new_engine(
         funds=lambda: engine.ledger.cash,
     )
     engine = Engine(
-        EngineConfig(book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees),
+        EngineConfig(book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
+                     fill_allowance_pct=fill_allowance(paper)),
         market=market, gateway=gateway, host=host, journal=journal, ledger=ledger, marks=marks, halts=tuple(halts),
         last_scan=last_scan,
     )

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 from shell.clock import from_ms, local_day, monotonic, to_ms
 from shell.config import HostConfig, RiskConfig
 from shell.contract import Action, Signal
-from shell.errors import OutcomeUnknown, Rejected, StrategyFault
+from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault
 from shell.exchange.gateway import FeeSchedule, Gateway
 from shell.execution.monitor import level_between, path_of, reached, untouched
 from shell.execution.record import Journal, ScanDone, StepRecord
@@ -23,7 +24,7 @@ from shell.host.port import ClosedNotice, FillNotice, ScanRequest, StrategyHost,
 from shell.market.bars import Bar, Tier
 from shell.market.book import MarketBook
 from shell.market.pair import Pair
-from shell.money import NO_MONEY, Price, QuoteAmount, decimal_of
+from shell.money import Price, QuoteAmount, decimal_of
 from shell.orders import (
     ApprovedOrder,
     Fill,
@@ -31,7 +32,6 @@ from shell.orders import (
     OrderUpdate,
     Purpose,
     Side,
-    SignalAnswer,
 )
 from shell.portfolio.ledger import (
     CapitalEvent,
@@ -42,11 +42,16 @@ from shell.portfolio.ledger import (
     apply_fill,
     with_protection,
 )
-from shell.portfolio.valuation import closed_trade, mark, portfolio_view, with_capital
-from shell.risk.approval import Approved, ProtectionChange, Refused, RiskView, assess, limits_view, protective_exit
+from shell.portfolio.valuation import closed_trade, mark, portfolio_view, with_capital, with_entry
+from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess, protective_exit
 from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
+from shell.risk.limits import FILL_ALLOWANCE, limits_view
+from shell.risk.refusal import Refused
+from shell.risk.view import RecentSignal, RiskView, reserved
 
 MINUTE_MS = 60_000
+ORDER_RATE_WINDOW = timedelta(minutes=1)
+VENUE_REFUSED = "VENUE_REFUSED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +65,7 @@ class EngineConfig:
     zone: ZoneInfo
     pairs: Mapping[str, Pair]
     fees: Mapping[str, FeeSchedule]
+    fill_allowance_pct: Decimal = FILL_ALLOWANCE
 
 
 class Engine:
@@ -97,7 +103,7 @@ class Engine:
         self._trades: list[TradeClosed] = []
         self._trades_sent = 0
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
-        self._answered: list[tuple[str, Action, datetime]] = []
+        self._recent: list[RecentSignal] = []
         self._order_times: list[datetime] = []
         self._booked: set[str] = set()
         self._equity: QuoteAmount | None = None
@@ -174,9 +180,9 @@ class Engine:
     def add_capital(self, event: CapitalEvent) -> StepRecord:
         """Allocate or withdraw capital: never P&L, never drawdown (D12)."""
         record = StepRecord(book=self.config.book, at=event.at, capital=[event])
-        self.ledger = apply_capital(self.ledger, event)
         if self.marks is not None:
-            self.marks = with_capital(self.marks, event.amount)
+            self.marks = with_capital(self.marks, event.amount, equity=self.equity())
+        self.ledger = apply_capital(self.ledger, event)
         self._equity = None
         self._mark(event.at, record)
         return self._finish(record)
@@ -243,7 +249,8 @@ class Engine:
                 self.gateway.cancel(order.order_id, f"the position's {purpose.value} was reached", at)
         intent_id = f"{self.config.book}:{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}"
         order = protective_exit(
-            position, purpose, intent_id=intent_id, book=self.config.book, version=self.config.version, now=at
+            position, purpose, now=at,
+            ids=OrderIds(intent_id=intent_id, book=self.config.book, version=self.config.version),
         )
         self._submit(order, at, record)
         self.gateway.on_price(symbol, price, at)
@@ -271,7 +278,7 @@ class Engine:
         self._equity = None
         record.fills.append(fill)
         if fill.intent.purpose is Purpose.ENTRY and self.marks is not None:
-            self.marks = replace(self.marks, trades_today=self.marks.trades_today + 1)
+            self.marks = with_entry(self.marks)
         action = Action.BUY if fill.side is Side.BUY else Action.CLOSE if trade is not None else Action.SELL
         self._notices.append(
             FillNotice(fill.symbol, action, float(fill.qty), float(fill.price), fill.intent.horizon)
@@ -345,7 +352,7 @@ class Engine:
         assert self.marks is not None
         request = ScanRequest(
             now=now, new_bars=tuple(self._unsent), facts=facts,
-            portfolio=portfolio_view(self.ledger, self.marks, self._prices(), self.equity()),
+            portfolio=portfolio_view(self.ledger, self.marks, self._prices(), equity=self.equity()),
             notices=tuple(self._notices),
             new_trades=tuple(closed_trade(trade) for trade in self._trades[self._trades_sent :]),
         )
@@ -366,48 +373,40 @@ class Engine:
             self._cancel_entries(signal.symbol, "the strategy closes the position", now)
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
-        outcome = assess(
-            signal, view=self._view(now), config=self.config.risk, pair=pair,
-            quote=self.market.quote(signal.symbol) if pair else None, now=now, intent_id=f"{signal_id}:o",
-            signal_id=signal_id, book=self.config.book, version=self.config.version,
+        ids = OrderIds(
+            intent_id=f"{signal_id}:o", book=self.config.book, version=self.config.version, signal_id=signal_id
         )
-        self._answered.append((signal.symbol, signal.action, now))
-        approved, code, sentence, intent_id = True, "APPROVED", "", None
-        match outcome:
-            case Refused():
-                approved, code, sentence = False, outcome.code.value, outcome.sentence
-            case Approved(order=ApprovedOrder() as order):
-                intent_id, sentence = order.intent.intent_id, outcome.sentence
+        decision = assess(
+            signal, view=self._view(now), config=self.config.risk, pair=pair,
+            quote=self.market.quote(signal.symbol) if pair else None, now=now, ids=ids,
+        )
+        answer = answer_of(signal, decision, ids=ids, now=now)
+        match decision:
+            case Approved(grant=ApprovedOrder() as order):
+                self._recent.append((signal.symbol, signal.action, now))
                 refusal = self._submit(order, now, record)
                 if refusal:
-                    approved, code, sentence = False, "VENUE", refusal
-            case Approved(order=ProtectionChange() as change):
+                    answer = replace(answer, approved=False, code=VENUE_REFUSED, sentence=refusal)
+            case Approved(grant=ProtectionChange() as change):
                 self.ledger = with_protection(self.ledger, change.symbol, change.stop_loss, change.take_profit)
                 record.protection_moved.append(change.symbol)
-                sentence = outcome.sentence
-        record.answers.append(
-            SignalAnswer(
-                signal_id=signal_id, book=self.config.book, version=self.config.version, decided_at=now,
-                symbol=signal.symbol, action=signal.action, size_pct=signal.size_pct, order_type=signal.order_type,
-                limit_price=signal.limit_price, stop_loss=signal.stop_loss, take_profit=signal.take_profit,
-                horizon=signal.intent, confidence=signal.confidence, reasoning=signal.reasoning, tag=signal.tag,
-                approved=approved, code=code, sentence=sentence, intent_id=intent_id,
-            )
-        )
+            case Refused():
+                pass
+            case _:
+                raise Fatal(f"risk gave an answer of an unknown kind to {signal_id}")
+        record.answers.append(answer)
 
     def _view(self, now: datetime) -> RiskView:
         assert self.marks is not None
-        working = tuple(self.gateway.open_orders())
-        reserved = NO_MONEY
-        for order in working:
-            reserved = reserved + order.approved.reserved
+        working = self.gateway.open_orders()
         window = self.config.risk.duplicate_window
-        self._answered = [each for each in self._answered if now - each[2] < window]
-        self._order_times = [at for at in self._order_times if (now - at).total_seconds() < 60]
+        self._recent = [each for each in self._recent if now - each[2] < window]
+        self._order_times = [at for at in self._order_times if now - at < ORDER_RATE_WINDOW]
         return RiskView(
-            cash_free=self.ledger.cash - reserved, equity=self.equity(), positions=self.ledger.positions,
-            working=working, halts=frozenset(self.halts), marks=self.marks, order_times=tuple(self._order_times),
-            recent_signals=tuple(self._answered), fees=self.config.fees, prices=self._prices(),
+            cash_free=self.ledger.cash - reserved(working), equity=self.equity(), positions=self.ledger.positions,
+            prices=self._prices(), working=working, halts=self.halts.keys(), marks=self.marks,
+            order_times=self._order_times, recent_signals=self._recent, fees=self.config.fees,
+            allowance_pct=self.config.fill_allowance_pct,
         )
 
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:

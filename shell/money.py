@@ -1,7 +1,7 @@
 """Money that does not mix: `Price`, `BaseQty` and `QuoteAmount` wrap Decimal and refuse to add to one another.
 
 Decimal from the exchange's JSON to the database (TEXT) and back. A strategy's floats become money once, in risk, by
-`decimal_of`, and are then quantised to the pair's tick and lot; nothing here ever turns a Decimal back into an order by float.
+`decimal_of`, and are then quantised to the pair's tick and lot; nothing here ever makes an order of a float.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ZERO = Decimal(0)
 
 
 def decimal_of(value: float | int | str | Decimal) -> Decimal:
-    """The Decimal that a person would write for `value` (a float by its shortest repr). Raises ValueError if not finite."""
+    """The Decimal a person would write for `value` (a float by its shortest repr). Raises ValueError if not finite."""
     try:
         number = Decimal(repr(float(value))) if isinstance(value, float) else Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
@@ -86,7 +86,7 @@ class _Amount:
         return self.value >= self._same(other)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and self.value == other.value  # type: ignore[attr-defined]
+        return type(other) is type(self) and self.value == other.value
 
     def __hash__(self) -> int:
         return hash((type(self).__name__, self.value))
@@ -141,7 +141,7 @@ class Price(_Amount):
 
     @classmethod
     def average(cls, cost: QuoteAmount, qty: BaseQty) -> Price:
-        """The average price of `qty` bought for `cost`, to 18 significant digits: a coin at 1e-9 keeps as many as one at 1e5."""
+        """The average price of `qty` bought for `cost`, to 18 significant digits: no fewer for a coin at 1e-9."""
         return cls(AVERAGE_CONTEXT.divide(cost.value, qty.value))
 
 

@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 import numpy as np
 import polars as pl
@@ -22,7 +21,6 @@ from shell.backtest.result import EquityCurve, History, Metrics
 from shell.clock import from_ms, require_utc, to_ms
 from shell.errors import DataError
 from shell.market.bars import DAY_MS, Tier
-from shell.money import QuoteAmount
 from shell.portfolio.ledger import TradeClosed
 
 DAYS_PER_YEAR = 365
@@ -48,12 +46,12 @@ class ReturnMoments:
 def compute_metrics(
     curve: EquityCurve,
     trades: Sequence[TradeClosed],
-    fees_paid: QuoteAmount,
-    starting_cash: QuoteAmount,
-    exposure_pct: float,
+    fees_paid: float,
+    starting_cash: float,
     buy_and_hold_return_pct: float,
+    open_since: Sequence[datetime] = (),
 ) -> Metrics:
-    """All figures of one run.
+    """All figures of one run. Fees and cash in quote units; `open_since` holds the entry times of what is still open.
 
     - `total_return_pct`: last mark / starting cash - 1. An empty curve: 0.0.
     - `max_drawdown_pct`: largest fall from a running peak as a fraction of that peak, positive; the starting cash is
@@ -64,25 +62,25 @@ def compute_metrics(
     - `profit_factor`: sum of net profits / sum of net losses, at most `RATIO_MAX` (also when nothing lost); 0.0
       without trades or without any profit.
     - `expectancy`: mean net result of a trade as a fraction of its entry cost; 0.0 without trades.
-    - `fees`: quote units. `exposure_pct`: as given, the share of marks at which a position was open.
-    - `days`: UTC days from the first mark to the last, both included; the number of daily returns.
+    - `exposure_pct`: share of the time from the first mark to the last during which any position was open.
+    - `days`: UTC days from the first mark to the last; the number of daily returns.
     """
-    starting = float(starting_cash)
     returns = daily_returns(curve)
     daily_sharpe = sharpe_ratio(returns)
     results = np.array([float(trade.pnl) for trade in trades])
     gained, lost = float(results[results > 0].sum()), float(-results[results < 0].sum())
+    final = float(curve.values[-1]) if len(curve.values) else starting_cash
     return Metrics(
-        total_return_pct=float(curve.values[-1]) / starting - 1 if len(curve.values) and starting > 0 else 0.0,
-        max_drawdown_pct=max_drawdown(np.concatenate(([starting], curve.values))),
+        total_return_pct=final / starting_cash - 1 if starting_cash > 0 else 0.0,
+        max_drawdown_pct=max_drawdown(np.concatenate(([starting_cash], curve.values))),
         sharpe=daily_sharpe * math.sqrt(DAYS_PER_YEAR),
         sortino=_capped(sortino_ratio(returns) * math.sqrt(DAYS_PER_YEAR)),
         trades=len(trades),
         win_rate=float((results > 0).mean()) if len(results) else 0.0,
         profit_factor=_ratio(gained, lost),
         expectancy=math.fsum(trade.pnl_pct for trade in trades) / len(trades) if trades else 0.0,
-        fees=float(fees_paid),
-        exposure_pct=exposure_pct,
+        fees=fees_paid,
+        exposure_pct=_exposure(curve, trades, open_since),
         buy_and_hold_return_pct=buy_and_hold_return_pct,
         days=len(returns),
         daily_sharpe=daily_sharpe,
@@ -92,13 +90,15 @@ def compute_metrics(
 def daily_closes(curve: EquityCurve) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The last mark of each UTC day: day numbers since the epoch and values.
 
-    Marks carry the time at which a bar closed, so one at midnight exactly is the close of the day that ends there. A
-    day without a mark repeats the previous value: its return is zero and the day after carries the move.
+    The first mark opens the first day. Later marks carry the time at which a bar closed, so one at midnight exactly is
+    the close of the day that ends there. A day without a mark repeats the previous value: its return is zero and the
+    day after carries the move.
     """
     if not len(curve.values):
         return np.empty(0, np.int64), np.empty(0, np.float64)
-    marked = (curve.times_ms - 1) // DAY_MS
-    days = np.arange(marked[0], marked[-1] + 1, dtype=np.int64)
+    first_day = curve.times_ms[0] // DAY_MS
+    marked = np.maximum((curve.times_ms - 1) // DAY_MS, first_day)
+    days = np.arange(first_day, marked[-1] + 1, dtype=np.int64)
     last_of_day = np.searchsorted(marked, days, side="right") - 1
     return days, curve.values[last_of_day]
 
@@ -106,8 +106,8 @@ def daily_closes(curve: EquityCurve) -> tuple[NDArray[np.int64], NDArray[np.floa
 def daily_returns(curve: EquityCurve) -> NDArray[np.float64]:
     """Simple returns between the last marks of consecutive UTC days; the first day's is measured from the first mark.
 
-    The first mark comes before any fill (an order decided at a close fills no earlier than the next open), so it
-    equals the starting cash. After a total loss returns are 0.0.
+    The first mark comes before any fill (an order decided at a close fills no earlier than the next open), so it equals
+    the starting cash. After a total loss returns are 0.0.
     """
     _, closes = daily_closes(curve)
     if not len(closes):
@@ -161,7 +161,7 @@ def moments_of(returns: NDArray[np.float64]) -> ReturnMoments:
 
 
 def buy_and_hold_curve(
-    history: History, start: datetime, end: datetime, cash: QuoteAmount, taker_fee_pct: Decimal
+    history: History, start: datetime, end: datetime, cash: float, taker_fee_pct: float
 ) -> EquityCurve:
     """Equity of buying every symbol in equal parts at its first open of the window and holding, marked at 5-minute
     closes.
@@ -173,25 +173,25 @@ def buy_and_hold_curve(
     windows = {symbol: _window(frame, start, end) for symbol, frame in history.m5.items()}
     _require_bars(windows, start, end)
     times = np.unique(np.concatenate([window["timestamp"].to_numpy() for window in windows.values()]))
-    share = float(cash) / len(windows)
+    share = cash / len(windows)
     values = np.zeros(len(times))
     for symbol in sorted(windows):
         window = windows[symbol]
         if window.is_empty():
             values += share
             continue
-        held = share / (window["open"][0] * (1 + float(taker_fee_pct)))
+        held = share / (window["open"][0] * (1 + taker_fee_pct))
         latest = np.searchsorted(window["timestamp"].to_numpy(), times, side="right") - 1
         values += np.where(latest >= 0, held * window["close"].to_numpy()[np.maximum(latest, 0)], share)
     return EquityCurve(times_ms=times + Tier.M5.ms, values=values)
 
 
-def buy_and_hold_return(history: History, start: datetime, end: datetime, taker_fee_pct: Decimal) -> float:
+def buy_and_hold_return(history: History, start: datetime, end: datetime, taker_fee_pct: float) -> float:
     """The return of `buy_and_hold_curve` over the window, as a fraction. Raises DataError as it does."""
     windows = {symbol: _window(frame, start, end) for symbol, frame in history.m5.items()}
     _require_bars(windows, start, end)
     growth = [
-        1.0 if window.is_empty() else window["close"][-1] / (window["open"][0] * (1 + float(taker_fee_pct)))
+        1.0 if window.is_empty() else window["close"][-1] / (window["open"][0] * (1 + taker_fee_pct))
         for _, window in sorted(windows.items())
     ]
     return math.fsum(growth) / len(growth) - 1
@@ -211,6 +211,22 @@ def _require_bars(windows: Mapping[str, pl.DataFrame], start: datetime, end: dat
             f"no symbol has a 5-minute bar between {require_utc(start):%Y-%m-%d %H:%M} and "
             f"{from_ms(to_ms(end)):%Y-%m-%d %H:%M} UTC: choose a window inside the data"
         )
+
+
+def _exposure(curve: EquityCurve, trades: Sequence[TradeClosed], open_since: Sequence[datetime]) -> float:
+    """Length of the union of all holding periods over the length of the curve."""
+    if len(curve.times_ms) < 2:
+        return 0.0
+    first, last = int(curve.times_ms[0]), int(curve.times_ms[-1])
+    periods = sorted(
+        [(to_ms(trade.opened_at), to_ms(trade.closed_at)) for trade in trades]
+        + [(to_ms(opened), last) for opened in open_since]
+    )
+    held, reached = 0, first
+    for begins, ends in periods:
+        held += max(0, min(ends, last) - max(begins, reached))
+        reached = max(reached, ends)
+    return held / (last - first)
 
 
 def _ratio(gained: float, lost: float) -> float:

@@ -29,22 +29,27 @@ from shell.errors import BadInput
 EULER_GAMMA = 0.5772156649015329
 CSCV_BLOCKS_MAX = 20
 _NORMAL = NormalDist()
-# A block of returns that moves less than this, relative to its level, moves by rounding alone.
+# A variance below this, relative to the whole series' own, is rounding.
 _DEVIATION_MIN = 1e-12
+# Sharpe ratios closer than this are equal: they differ by the order of summation.
+_TIE = 1e-10
 
 
 def probabilistic_sharpe_ratio(
-    sr: float, sr_benchmark: float, n_obs: int, skew: float, kurtosis: float
+    sr: float, sr_benchmark: float, n_obs: float, skew: float, kurtosis: float
 ) -> float:
     """Probability that the true Sharpe ratio exceeds `sr_benchmark`, given `sr` estimated from `n_obs` returns.
 
-    Phi((sr - b) sqrt(T-1) / sqrt(1 - g3 sr + (g4-1)/4 sr^2)). All per period. Raises BadInput for fewer than two
-    observations, values that are not finite, or moments that no distribution has.
+    Phi((sr - b) sqrt(T-1) / sqrt(1 - g3 sr + (g4-1)/4 sr^2)). All per period; `n_obs` may be a fraction, as a minimum
+    track record length is. Raises BadInput for fewer than two observations, values that are not finite, or moments
+    that leave no variance.
     """
-    _require_finite(sr=sr, sr_benchmark=sr_benchmark)
-    _require_count("n_obs", n_obs, 2)
-    deviation = math.sqrt(_estimate_variance(sr, skew, kurtosis))
-    return _NORMAL.cdf((sr - sr_benchmark) * math.sqrt(n_obs - 1) / deviation)
+    _require_finite(sr=sr, sr_benchmark=sr_benchmark, n_obs=n_obs)
+    if n_obs < 2:
+        raise BadInput(f"n_obs = {n_obs!r}: a Sharpe ratio needs at least 2 observations")
+    score = (sr - sr_benchmark) * math.sqrt((n_obs - 1) / _estimate_variance(sr, skew, kurtosis))
+    _require_finite(score=score)
+    return _NORMAL.cdf(score)
 
 
 def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
@@ -63,7 +68,7 @@ def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
 
 
 def deflated_sharpe_ratio(
-    sr: float, n_obs: int, skew: float, kurtosis: float, n_trials: float, variance_of_trial_sr: float
+    sr: float, n_obs: float, skew: float, kurtosis: float, n_trials: float, variance_of_trial_sr: float
 ) -> float:
     """PSR against the expected maximum of all trials: the probability that the best trial's skill is not selection.
 
@@ -90,7 +95,8 @@ def minimum_track_record_length(
             f"sr_benchmark = {sr_benchmark!r} is not below sr = {sr!r}: no track record is long enough to tell them "
             "apart"
         )
-    length = 1 + _estimate_variance(sr, skew, kurtosis) * (_NORMAL.inv_cdf(confidence) / (sr - sr_benchmark)) ** 2
+    ratio = _NORMAL.inv_cdf(confidence) / (sr - sr_benchmark)
+    length = 1 + _estimate_variance(sr, skew, kurtosis) * ratio * ratio
     if not math.isfinite(length):
         raise BadInput(f"sr_benchmark = {sr_benchmark!r} is too close to sr = {sr!r} for any finite track record")
     return length
@@ -106,7 +112,8 @@ def minimum_backtest_length_years(n_trials: float, target_annual_sharpe: float) 
     _require_finite(target_annual_sharpe=target_annual_sharpe)
     if target_annual_sharpe <= 0:
         raise BadInput(f"target_annual_sharpe = {target_annual_sharpe!r}: write an annual Sharpe ratio above 0")
-    years = (_expected_maximum_normal(n_trials) / target_annual_sharpe) ** 2
+    ratio = _expected_maximum_normal(n_trials) / target_annual_sharpe
+    years = ratio * ratio
     if not math.isfinite(years):
         raise BadInput(f"target_annual_sharpe = {target_annual_sharpe!r} is too small for any finite backtest length")
     return years
@@ -118,10 +125,10 @@ def effective_number_of_trials(average_correlation: float, n_trials: int) -> flo
     A negative average correlation would count more trials than were made; it is allowed as far as M trials can have it
     (-1/(M-1)) and then counted as M. Raises BadInput outside that range.
     """
-    _require_count("n_trials", n_trials, 1)
+    _require_trials(n_trials)
     _require_finite(average_correlation=average_correlation)
     lowest = -1 / (n_trials - 1) if n_trials > 1 else -1.0
-    if not lowest - _DEVIATION_MIN <= average_correlation <= 1:
+    if not lowest - _TIE <= average_correlation <= 1:
         raise BadInput(
             f"average_correlation = {average_correlation!r}: {n_trials} trials can have one between {lowest:g} and 1"
         )
@@ -129,81 +136,85 @@ def effective_number_of_trials(average_correlation: float, n_trials: int) -> flo
 
 
 def probability_of_backtest_overfitting(returns: NDArray[np.float64], n_blocks: int) -> float:
-    """Share of splits in which the trial that is best in sample ranks in the lower half out of sample (CSCV).
+    """Share of splits in which the trial that is best in sample ranks below the median out of sample (CSCV).
 
     `returns` is T x N: one row a period, one column a trial, all trials on one calendar, survivors or not. The rows are
-    cut into `n_blocks` blocks of equal length (leftover oldest rows are dropped); each of the C(S, S/2) choices of half
-    of the blocks is in sample once. Performance is the Sharpe ratio. The relative rank out of sample is
-    w = rank / (N + 1), ties sharing their mean rank; a split counts when its logit ln(w / (1 - w)) is at or below
-    zero, so when w <= 1/2. Ties for the best in sample share their split equally, so the order of columns is without
-    effect.
+    cut into `n_blocks` contiguous blocks (the first ones a row longer when T is not a multiple); each of the
+    C(S, S/2) choices of half of the blocks is in sample once. Performance is the Sharpe ratio; a trial that earned
+    exactly nothing throughout a half, having held nothing, has 0 there. The relative rank out of sample is
+    w = rank / (N + 1), ties sharing their mean rank; a split counts when its logit ln(w / (1 - w)) is below zero, so
+    when w < 1/2. Trials that tie for the best in sample share their split, so the order of columns is without effect.
 
-    Raises BadInput for an odd number of blocks, fewer than two trials, blocks without at least two rows, values that
-    are not finite, and a trial that is constant in some half of the blocks, for which no Sharpe ratio exists.
+    Raises BadInput for an odd number of blocks, fewer than two trials, too few rows, values that are not finite, and a
+    trial that is constant, for which no Sharpe ratio exists.
     """
     matrix = _require_matrix(returns, n_blocks)
-    rows_per_block = len(matrix) // n_blocks
-    blocks = matrix[len(matrix) - rows_per_block * n_blocks :].reshape(n_blocks, rows_per_block, matrix.shape[1])
-    # Per-block sums make each of the thousands of splits a sum over S/2 rows instead of T/2.
-    centred = blocks - matrix.mean(axis=0)
-    sums, squares = centred.sum(axis=1), np.square(centred).sum(axis=1)
-    shift, count = matrix.mean(axis=0), rows_per_block * n_blocks // 2
-    overfitted, splits = 0.0, 0
+    halves = _Halves(matrix, n_blocks)
     everything = frozenset(range(n_blocks))
-    for chosen in combinations(range(n_blocks), n_blocks // 2):
-        rest = sorted(everything.difference(chosen))
-        inside = _half_sharpe(sums, squares, shift, list(chosen), count)
-        outside = _half_sharpe(sums, squares, shift, rest, count)
-        overfitted += _share_in_lower_half(inside, outside)
-        splits += 1
-    return overfitted / splits
-
-
-def _share_in_lower_half(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
-    """Of the trials that are best in sample, the share whose relative rank out of sample is at most one half."""
-    winners = outside[inside == inside.max()]
-    below = (outside < winners[:, None]).sum(axis=1)
-    equal = (outside == winners[:, None]).sum(axis=1)
-    relative_ranks = (below + (equal + 1) / 2) / (len(outside) + 1)
-    return float((relative_ranks <= 0.5).mean())
-
-
-def _half_sharpe(
-    sums: NDArray[np.float64],
-    squares: NDArray[np.float64],
-    shift: NDArray[np.float64],
-    chosen: list[int],
-    count: int,
-) -> NDArray[np.float64]:
-    """Sharpe ratio of every trial over the chosen blocks, from sums of returns that were shifted by `shift`."""
-    mean = sums[chosen].sum(axis=0) / count
-    variance = squares[chosen].sum(axis=0) / count - np.square(mean)
-    scale = squares.sum(axis=0) / (2 * count)
-    constant = np.flatnonzero(variance <= scale * _DEVIATION_MIN)
-    if len(constant):
-        raise BadInput(
-            f"returns: trial {constant[0]} is constant over half of the blocks, so it has no Sharpe ratio there: leave "
-            "it out, or use fewer blocks"
+    counted = [
+        _share_below_median(
+            halves.sharpe(list(chosen)), halves.sharpe(sorted(everything.difference(chosen)))
         )
-    return np.asarray((mean + shift) / np.sqrt(variance * count / (count - 1)), dtype=np.float64)
+        for chosen in combinations(range(n_blocks), n_blocks // 2)
+    ]
+    return math.fsum(counted) / len(counted)
+
+
+class _Halves:
+    """Sharpe ratios over any choice of blocks, from sums a block: thousands of splits cost S/2 rows each, not T/2."""
+
+    def __init__(self, matrix: NDArray[np.float64], n_blocks: int) -> None:
+        blocks = np.array_split(matrix, n_blocks)
+        # Sums of squares of centred values lose no digits to a mean that is large against the deviation.
+        self._shift = matrix.mean(axis=0)
+        self._rows = np.array([len(block) for block in blocks])
+        self._sums = np.array([(block - self._shift).sum(axis=0) for block in blocks])
+        self._squares = np.array([np.square(block - self._shift).sum(axis=0) for block in blocks])
+        self._idle = np.array([(block == 0).all(axis=0) for block in blocks])
+        self._scale = self._squares.sum(axis=0) / len(matrix)
+
+    def sharpe(self, chosen: list[int]) -> NDArray[np.float64]:
+        """Sharpe ratio of every trial over the chosen blocks. Raises BadInput for one that is constant but not idle."""
+        count = self._rows[chosen].sum()
+        mean = self._sums[chosen].sum(axis=0) / count
+        variance = self._squares[chosen].sum(axis=0) / count - np.square(mean)
+        idle = self._idle[chosen].all(axis=0)
+        constant = np.flatnonzero((variance <= self._scale * _DEVIATION_MIN) & ~idle)
+        if len(constant):
+            raise BadInput(
+                f"returns: trial {constant[0]} is constant over half of the blocks, so it has no Sharpe ratio there: "
+                "leave it out, or use fewer blocks"
+            )
+        deviation = np.sqrt(np.where(idle, 1.0, variance) * count / (count - 1))
+        return np.where(idle, 0.0, (mean + self._shift) / deviation)
+
+
+def _share_below_median(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
+    """Of the trials that are best in sample, the share whose relative rank out of sample is below one half."""
+    best = inside >= inside.max() - _TIE * max(1.0, abs(inside.max()))
+    distance = outside - outside[best][:, None]
+    tied = np.abs(distance) <= _TIE * np.maximum(1.0, np.abs(outside))
+    below = (distance < 0) & ~tied
+    relative_ranks = (below.sum(axis=1) + (tied.sum(axis=1) + 1) / 2) / (len(outside) + 1)
+    return float((relative_ranks < 0.5 - _TIE).mean())
 
 
 def _expected_maximum_normal(n_trials: float) -> float:
     """Expected maximum of `n_trials` standard normal draws, in the closed approximation of the 2014 papers."""
     if n_trials == 1:
         return 0.0
-    largest = (1 - EULER_GAMMA) * _NORMAL.inv_cdf(1 - 1 / n_trials)
-    return max(0.0, largest + EULER_GAMMA * _NORMAL.inv_cdf(1 - 1 / (n_trials * math.e)))
+    # z(1 - p) written as -z(p), which keeps its digits where 1 - p would round to 1.
+    chance = 1 / n_trials
+    maximum = (EULER_GAMMA - 1) * _NORMAL.inv_cdf(chance) - EULER_GAMMA * _NORMAL.inv_cdf(chance / math.e)
+    return max(0.0, maximum)
 
 
 def _estimate_variance(sr: float, skew: float, kurtosis: float) -> float:
     """1 - g3 sr + (g4-1)/4 sr^2: the variance of the Sharpe estimate times T-1 (Mertens 2002)."""
     _require_finite(skew=skew, kurtosis=kurtosis)
-    # Pearson's inequality g4 >= 1 + g3^2 holds for every sample; with it the variance cannot be negative.
-    if kurtosis < 1 + skew * skew - 1e-9:
+    if kurtosis < 1:
         raise BadInput(
-            f"kurtosis = {kurtosis!r} with skew = {skew!r}: no distribution has kurtosis below 1 + skew^2; give the "
-            "non-excess kurtosis (3 for a normal distribution)"
+            f"kurtosis = {kurtosis!r}: give the non-excess kurtosis, 3 for a normal distribution and never below 1"
         )
     variance = 1 - skew * sr + (kurtosis - 1) / 4 * sr * sr
     if not (math.isfinite(variance) and variance > _DEVIATION_MIN):
@@ -220,26 +231,24 @@ def _require_finite(**values: float) -> None:
             raise BadInput(f"{name} = {value!r}: write a finite number")
 
 
-def _require_count(name: str, value: int, least: int) -> None:
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < least:
-        raise BadInput(f"{name} = {value!r}: write a whole number of at least {least}")
-
-
 def _require_trials(n_trials: float) -> None:
     if not (math.isfinite(n_trials) and n_trials >= 1):
         raise BadInput(f"n_trials = {n_trials!r}: write a finite number of at least 1")
 
 
 def _require_matrix(returns: NDArray[np.float64], n_blocks: int) -> NDArray[np.float64]:
-    _require_count("n_blocks", n_blocks, 2)
-    if n_blocks % 2 or n_blocks > CSCV_BLOCKS_MAX:
-        raise BadInput(f"n_blocks = {n_blocks}: write an even number from 2 to {CSCV_BLOCKS_MAX}")
+    if n_blocks % 2 or not 2 <= n_blocks <= CSCV_BLOCKS_MAX:
+        raise BadInput(f"n_blocks = {n_blocks!r}: write an even number from 2 to {CSCV_BLOCKS_MAX}")
     matrix = np.asarray(returns, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[1] < 2:
         raise BadInput(f"returns has the shape {matrix.shape}: give periods x trials, with at least two trials")
-    if len(matrix) < 2 * n_blocks:
-        raise BadInput(f"returns has {len(matrix)} periods: {n_blocks} blocks need at least {2 * n_blocks}")
+    rows_least = max(n_blocks, 4)
+    if len(matrix) < rows_least:
+        raise BadInput(f"returns has {len(matrix)} periods: {n_blocks} blocks need at least {rows_least}")
     if not np.isfinite(matrix).all():
         row, column = np.argwhere(~np.isfinite(matrix))[0]
         raise BadInput(f"returns: period {row} of trial {column} is {matrix[row, column]}: every value must be finite")
+    constant = np.flatnonzero(np.ptp(matrix, axis=0) == 0)
+    if len(constant):
+        raise BadInput(f"returns: trial {constant[0]} is constant, so it has no Sharpe ratio: leave it out")
     return matrix

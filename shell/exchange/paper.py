@@ -56,9 +56,7 @@ class PaperGateway:
         self._book = book
         self._pairs = pairs
         self.fees = fees
-        exact = not config.slippage_pct
-        self._half_spread = Decimal(0) if exact else config.spread_pct / 2
-        self._slippage = config.slippage_pct
+        self._costs = {symbol: _costs_of(config.for_symbol(symbol)) for symbol in pairs}
         self._expiry = limit_entry_expiry
         self._funds = funds
         self._working: dict[str, _Working] = {}
@@ -129,7 +127,7 @@ class PaperGateway:
             if (price < limit) if buying else (price > limit):
                 self._fill(working, limit, Liquidity.MAKER, at)
             return
-        touch = self._worse(intent.side, intent.symbol, price, self._half_spread)
+        touch = self._worse(intent.side, intent.symbol, price, self._costs[intent.symbol][0])
         if (touch <= limit) if buying else (touch >= limit):
             taken = self._taken(intent.side, intent.symbol, price)
             self._fill(working, min(taken, limit) if buying else max(taken, limit), Liquidity.TAKER, at)
@@ -137,7 +135,7 @@ class PaperGateway:
             working.resting = True
 
     def _taken(self, side: Side, symbol: str, price: Price) -> Price:
-        return self._worse(side, symbol, price, self._half_spread + self._slippage)
+        return self._worse(side, symbol, price, sum(self._costs[symbol], start=Decimal(0)))
 
     def _worse(self, side: Side, symbol: str, price: Price, fraction: Decimal) -> Price:
         if not fraction:
@@ -180,9 +178,16 @@ class PaperGateway:
 
 def with_costs(config: PaperConfig, factor: Decimal) -> PaperConfig:
     """The same paper market with fees, spread and slippage `factor` times as dear (cost stress)."""
-    return config.model_copy(
-        update={
-            "slippage_pct": config.slippage_pct * factor, "spread_pct": config.spread_pct * factor,
-            "maker_fee_pct": config.maker_fee_pct * factor, "taker_fee_pct": config.taker_fee_pct * factor,
-        }
+    names = ("slippage_pct", "spread_pct", "maker_fee_pct", "taker_fee_pct")
+    pairs = tuple(
+        pair.model_copy(
+            update={name: getattr(pair, name) * factor for name in names if getattr(pair, name) is not None}
+        )
+        for pair in config.pairs
     )
+    return config.model_copy(update={"pairs": pairs} | {name: getattr(config, name) * factor for name in names})
+
+
+def _costs_of(config: PaperConfig) -> tuple[Decimal, Decimal]:
+    """Half the spread, and the slippage; slippage 0 asks for exact prices, so it means no spread either."""
+    return (config.spread_pct / 2, config.slippage_pct) if config.slippage_pct else (Decimal(0), Decimal(0))

@@ -16,7 +16,10 @@ from shell.clock import from_ms
 from shell.market.bars import CANDLE_COLUMNS, Tier
 from shell.market.columns import CANDLE_SCHEMA
 
-WICK_PCT = 0.3
+# A wick this far beyond everything around it is reported; real crashes make some, and a backtest without them would be
+# kinder than the market was, so a row is left out only when its wick is absurd.
+WIDE_PCT = 0.3
+ABSURD_PCT = {Tier.M5: 0.5, Tier.H1: 0.6, Tier.D1: 0.75}
 GAPS_SHOWN_MAX = 20
 ROWS_SHOWN_MAX = 50
 
@@ -67,8 +70,8 @@ class QuarantinedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeriesReport:
-    """What was found in one series. `rows` counts the source, `clean_rows` what is left; `first` and `last` are open times
-    of clean rows; gaps are holes between clean rows; zero-volume rows are counted and kept."""
+    """What was found in one series. `rows` counts the source, `clean_rows` what is left; `first` and `last` are open
+    times of clean rows; gaps are holes between clean rows; rows with volume 0 or a wide wick are counted and kept."""
 
     symbol: str
     tier: Tier
@@ -85,6 +88,7 @@ class SeriesReport:
     zero_or_negative: int
     bad_ohlc: int
     absurd_wicks: int
+    wide_wicks: int
     zero_volume: int
     quarantined: tuple[QuarantinedRow, ...]
 
@@ -127,6 +131,8 @@ class SeriesReport:
                 f"{name}: {len(self.gaps)} holes, {self.missing_bars} bars missing; the longest from "
                 f"{longest.first:%Y-%m-%d %H:%M} to {longest.last:%Y-%m-%d %H:%M} ({longest.bars} bars)"
             )
+        if self.wide_wicks:
+            lines.append(f"{name}: {self.wide_wicks} rows kept have a wick {WIDE_PCT:.0%} beyond every price around it")
         if self.zero_volume:
             lines.append(f"{name}: {self.zero_volume} rows have volume 0")
         return lines
@@ -141,6 +147,7 @@ _COUNTED = (
     "zero_or_negative",
     "bad_ohlc",
     "absurd_wicks",
+    "wide_wicks",
     "zero_volume",
 )
 
@@ -153,13 +160,14 @@ class CheckedSeries:
     clean: pl.DataFrame
 
 
-def check_frame(symbol: str, tier: Tier, frame: pl.DataFrame, *, wick_pct: float = WICK_PCT) -> CheckedSeries:
+def check_frame(symbol: str, tier: Tier, frame: pl.DataFrame, *, wick_pct: float | None = None) -> CheckedSeries:
     """Judge every row of `frame` (contract columns, any order, nulls allowed). Of rows with one time the first is kept.
 
-    A wick is absurd when it lies further than the fraction `wick_pct` beyond both neighbours' closes and its own open and
-    close; a print when its close does so against two neighbours that agree with one another.
+    A wick is absurd when it lies further than the fraction `wick_pct` (None: ABSURD_PCT of the tier) beyond both
+    neighbours' closes and its own open and close; a print when its close does so against two neighbours that agree.
     """
-    frame = frame.select(CANDLE_COLUMNS).cast(dict(CANDLE_SCHEMA))
+    absurd_pct = ABSURD_PCT[tier] if wick_pct is None else wick_pct
+    frame = frame.select(CANDLE_COLUMNS).cast(CANDLE_SCHEMA)
     times = frame["timestamp"].to_physical()
     has_time = times.is_not_null().to_numpy()
     open_ms = times.fill_null(0).to_numpy()
@@ -172,10 +180,11 @@ def check_frame(symbol: str, tier: Tier, frame: pl.DataFrame, *, wick_pct: float
     _mark(flaws, Flaw.BAD_OHLC, (highs < np.maximum(opens, closes)) | (lows > np.minimum(opens, closes)))
     _mark(flaws, Flaw.OFF_GRID, open_ms % tier.ms != 0)
     _mark_order(flaws, open_ms)
-    _mark_absurd(flaws, values, wick_pct)
+    _mark_absurd(flaws, values, absurd_pct)
 
+    wide = int(_wide_wicks(values[:, flaws < 0], WIDE_PCT).sum())
     clean = frame.filter(pl.Series(flaws < 0))
-    return CheckedSeries(report=_report(symbol, tier, frame, clean, flaws), clean=clean)
+    return CheckedSeries(report=_report(symbol, tier, frame, clean, flaws, wide), clean=clean)
 
 
 def find_gaps(tier: Tier, open_ms: NDArray[np.int64]) -> tuple[Gap, ...]:
@@ -183,9 +192,7 @@ def find_gaps(tier: Tier, open_ms: NDArray[np.int64]) -> tuple[Gap, ...]:
     steps = np.diff(open_ms) // tier.ms
     return tuple(
         Gap(first=from_ms(before + tier.ms), last=from_ms(before + (step - 1) * tier.ms), bars=step - 1)
-        for before, step in (
-            (int(open_ms[at]), int(steps[at])) for at in np.flatnonzero(steps > 1).tolist()
-        )
+        for before, step in ((int(open_ms[at]), int(steps[at])) for at in np.flatnonzero(steps > 1).tolist())
     )
 
 
@@ -209,28 +216,36 @@ def _mark_order(flaws: NDArray[np.int8], open_ms: NDArray[np.int64]) -> None:
     flaws[sound[same]] = _FLAWS.index(Flaw.DUPLICATE)
 
 
-def _mark_absurd(flaws: NDArray[np.int8], values: NDArray[np.float64], wick_pct: float) -> None:
+def _mark_absurd(flaws: NDArray[np.int8], values: NDArray[np.float64], absurd_pct: float) -> None:
     sound = np.flatnonzero(flaws < 0)
-    if len(sound) < 2:
+    wick = _wide_wicks(values[:, sound], absurd_pct)
+    flaws[sound[wick]] = _FLAWS.index(Flaw.ABSURD_WICK)
+    if len(sound) < 3:
         return
-    opens, highs, lows, closes, _ = values[:, sound]
+    closes = values[3, sound]
+    before, here, after = closes[:-2], closes[1:-1], closes[2:]
+    high, low = np.maximum(before, after), np.minimum(before, after)
+    far = (here > high * (1 + absurd_pct)) | (here < low * (1 - absurd_pct))
+    stray = far & (high <= low * (1 + absurd_pct / 2)) & ~wick[1:-1]
+    flaws[sound[1:-1][stray]] = _FLAWS.index(Flaw.ABSURD_PRINT)
+
+
+def _wide_wicks(values: NDArray[np.float64], beyond_pct: float) -> NDArray[np.bool_]:
+    """Which rows have a high or low further than `beyond_pct` from their own open and close and both neighbours' closes."""
+    opens, highs, lows, closes, _ = values
+    if len(closes) < 2:
+        return np.zeros(len(closes), dtype=bool)
     # At either end there is one neighbour only; the other is taken to be the same.
     before = np.concatenate((closes[1:2], closes[:-1]))
     after = np.concatenate((closes[1:], closes[-2:-1]))
     top = np.maximum.reduce([opens, closes, before, after])
     bottom = np.minimum.reduce([opens, closes, before, after])
-    wick = (highs > top * (1 + wick_pct)) | (lows < bottom * (1 - wick_pct))
-    flaws[sound[wick]] = _FLAWS.index(Flaw.ABSURD_WICK)
-    agree = np.maximum(before, after) <= np.minimum(before, after) * (1 + wick_pct / 2)
-    above = closes > np.maximum(before, after) * (1 + wick_pct)
-    below = closes < np.minimum(before, after) * (1 - wick_pct)
-    inner = np.ones(len(sound), dtype=bool)
-    inner[[0, -1]] = False
-    flaws[sound[inner & agree & (above | below) & ~wick]] = _FLAWS.index(Flaw.ABSURD_PRINT)
+    wide: NDArray[np.bool_] = (highs > top * (1 + beyond_pct)) | (lows < bottom * (1 - beyond_pct))
+    return wide
 
 
 def _report(
-    symbol: str, tier: Tier, frame: pl.DataFrame, clean: pl.DataFrame, flaws: NDArray[np.int8]
+    symbol: str, tier: Tier, frame: pl.DataFrame, clean: pl.DataFrame, flaws: NDArray[np.int8], wide: int
 ) -> SeriesReport:
     open_ms = clean["timestamp"].to_physical().to_numpy()
     gaps = find_gaps(tier, open_ms)
@@ -252,6 +267,7 @@ def _report(
         zero_or_negative=count[Flaw.ZERO_OR_NEGATIVE],
         bad_ohlc=count[Flaw.BAD_OHLC],
         absurd_wicks=count[Flaw.ABSURD_WICK] + count[Flaw.ABSURD_PRINT],
+        wide_wicks=wide,
         zero_volume=int((clean["volume"] == 0).sum()),
         quarantined=_quarantined(frame, bad, flaws),
     )

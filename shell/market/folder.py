@@ -15,7 +15,7 @@ import polars as pl
 from shell.errors import DataError
 from shell.market.bars import Tier
 from shell.market.candle_file import read_candle_file
-from shell.market.check import WICK_PCT, CheckedSeries, SeriesReport, check_frame
+from shell.market.check import CheckedSeries, SeriesReport, check_frame
 from shell.market.history import History
 from shell.market.pair import parse_symbol
 
@@ -81,7 +81,7 @@ def read_folder(folder: Path, symbols: Sequence[str] | None = None) -> FolderDat
     return FolderData(history=history, report=DataReport(source=source, series=tuple(reports)))
 
 
-def check_folder(folder: Path, symbols: Sequence[str] | None = None, *, wick_pct: float = WICK_PCT) -> DataReport:
+def check_folder(folder: Path, symbols: Sequence[str] | None = None, *, wick_pct: float | None = None) -> DataReport:
     """Judge every candle file of the folder, however bad its rows. Raises DataError when there is nothing to judge."""
     files = find_files(folder)
     wanted = None if symbols is None else {parse_symbol(symbol) for symbol in symbols}
@@ -119,7 +119,7 @@ def find_files(folder: Path) -> dict[tuple[str, Tier], Path]:
     return found
 
 
-def check_candle_file(path: Path, symbol: str, tier: Tier, *, wick_pct: float = WICK_PCT) -> CheckedSeries:
+def check_candle_file(path: Path, symbol: str, tier: Tier, *, wick_pct: float | None = None) -> CheckedSeries:
     """Read and judge one file. Raises DataError when it cannot be read or holds no row at all."""
     frame = read_candle_file(path)
     if frame.height == 0:

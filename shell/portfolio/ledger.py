@@ -1,7 +1,7 @@
-"""The ledger: cash, positions and results as immutable values; one function per fact that changes them (D12 ring-fence).
+"""The ledger: cash, positions and results as immutable values; one function per fact that changes them (D12).
 
-It knows only the capital allocated to it and the coins it bought itself. Everything else in an account is external: it cannot
-be expressed here, so it can never be sold or counted.
+It knows only the capital allocated to it and the coins it bought itself. Everything else in an account is external: it
+cannot be expressed here, so it can never be sold or counted.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Ledger:
 
 
 def apply_capital(ledger: Ledger, event: CapitalEvent) -> Ledger:
-    """Allocate (positive) or withdraw (negative) capital. Raises Fatal if more would be withdrawn than there is cash."""
+    """Allocate (positive) or withdraw (negative) capital. Raises Fatal if more is withdrawn than there is cash."""
     cash = ledger.cash + event.amount
     if cash < NO_MONEY:
         raise Fatal(f"a withdrawal of {-event.amount} exceeds the cash of {ledger.cash}")
@@ -110,8 +110,16 @@ def apply_capital(ledger: Ledger, event: CapitalEvent) -> Ledger:
 def apply_fill(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
     """Book one execution. Returns the new ledger and, when it leaves the position flat, the completed trade.
 
-    Raises Fatal for a sale of more than is held: the shell never shorts, so this is a broken invariant.
+    Raises Fatal for a sale of more than is held (the shell never shorts), for a cost that exceeds the cash, and for a
+    fill that is none or contradicts its own intent: each is a broken invariant, and the ledger stays as it was.
     """
+    if fill.qty <= NO_QTY or fill.price.value <= 0:
+        raise Fatal(f"fill {fill.fill_id} of {fill.qty} {fill.symbol} at {fill.price}: both must be above zero")
+    if (fill.symbol, fill.side) != (fill.intent.symbol, fill.intent.side):
+        raise Fatal(
+            f"fill {fill.fill_id} is a {fill.side.value} of {fill.symbol}, its intent {fill.intent.intent_id} "
+            f"a {fill.intent.side.value} of {fill.intent.symbol}"
+        )
     if fill.side is Side.BUY:
         return _apply_buy(ledger, fill), None
     return _apply_sell(ledger, fill)
@@ -124,7 +132,7 @@ def with_protection(ledger: Ledger, symbol: str, stop_loss: Price | None, take_p
 
 
 def equity(ledger: Ledger, prices: Mapping[str, Price]) -> QuoteAmount:
-    """Cash plus every position at the price given for it, before exit fees. Raises KeyError for an unpriced position."""
+    """Cash plus every position at the price given for it, before exit fees. Raises KeyError for one without a price."""
     total = ledger.cash
     for symbol, position in ledger.positions.items():
         total = total + position.qty.times(prices[symbol])
@@ -135,8 +143,10 @@ def equity(ledger: Ledger, prices: Mapping[str, Price]) -> QuoteAmount:
 class EquityMarks:
     """The reference points that loss limits are measured from: persisted, adjusted by capital events, rolled each day.
 
-    `day_start` is the equity at the first mark of local day `day`; `peak` the highest equity since the last lifted drawdown
-    halt; both move by the amount of every capital event, so a deposit is neither a gain nor a cover for a loss.
+    `day_start` is the equity at the first mark of local day `day`; `peak` the highest equity since the last lifted
+    drawdown halt. With a capital event `day_start` moves by its amount and `peak` keeps its proportion to equity
+    (`valuation.with_capital`), so a deposit is neither a gain nor a cover for a loss. `trades_today` counts entries
+    filled on that day.
     """
 
     day: date
@@ -176,9 +186,10 @@ def _apply_sell(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]
     position = replace(
         held, qty=held.qty - fill.qty, proceeds=held.proceeds + fill.cost, fees=held.fees + fill.fee
     )
-    after = replace(
-        ledger, cash=ledger.cash + fill.cost - fill.fee, fees_paid=ledger.fees_paid + fill.fee
-    )
+    cash = ledger.cash + fill.cost - fill.fee
+    if cash < NO_MONEY:
+        raise Fatal(f"the fee of {fill.fee} for selling {fill.qty} {fill.symbol} would leave cash of {cash}")
+    after = replace(ledger, cash=cash, fees_paid=ledger.fees_paid + fill.fee)
     if position.qty:
         return replace(after, positions=_put(after.positions, fill.symbol, position)), None
     trade = TradeClosed(

@@ -33,7 +33,7 @@ def mark(marks: EquityMarks | None, equity: QuoteAmount, day: date) -> EquityMar
 
 
 def with_entry(marks: EquityMarks) -> EquityMarks:
-    """One more entry was filled today (its first fill): what max_daily_trades counts, besides the entries still working."""
+    """One more entry was filled today: what max_daily_trades counts, besides the entries still working."""
     return replace(marks, trades_today=marks.trades_today + 1)
 
 
@@ -41,8 +41,8 @@ def with_capital(marks: EquityMarks, amount: QuoteAmount, *, equity: QuoteAmount
     """The marks after a capital event, `equity` being the value just before it: neither a gain nor a cover for a loss.
 
     `day_start` moves by the amount, so the day's result in money stays. `peak` keeps its proportion to equity, so the
-    drawdown fraction stays (the unit value of a fund): moved by the amount instead, a deposit would dilute a drawdown and
-    a withdrawal would raise a false one. Where there was no equity there is no proportion, and the peak moves by the amount.
+    drawdown fraction stays (the unit value of a fund): moved by the amount instead, a deposit would dilute a drawdown
+    and a withdrawal raise a false one. Where there was no equity there is no proportion: the peak moves by the amount.
     """
     if equity > NO_MONEY:
         factor = CONTEXT.divide((equity + amount).value, equity.value)
@@ -79,7 +79,7 @@ def closed_trade(trade: TradeClosed) -> ClosedTrade:
 
 
 def portfolio_view(
-    ledger: Ledger, marks: EquityMarks, prices: Mapping[str, Price], *, equity: QuoteAmount | None = None
+    ledger: Ledger, marks: EquityMarks, prices: Mapping[str, Price], equity: QuoteAmount | None = None
 ) -> Portfolio:
     """The account as a strategy may see it; `recent_trades` is left empty for the host to fill.
 

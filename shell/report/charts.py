@@ -1,7 +1,7 @@
-"""Charts as positions in percent, which the page draws as inline SVG: no script needed to see them, sharp on paper and phone.
+"""Charts as positions in percent, which the page draws as inline SVG: seen without a script, sharp on paper and phone.
 
-A chart is a model of plain numbers and texts, so everything a strategy or a person wrote is escaped by the template, in one
-place. Kinds of lines and markers differ by dash and shape as well as by colour; each chart carries a sentence that says it.
+A chart is a model of plain numbers and texts, so everything a strategy or a person wrote is escaped in one place, the
+template. Kinds of lines and markers differ by dash and shape as well as by colour; a sentence says what a chart shows.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shell.report import figures, ticks
-from shell.report.data import FillRow, GapRow, PromotionRow, ReportData, Series, TradeRow
+from shell.report.data import FillRow, PromotionRow, ReportData, Series, TradeRow
 from shell.report.series import downsample, drawdown, finite
 from shell.report.ticks import Tick
 
 MARKERS_MAX = 600
-_CANVAS = 1000  # units of a plot's coordinate system, stretched to whatever size the page gives it
+_CANVAS = 1000  # units of a plot's coordinate system, which the page stretches to whatever size there is
 _ALONE = timedelta(hours=1)  # half the width of a chart that has only one moment
 _ROOM_AS_PART = 0.04  # room above and below the drawn values, as part of their range
 
@@ -98,10 +98,8 @@ class Frame:
     def __init__(self, start: datetime, end: datetime, values: Sequence[float], *, top: float | None = None) -> None:
         self.start, self.end = (start, end) if start < end else (start - _ALONE, end + _ALONE)
         low, high = min(values), max(values)
-        if high - low <= abs(high) * 1e-9:
-            room = abs(high) * 0.005 or 1.0
-        else:
-            room = (high - low) * _ROOM_AS_PART
+        flat = high - low <= abs(high) * 1e-9
+        room = (abs(high) * 0.005 or 1.0) if flat else (high - low) * _ROOM_AS_PART
         self.low, self.high = low - room, high + room if top is None else top
 
     def x(self, at: datetime) -> float:
@@ -184,7 +182,7 @@ def drawdown_chart(data: ReportData) -> Chart | None:
 
 
 def price_chart(data: ReportData, symbol: str) -> Chart | None:
-    """One symbol's price with its fills, its trades from entry to exit, and the holes in its data; None without a price."""
+    """One symbol's price with its fills, its trades from entry to exit and the holes in its data. None: no prices."""
     prices = downsample(finite(data.prices.get(symbol, ())))
     if not prices:
         return None
@@ -252,7 +250,8 @@ def _marker(frame: Frame, fill: FillRow) -> Marker:
 def _segment(frame: Frame, trade: TradeRow) -> Segment:
     return Segment(
         kind="gain" if trade.pnl > 0 else "loss",
-        x1=frame.x(trade.opened), y1=frame.y(float(trade.entry)), x2=frame.x(trade.closed), y2=frame.y(float(trade.exit)),
+        x1=frame.x(trade.opened), y1=frame.y(float(trade.entry)),
+        x2=frame.x(trade.closed), y2=frame.y(float(trade.exit)),
         text=f"{figures.money(trade.pnl, sign=True)} ({figures.percent(trade.pnl_pct, sign=True)})",
     )
 

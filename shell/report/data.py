@@ -1,7 +1,7 @@
 """What a report shows, as plain values: no store, no market book and no clock behind them.
 
-Conventions: money and prices are quote units (Decimal where booked, float where drawn); every `_pct` is a fraction; times are
-aware UTC. Strings come from strategies, models and people and are escaped by whoever renders them.
+Conventions: money and prices are quote units (Decimal where booked, float where drawn); every `_pct` is a fraction;
+times are aware UTC. Strings come from strategies, models and people and are escaped by whoever renders them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class PositionRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillRow:
-    """One execution, to be drawn on the price. `side` is buy or sell; `purpose` is entry, exit, stop or target, if known."""
+    """One execution, drawn on the price. `side` is buy or sell; `purpose` entry, exit, stop or target, if known."""
 
     symbol: str
     at: datetime
@@ -83,7 +83,7 @@ class CheckRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperRow:
-    """A paper trial: it shows conformance (paper does what the backtest said), never skill. None means not known yet."""
+    """A paper trial: it shows conformance (paper does what the backtest said), never skill. None: not known yet."""
 
     trial_id: str
     state: str
@@ -182,9 +182,9 @@ class Counts:
 class ReportData:
     """Everything a report shows.
 
-    `real` is False for any invented market, `planted_edge` True when an edge was put into it on purpose. `metrics` are those
-    of `shell.backtest.result.Metrics`; `statistics` those of the `backtesting` library, if it was run; `settings` maps a
-    section to names and texts for people. `partial` says that the run was stopped before its end.
+    `real` is False for any invented market, `planted_edge` True when an edge was put into it on purpose. `metrics` are
+    those of `shell.backtest.result.Metrics`; `statistics` those of the `backtesting` library, if it was run; `settings`
+    maps a section to names and texts for people. `partial` says that the run was stopped before its end.
     """
 
     title: str

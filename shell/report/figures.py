@@ -1,4 +1,4 @@
-"""Numbers as people read them: grouped, rounded for reading, with a true minus sign; percent is made here, from fractions."""
+"""Numbers as people read them: grouped, rounded, with a true minus sign; percent is made here, from fractions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ DEFINITIONS: Mapping[str, Definition] = {
         "Buy and hold", "The same money in equal parts of the same coins, bought at the start and kept."
     ),
     "max_drawdown_pct": Definition("Deepest drawdown", "Largest fall of the account's value from an earlier peak."),
-    "sharpe": Definition("Sharpe ratio", "Mean daily return over its deviation, a year of 365 days. Needs years to mean much."),
+    "sharpe": Definition(
+        "Sharpe ratio", "Mean daily return over its deviation, annualised at 365 days. It needs years to mean much."
+    ),
     "daily_sharpe": Definition("Daily Sharpe ratio", "The same, not annualised: what the gate's statistics use."),
     "sortino": Definition("Sortino ratio", "Like the Sharpe ratio, counting only the deviation of losing days."),
     "trades": Definition("Closed trades", "Positions opened and closed within the period."),
@@ -83,9 +85,9 @@ def percent(fraction: float | Decimal, digits: int = 2, *, sign: bool = False) -
 
 def price(value: float | Decimal) -> str:
     """A price with six significant digits or two decimals, whichever shows more."""
-    if not math.isfinite(value) or value == 0:
+    if not math.isfinite(value) or not value:
         return number(value)
-    return number(value, min(max(2, 5 - math.floor(math.log10(abs(value)))), 10))
+    return number(value, min(max(2, 5 - math.floor(math.log10(abs(float(value))))), 10))
 
 
 def quantity(value: float | Decimal) -> str:
@@ -104,11 +106,10 @@ def figure(name: str, value: Value) -> str:
         return value
     if is_fraction(name):
         return percent(value)
-    if isinstance(value, int):
+    size = abs(float(value))
+    if isinstance(value, int) or (size >= 100 and size == size // 1):
         return number(value, 0)
-    if math.isfinite(value) and value == round(value) and abs(value) >= 100:
-        return number(value, 0)
-    return number(value, 4 if 0 < abs(value) < 0.1 else 2)
+    return number(value, 4 if 0 < size < 0.1 else 2)
 
 
 def moment(at: datetime) -> str:

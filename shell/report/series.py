@@ -1,4 +1,4 @@
-"""Series of (time, value) made fit to draw: finite, in order, thinned without losing an extreme, and the drawdown of one."""
+"""Series of (time, value) made fit to draw: finite, in order, thinned without losing an extreme; and their drawdown."""
 
 from __future__ import annotations
 

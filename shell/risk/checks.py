@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from shell.clock import from_ms
 from shell.config import RiskConfig
-from shell.contract import Signal
+from shell.contract import Action
 from shell.market.bars import Quote
-from shell.money import CONTEXT, ZERO, decimal_of, percent, plain
-from shell.orders import Side
+from shell.money import CONTEXT, ZERO, Price, decimal_of, percent, plain
+from shell.portfolio.ledger import Position
 from shell.risk.halts import HaltKind
 from shell.risk.refusal import RefusalCode, Refused
 from shell.risk.view import RiskView, working_entries
@@ -51,15 +51,14 @@ def refusal(code: RefusalCode, sentence: str) -> Refused:
 
 def kill_switch(view: RiskView) -> Refused | None:
     if HaltKind.KILL_SWITCH in view.halts:
-        return refusal(RefusalCode.KILL_SWITCH, "the kill switch is on; no position may be opened until a person lifts it")
+        return refusal(RefusalCode.KILL_SWITCH, "the kill switch is on; nothing may be bought until a person lifts it")
     return None
 
 
 def halted(view: RiskView) -> Refused | None:
     if not view.halts:
         return None
-    names = ", ".join(sorted(kind.value for kind in view.halts))
-    return refusal(RefusalCode.HALTED, f"halted ({names}); no position may be opened until a person lifts it")
+    return refusal(RefusalCode.HALTED, f"halted ({_names(view)}); nothing may be bought until a person lifts it")
 
 
 def fresh_price(config: RiskConfig, quote: Quote, now: datetime) -> Refused | None:
@@ -74,14 +73,15 @@ def fresh_price(config: RiskConfig, quote: Quote, now: datetime) -> Refused | No
     )
 
 
-def not_duplicate(config: RiskConfig, view: RiskView, signal: Signal, now: datetime) -> Refused | None:
-    """Refuses the same signal again within duplicate_window."""
-    for recent in view.recent_signals:
-        if now - recent.at < config.duplicate_window and _asks_the_same(recent.signal, signal):
-            seconds = (now - recent.at).total_seconds()
+def not_repeated(
+    config: RiskConfig, view: RiskView, symbol: str, action: Action, now: datetime
+) -> Refused | None:
+    """Refuses the same action on the same symbol again within duplicate_window."""
+    for earlier_symbol, earlier_action, at in view.recent_signals:
+        if (earlier_symbol, earlier_action) == (symbol, action) and now - at < config.duplicate_window:
             return refusal(
                 RefusalCode.DUPLICATE_SIGNAL,
-                f"the same {signal.action.value} {signal.symbol} was approved {seconds:.0f} s ago; duplicate_window is "
+                f"{action.value} {symbol} was approved {(now - at).total_seconds():.0f} s ago; duplicate_window is "
                 f"{config.duplicate_window.total_seconds():.0f} s",
             )
     return None
@@ -90,7 +90,7 @@ def not_duplicate(config: RiskConfig, view: RiskView, signal: Signal, now: datet
 def no_entry_working(view: RiskView, symbol: str) -> Refused | None:
     """Refuses a second entry while one for the same symbol may still fill."""
     for order in working_entries(view):
-        if order.intent.symbol == symbol and order.intent.side is Side.BUY:
+        if order.intent.symbol == symbol:
             return refusal(
                 RefusalCode.DUPLICATE_SIGNAL,
                 f"an entry for {plain(order.intent.qty.value)} {symbol} ({order.intent.intent_id}) is still working",
@@ -111,7 +111,7 @@ def order_rate(config: RiskConfig, view: RiskView, now: datetime) -> Refused | N
 
 def daily_trades(config: RiskConfig, view: RiskView) -> Refused | None:
     """Entries filled today and entries that may still fill, together."""
-    waiting = sum(1 for order in working_entries(view) if order.intent.intent_id not in view.filled)
+    waiting = len(working_entries(view))
     if view.marks.trades_today + waiting < config.max_daily_trades:
         return None
     return refusal(
@@ -150,7 +150,7 @@ def stop_below(stop: Decimal | None, ceiling: Decimal) -> Refused | None:
     if stop is None or ZERO < stop < ceiling:
         return None
     return refusal(
-        RefusalCode.BAD_STOP, f"a stop of {plain(stop)} is not between zero and the price of {plain(ceiling)} it protects"
+        RefusalCode.BAD_STOP, f"a stop of {stop:.10g} does not lie between zero and the price of {plain(ceiling)}"
     )
 
 
@@ -159,15 +159,19 @@ def target_above(target: Decimal | None, floor: Decimal) -> Refused | None:
         return None
     return refusal(
         RefusalCode.BAD_TARGET,
-        f"a target of {target:.10g} does not lie above the price of {plain(floor)} (and within {TARGET_FACTOR_MAX} times it)",
+        f"a target of {target:.10g} does not lie above the price of {plain(floor)}, up to {TARGET_FACTOR_MAX} times it",
     )
 
 
-def _asks_the_same(one: Signal, other: Signal) -> bool:
-    """Equal in all that decides an order; confidence and reasoning do not."""
-    return (
-        one.symbol == other.symbol and one.action == other.action and one.size_pct == other.size_pct
-        and one.order_type == other.order_type and one.limit_price == other.limit_price
-        and one.stop_loss == other.stop_loss and one.take_profit == other.take_profit
-        and one.intent == other.intent and one.tag == other.tag
+def stop_not_loosened(view: RiskView, held: Position, stop: Price | None) -> Refused | None:
+    """While halted, the stop of an open position may only come closer: a halt must not be a way to risk more."""
+    if not view.halts or held.stop_loss is None or (stop is not None and stop >= held.stop_loss):
+        return None
+    return refusal(
+        RefusalCode.HALTED,
+        f"halted ({_names(view)}); the stop of {held.symbol} at {held.stop_loss} may be raised but not lowered",
     )
+
+
+def _names(view: RiskView) -> str:
+    return ", ".join(sorted(kind.value for kind in view.halts))

@@ -1,4 +1,4 @@
-"""Halts: persistent reasons why no opening order may leave (I6). Raised by arithmetic or by a person, lifted by a person."""
+"""Halts: persistent reasons why no opening order may leave (I6). Arithmetic or a person raises, a person lifts them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def evaluate(
 def after_lift(
     kind: HaltKind, ledger: Ledger, marks: EquityMarks, equity: QuoteAmount
 ) -> tuple[Ledger, EquityMarks]:
-    """The state once a person has lifted a halt: its reference point starts afresh, or it would be raised again at once.
+    """The state once a person has lifted a halt: its reference starts afresh, or it would be raised again at once.
 
     DRAWDOWN measures from the present equity on, DAILY_LOSS likewise for the rest of the day, CONSECUTIVE_LOSSES counts
     from zero. Other halts have no reference point.
@@ -102,8 +102,8 @@ def _drawdown(config: RiskConfig, marks: EquityMarks, equity: QuoteAmount) -> tu
     if not _below(equity, marks.peak, config.max_drawdown_pct):
         return None
     return HaltKind.DRAWDOWN, (
-        f"equity of {equity.value:,.2f} is {percent(drawdown(marks, equity))} below its peak of {marks.peak.value:,.2f}; "
-        f"max_drawdown_pct allows less than {percent(config.max_drawdown_pct)}"
+        f"equity of {equity.value:,.2f} is {percent(drawdown(marks, equity))} below its peak of "
+        f"{marks.peak.value:,.2f}; max_drawdown_pct allows less than {percent(config.max_drawdown_pct)}"
     )
 
 

@@ -8,8 +8,8 @@ from typing import Final
 from shell.config import PaperConfig, RiskConfig
 from shell.contract import RiskLimits
 
-# A market order decided now fills at the next price, not at this one: half a percent is more than the usual distance from
-# one 5m close to the next open. What lies beyond it is the gateway's to refuse (an order never costs more than it reserved).
+# A market order decided now fills at the next price, not at this one: half a percent is more than the usual distance
+# from one 5m close to the next open. What would cost more than there is cash is the gateway's to refuse.
 FILL_ALLOWANCE: Final = Decimal("0.005")
 
 

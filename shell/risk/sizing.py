@@ -27,11 +27,12 @@ class EntrySize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bound:
-    """One upper bound of the amount to spend, the code when it leaves too little, and its wording."""
+    """One upper bound of the amount to spend: `code` if it leaves too little, `cuts` if it is less than was asked."""
 
     amount: QuoteAmount
     code: RefusalCode | None
     wording: str
+    cuts: bool = True
 
 
 def entry_size(
@@ -40,22 +41,24 @@ def entry_size(
     """Size an entry: the fraction of equity asked for (0: the default), cut at max_trade_pct, at the room left under
     max_position_pct and at free cash; then the quantity that costs no more than that at the worst price, rounded down.
 
-    The worst price of a limit order is its limit; of a market order the ask plus the allowance. The dearer fee is taken.
+    A limit order's worst price is its limit, a market order's the ask plus the allowance; the dearer fee is taken.
     """
     bound = min(_bounds(config, view, pair.symbol, prices, size_pct), key=lambda each: each.amount)
     if bound.amount <= NO_MONEY:
         return refusal(bound.code or RefusalCode.NO_CASH, f"nothing may be bought of {pair.symbol}: {bound.wording}")
     price = limit.value if limit is not None else CONTEXT.multiply(prices.high, 1 + view.allowance_pct)
-    unit_cost = CONTEXT.multiply(price, 1 + max(view.fees.taker_pct, view.fees.maker_pct, ZERO))
+    fees = view.fees[pair.symbol]
+    unit_cost = CONTEXT.multiply(price, 1 + max(fees.taker_pct, fees.maker_pct, ZERO))
     qty = pair.round_qty(_DOWN.divide(bound.amount.value, unit_cost))
     short = _below_minimum(pair, qty, limit.value if limit is not None else prices.low)
     if short is not None:
         return refusal(bound.code or short.code, f"{short.sentence} ({bound.wording})")
-    return EntrySize(qty=qty, worst_cost=QuoteAmount(CONTEXT.multiply(qty.value, unit_cost)), cut_by=_cut(bound))
+    worst_cost = QuoteAmount(CONTEXT.multiply(qty.value, unit_cost))
+    return EntrySize(qty=qty, worst_cost=worst_cost, cut_by=bound.wording if bound.cuts else "")
 
 
 def exit_size(view: RiskView, pair: Pair, price: Decimal, size_pct: Decimal | None) -> BaseQty | Refused:
-    """Size an exit: None sells all that is not being sold already, 0 half of the position, else that fraction of equity.
+    """Size an exit: None sells all that is not being sold already, 0 half of the position, else a fraction of equity.
 
     What would remain below the venue's minimum is sold with it, so that no dust is left behind.
     """
@@ -76,9 +79,11 @@ def _bounds(
 ) -> tuple[_Bound, ...]:
     """Ordered so that of two equal bounds the one the strategy asked for is named."""
     asked = size_pct if size_pct > ZERO else config.default_trade_pct
-    taken = reserved((order for order in working_entries(view) if order.intent.symbol == symbol), view.filled)
+    taken = reserved(order for order in working_entries(view) if order.intent.symbol == symbol)
     if symbol in view.positions:
-        taken = taken + view.positions[symbol].qty.times(Price(prices.high))
+        # At the dearer of the present price and the one that equity was taken at.
+        price = max(Price(prices.high), view.prices.get(symbol, Price(prices.high)))
+        taken = taken + view.positions[symbol].qty.times(price)
     room = view.equity.scaled(config.max_position_pct) - taken
     # The smaller fraction first: equity times an absurdly large size would only overflow.
     trade_pct = min(asked, config.max_trade_pct)
@@ -89,6 +94,7 @@ def _bounds(
                 f"{percent(trade_pct)} of the equity of {view.equity.value:,.2f}"
                 + (" is the most of one trade" if asked > trade_pct else "")
             ),
+            cuts=asked > trade_pct,
         ),
         _Bound(
             amount=room, code=RefusalCode.MAX_POSITION_PCT,
@@ -102,10 +108,6 @@ def _bounds(
             wording=f"the free cash is {view.cash_free.value:,.2f}",
         ),
     )
-
-
-def _cut(bound: _Bound) -> str:
-    return bound.wording if bound.code is not None or bound.wording.endswith("trade") else ""
 
 
 def _wanted(view: RiskView, held: BaseQty, price: Decimal, size_pct: Decimal) -> BaseQty:

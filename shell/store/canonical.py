@@ -17,15 +17,13 @@ import numpy as np
 from shell.clock import require_utc
 from shell.money import BaseQty, Price, QuoteAmount, plain
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=lambda v: _plain_value(v)).encode
-
 
 def canonical(value: Any) -> str:
     """`value` as canonical JSON. Raises TypeError for what has no JSON form."""
     try:
-        return _encode(value)
+        return _ENCODER.encode(value)
     except ValueError:
-        return _encode(_finite(value))
+        return _ENCODER.encode(_finite(value))
 
 
 def _plain_value(value: Any) -> Any:
@@ -49,6 +47,9 @@ def _plain_value(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     raise TypeError(f"a {type(value).__name__} has no JSON form")
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain_value)
 
 
 def _finite(value: Any) -> Any:

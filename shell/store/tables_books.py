@@ -1,6 +1,6 @@
 """A book's state and its history: balances, positions, marks, capital events, trades, equity, halts, snapshots.
 
-Amounts are exact decimals as TEXT; `seq` columns hold the number of the fact's event, which orders facts among themselves.
+Amounts are exact decimals as TEXT; a `seq` is the number of the fact's event, which orders facts among themselves.
 """
 
 from datetime import date, datetime

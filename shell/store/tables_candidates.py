@@ -1,4 +1,4 @@
-"""The append-only ledger of candidates: proposals, stages, scores, searches, looks at the vault, people's submissions."""
+"""The append-only ledger of candidates: proposals, stages, scores, searches, vault looks, submissions by people."""
 
 from datetime import date, datetime
 from typing import Any

@@ -51,7 +51,7 @@ class OutboxRow(Row, table=True):
 
 
 class FactRow(Row, table=True):
-    """A small value known by name: the configured capital of a book, the accepted hash of the limits, the data's label."""
+    """A small value known by name: a book's configured capital, the accepted hash of the limits, the data's label."""
 
     __tablename__ = "facts"
 

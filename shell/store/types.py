@@ -79,7 +79,7 @@ class AmountText(TypeDecorator[Money]):
 
 
 class PlainText(TypeDecorator[str]):
-    """Text that anybody may have written, a strategy or a model included: what no database holds is written as an escape.
+    """Text that anybody may have written, a strategy included: what no database holds is written as an escape.
 
     A lone surrogate breaks the driver and a NUL breaks PostgreSQL; neither may stop a step from being recorded.
     """

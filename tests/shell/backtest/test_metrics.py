@@ -29,17 +29,17 @@ from shell.clock import to_ms
 from shell.contract import Intent
 from shell.errors import DataError
 from shell.market.bars import DAY_MS
-from shell.money import NO_MONEY, BaseQty, QuoteAmount
+from shell.money import BaseQty, QuoteAmount
 from shell.portfolio.ledger import TradeClosed
 
 MIDNIGHT = datetime(2023, 3, 1, tzinfo=UTC)
 STEP_MS = 300_000
 
 
-def curve_of(values_by_day: list[list[float]], start: datetime = MIDNIGHT) -> EquityCurve:
-    """Marks spread over each day, the last one at the midnight that ends it."""
-    times: list[int] = []
-    values: list[float] = []
+def curve_of(values_by_day: list[list[float]], start: datetime = MIDNIGHT, cash: float = 100.0) -> EquityCurve:
+    """The starting cash at midnight, then marks spread over each day, the last one at the midnight that ends it."""
+    times: list[int] = [to_ms(start)]
+    values: list[float] = [cash]
     for day, marks in enumerate(values_by_day):
         for position, value in enumerate(marks, start=1):
             times.append(to_ms(start) + day * DAY_MS + position * DAY_MS // len(marks))
@@ -57,7 +57,7 @@ def trade(pnl: str) -> TradeClosed:
 
 
 def metrics_of(curve: EquityCurve, trades: list[TradeClosed]) -> Metrics:
-    return compute_metrics(curve, trades, QuoteAmount(3), QuoteAmount(100), 0.25, 0.1)
+    return compute_metrics(curve, trades, fees_paid=3.0, starting_cash=100.0, buy_and_hold_return_pct=0.1)
 
 
 def test_a_day_ends_with_the_mark_at_midnight() -> None:
@@ -87,7 +87,17 @@ def test_figures_of_a_small_run() -> None:
     assert metrics.win_rate == 0.5
     assert metrics.profit_factor == pytest.approx(13 / 5)
     assert metrics.expectancy == pytest.approx(0.02)  # mean of 5, -2, -3, 8 per 100
-    assert (metrics.fees, metrics.exposure_pct, metrics.buy_and_hold_return_pct, metrics.days) == (3.0, 0.25, 0.1, 3)
+    assert metrics.exposure_pct == pytest.approx(1 / 3)  # four trades, all on the first of three days
+    assert (metrics.fees, metrics.buy_and_hold_return_pct, metrics.days) == (3.0, 0.1, 3)
+
+
+def test_overlapping_trades_count_once_in_exposure_and_open_positions_count_to_the_end() -> None:
+    curve = curve_of([[100.0]] * 4)
+    metrics = compute_metrics(
+        curve, [trade("5"), trade("1")], fees_paid=0.0, starting_cash=100.0, buy_and_hold_return_pct=0.0,
+        open_since=[MIDNIGHT + timedelta(days=3)],
+    )
+    assert metrics.exposure_pct == pytest.approx(0.5)
 
 
 def test_a_fall_from_the_starting_cash_is_a_drawdown() -> None:
@@ -100,7 +110,7 @@ def test_a_fall_from_the_starting_cash_is_a_drawdown() -> None:
         EquityCurve(times_ms=np.empty(0, np.int64), values=np.empty(0)),
         curve_of([[100.0]]),
         curve_of([[100.0, 100.0]] * 40),
-        curve_of([[100.3], [100.3], [100.3]]),
+        curve_of([[100.3], [100.3], [100.3]], cash=100.3),
     ],
 )
 def test_empty_and_constant_curves_give_zeros(curve: EquityCurve) -> None:
@@ -126,7 +136,7 @@ def test_every_figure_is_finite_whatever_the_curve(values: list[list[float]]) ->
     metrics = metrics_of(curve_of(values), [])
     json.dumps(metrics.as_dict(), allow_nan=False)
     assert 0 <= metrics.max_drawdown_pct <= 1
-    assert metrics.days == len(values)
+    assert metrics.days == max(1, len(values))
 
 
 @given(st.lists(st.floats(-0.5, 0.5), min_size=3, max_size=60), st.floats(0.1, 10))
@@ -164,8 +174,8 @@ def test_buy_and_hold_pays_one_fee_and_weighs_symbols_equally() -> None:
     history = History(m5={"A/USD": bars([10, 11, 12], [11, 12, 20]), "B/USD": bars([4, 4, 4], [4, 4, 2])})
     end = MIDNIGHT + timedelta(minutes=15)
     # A doubles, B halves, one taker fee of 25 % each: (2 / 1.25 + 0.5 / 1.25) / 2 = 1.
-    assert buy_and_hold_return(history, MIDNIGHT, end, Decimal("0.25")) == pytest.approx(0.0)
-    curve = buy_and_hold_curve(history, MIDNIGHT, end, QuoteAmount(1000), Decimal("0.25"))
+    assert buy_and_hold_return(history, MIDNIGHT, end, 0.25) == pytest.approx(0.0)
+    curve = buy_and_hold_curve(history, MIDNIGHT, end, 1000.0, 0.25)
     assert curve.values[-1] == pytest.approx(1000.0)
     assert curve.values[0] == pytest.approx(500 * 1.1 / 1.25 + 500 / 1.25)
     assert curve.times_ms[-1] == to_ms(end)
@@ -174,22 +184,24 @@ def test_buy_and_hold_pays_one_fee_and_weighs_symbols_equally() -> None:
 def test_buy_and_hold_takes_only_bars_that_opened_and_closed_inside_the_window() -> None:
     history = History(m5={"A/USD": bars([10, 20, 30], [1, 25, 1])})
     start, end = MIDNIGHT + timedelta(minutes=5), MIDNIGHT + timedelta(minutes=14)
-    assert buy_and_hold_return(history, start, end, Decimal(0)) == pytest.approx(0.25)
+    assert buy_and_hold_return(history, start, end, 0.0) == pytest.approx(0.25)
 
 
 def test_a_symbol_that_lists_later_stays_cash_until_then() -> None:
     late = bars([5, 5], [5, 10], MIDNIGHT + timedelta(minutes=5))
     history = History(m5={"A/USD": bars([10, 10, 10], [10, 10, 10]), "B/USD": late})
-    curve = buy_and_hold_curve(history, MIDNIGHT, MIDNIGHT + timedelta(minutes=15), QuoteAmount(100), Decimal(0))
+    curve = buy_and_hold_curve(history, MIDNIGHT, MIDNIGHT + timedelta(minutes=15), 100.0, 0.0)
     assert curve.values.tolist() == pytest.approx([100.0, 100.0, 150.0])
 
 
 def test_a_window_without_bars_is_refused_with_its_dates() -> None:
     history = History(m5={"A/USD": bars([10], [10])})
     with pytest.raises(DataError, match="2024-01-01"):
-        buy_and_hold_return(history, datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), Decimal(0))
+        buy_and_hold_return(history, datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), 0.0)
 
 
 def test_no_trades_and_no_fees_is_a_valid_run() -> None:
-    metrics = compute_metrics(curve_of([[100.0]]), [], NO_MONEY, QuoteAmount(100), 0.0, 0.0)
+    metrics = compute_metrics(
+        curve_of([[100.0]]), [], fees_paid=0.0, starting_cash=100.0, buy_and_hold_return_pct=0.0
+    )
     assert (metrics.trades, metrics.fees, metrics.total_return_pct) == (0, 0.0, 0.0)

@@ -1,0 +1,60 @@
+# What can be done here: make demo | test | lint | faults | bench | lock | clean
+# The environment in .venv is made when first needed, from requirements.lock, by a Python from 3.11 (make PYTHON=...).
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+# Prefect must neither report home nor find a server of this machine's user when we only mean to test.
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+export PYTHON
+unexport PREFECT_API_URL
+unexport PREFECT_PROFILES_PATH
+unexport PYTHONPATH
+unexport PYTHONHOME
+unexport VIRTUAL_ENV
+
+.PHONY: help demo test lint faults bench lock clean environment
+
+help:
+	@sed -n '1,2s/^# //p' Makefile
+
+# The stamp holds the folder it was made in: a moved or copied .venv does not work and is made anew.
+ifneq ($(shell $(BIN)/python -c "" 2>/dev/null && cat $(READY) 2>/dev/null),$(CURDIR))
+.PHONY: $(READY)
+endif
+
+$(READY): requirements.lock pyproject.toml .ci/make-venv
+	@./.ci/make-venv
+
+environment: $(READY)
+
+demo: $(READY)
+	@$(BIN)/brain rehearse --market planted-edge --days 14 --seed 7 --out reports/demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+faults: $(READY)
+	$(BIN)/python -m pytest -q -rP -m faults tests/faults $(PYTEST_ARGS)
+
+bench: $(READY)
+	$(BIN)/python benchmarks/bench_backtest.py
+
+# Hashes for every platform and Python 3.11 upwards, without addresses, so that any package index will do.
+lock:
+	@command -v uv >/dev/null || { echo "make lock needs uv, which resolves for all platforms at once" >&2; exit 1; }
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
+		--no-annotate --no-header --no-emit-index-url pyproject.toml --output-file requirements.lock
+
+# Only what can be made again: never data/, reports/ or strategy/.
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find shell tasks flows deployments strategy tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,93 @@
+"""What the shell answers to those who ask it: plain values, the same in process and over a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shell.host.port import StrategySource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActiveStrategy:
+    version: str
+    hash: str
+    source: StrategySource
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The shell's own account of itself; floats are for display."""
+
+    mode: str
+    now: datetime
+    halted: tuple[str, ...]
+    cash: float
+    total_value: float
+    starting_value: float
+    day_pnl: float
+    drawdown_pct: float
+    trades_closed: int
+    positions: tuple[Mapping[str, Any], ...]
+    active: ActiveStrategy
+    last_scan: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOutcome:
+    slot: datetime
+    origin: str
+    signals: int
+    approved: int
+    answers: tuple[Mapping[str, Any], ...]
+    already_done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperTrial:
+    trial_id: str
+    candidate_id: str
+    started_at: datetime
+    due_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conformance:
+    """Does paper do what the backtest said? Compared per scan and per fill over the trial's own window."""
+
+    trial_id: str
+    passed: bool
+    extended_until: datetime | None
+    scans: int
+    signals_paper: int
+    signals_backtest: int
+    signals_equal: int
+    fills_paper: int
+    fills_backtest: int
+    fills_equal: int
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    candidate_id: str
+    version: str
+    previous: str
+    hash: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionRow:
+    """One row of the strategy index."""
+
+    version: str
+    hash: str
+    parent: str
+    hypothesis: str
+    promoted_at: datetime | None
+    state: str

@@ -1,0 +1,3 @@
+"""x"""
+from shell.host.port import StrategySource
+def require_policy(source: StrategySource) -> None: ...

@@ -1,0 +1,134 @@
+"""One child process and the socket to it: spawned clean, spoken to in lockstep under a deadline, killed without trace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from shell.clock import monotonic
+from shell.errors import StrategyFault
+from shell.host.validate import decode_fault
+from shell.host.wire import CHUNK_BYTES, HEADER, REPLY_BYTES_MAX, Kind, frame
+
+ROOT = Path(__file__).resolve().parents[2]
+STDERR_BYTES_MAX = 64 * 1024
+# -c keeps the working directory off sys.path (-P); the root comes as an argument, so any installation layout works.
+BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from shell.host.child import main; main(int(sys.argv[2]))"
+
+
+class ChildProcess:
+    """A running child. After any StrategyFault raised here it must be killed; what it says later means nothing."""
+
+    def __init__(self, hash_seed: str) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-s", "-c", BOOTSTRAP, str(ROOT), str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    env=_environment(hash_seed),
+                    cwd="/",
+                    close_fds=True,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                )
+            except OSError:
+                ours.close()
+                raise
+        self._socket = ours
+        self._request_id = 0
+        self.last_words = ""
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def exchange(self, kind: Kind, body: bytes, seconds: float, call: str) -> bytes:
+        """Send one request and return the body of its answer.
+
+        Raises StrategyFault: "timeout" after `seconds`, "killed" when the process ended, "bad_reply" when the reply is not
+        this request's, and whatever fault the child reports of itself.
+        """
+        self._request_id = (self._request_id + 1) & 0xFFFFFFFF
+        deadline = monotonic() + seconds
+        try:
+            self._socket.settimeout(seconds)
+            self._socket.sendall(frame(self._request_id, kind, body))
+            answered, reply = self._receive(deadline)
+        except TimeoutError:
+            raise StrategyFault("timeout", f"{call} did not answer within {seconds:g} s") from None
+        except OSError:
+            raise StrategyFault("killed", self._epitaph(call)) from None
+        if answered == Kind.FAULT:
+            raise decode_fault(reply)
+        return reply
+
+    def kill(self) -> None:
+        """End the child and everything in its session, and reap it. Never raises."""
+        # The group first: until it is reaped the leader's id cannot belong to anybody else.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._socket.close()
+        self._process.wait()
+        stderr = self._process.stderr
+        if stderr is not None and not stderr.closed:
+            os.set_blocking(stderr.fileno(), False)
+            with contextlib.suppress(OSError):
+                self.last_words = os.read(stderr.fileno(), STDERR_BYTES_MAX).decode(errors="replace")
+            stderr.close()
+
+    def _receive(self, deadline: float) -> tuple[int, bytes]:
+        data = self._read(deadline)
+        while len(data) < HEADER.size:
+            data += self._read(deadline)
+        length, request_id, kind = HEADER.unpack_from(data)
+        if request_id != self._request_id or kind not in (Kind.ANSWER, Kind.FAULT):
+            raise StrategyFault("bad_reply", "the strategy's process answered something that was not asked")
+        if length > REPLY_BYTES_MAX:
+            raise StrategyFault("bad_reply", f"the answer has {length} bytes; at most {REPLY_BYTES_MAX} are allowed")
+        end = HEADER.size + length
+        if len(data) < end:
+            parts, missing = [data], end - len(data)
+            while missing > 0:
+                parts.append(self._read(deadline))
+                missing -= len(parts[-1])
+            data = b"".join(parts)
+        if len(data) > end:
+            raise StrategyFault("bad_reply", "the strategy's process answered more than was asked")
+        return kind, data[HEADER.size :]
+
+    def _read(self, deadline: float) -> bytes:
+        data = self._socket.recv(CHUNK_BYTES)
+        if not data:
+            raise ConnectionResetError
+        # Each read has the whole timeout, so a trickle of bytes is cut off here.
+        if monotonic() > deadline:
+            raise TimeoutError
+        return data
+
+    def _epitaph(self, call: str) -> str:
+        self.kill()
+        code = self._process.returncode
+        if code is not None and code < 0 and -code != signal.SIGKILL:
+            return f"the strategy's process died during {call} ({signal.Signals(-code).name})"
+        return f"the strategy's process ended during {call}"
+
+
+def _environment(hash_seed: str) -> dict[str, str]:
+    return {
+        "PYTHONHASHSEED": hash_seed,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
+        "POLARS_MAX_THREADS": "1",
+        "POLARS_ENGINE_AFFINITY": "in-memory",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "_RJEM_MALLOC_CONF": "background_thread:false",
+    }

@@ -1,0 +1,119 @@
+"""The parent's side of the wall: a `StrategyHost` over a freshly executed child, killed after every fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from shell.config import HostConfig
+from shell.contract import RECENT_TRADES_MAX, ClosedTrade, RiskLimits, Signal
+from shell.errors import StrategyFault
+from shell.host.policy import require_policy
+from shell.host.port import BarArray, ScanRequest, StrategySource
+from shell.host.process import ChildProcess
+from shell.host.validate import decode_signals, decode_started, decode_state
+from shell.host.wire import Kind, StartFacts, encode_scan, encode_start
+from shell.market.bars import Tier
+
+
+class HostedStrategy:
+    """One strategy in one child at a time; implements `shell.host.port.StrategyHost`. Not for several threads at once."""
+
+    def __init__(
+        self, source: StrategySource, config: HostConfig, *, check_policy: bool = True, hash_seed: str = "0"
+    ) -> None:
+        self._source = source
+        self._call_seconds = config.call_timeout.total_seconds()
+        self._start_seconds = config.start_timeout.total_seconds()
+        self._check_policy = check_policy
+        self._hash_seed = hash_seed
+        self._child: ChildProcess | None = None
+        self._started = False
+        self._symbols: dict[str, int] = {}
+        self.isolation: dict[str, Any] = {}
+        self.last_words = ""
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None while there is none."""
+        return None if self._child is None else self._child.pid
+
+    def prespawn(self) -> None:
+        """Begin starting a process without waiting for it, so that its 0.4 s pass while the caller does other things."""
+        if self._child is None:
+            self._child = ChildProcess(self._hash_seed)
+
+    def start(
+        self,
+        *,
+        symbols: Sequence[str],
+        limits: RiskLimits,
+        windows: Mapping[tuple[str, Tier], BarArray],
+        state: Mapping[str, Any] | None,
+        recent_trades: Sequence[ClosedTrade] = (),
+    ) -> int:
+        """Fresh process, code loaded, `initialize` called, windows and state restored; returns scan_interval_minutes.
+
+        Raises StrategyRejected if the policy refuses the source, StrategyFault if the strategy fails.
+        """
+        if self._started:
+            self.close()
+        if self._check_policy:
+            require_policy(self._source)
+        self.prespawn()
+        self._started = True
+        self._symbols = {symbol: index for index, symbol in enumerate(symbols)}
+        source = self._source
+        facts = StartFacts(
+            code=source.code,
+            skills=source.skills,
+            origin=source.origin,
+            symbols=symbols,
+            limits=limits,
+            state=state,
+            recent_trades=tuple(recent_trades)[-RECENT_TRADES_MAX:],
+            call_seconds=self._call_seconds,
+        )
+        try:
+            reply = self._running().exchange(Kind.START, encode_start(facts, windows), self._start_seconds, "start")
+            interval, self.isolation = decode_started(reply)
+        except StrategyFault:
+            self.close()
+            raise
+        return interval
+
+    def analyze(self, request: ScanRequest) -> list[Signal]:
+        """Deliver what closed and what was filled, then one `analyze`. Raises StrategyFault; KeyError for a symbol unknown at start."""
+        body = encode_scan(request, self._symbols)
+        try:
+            reply = self._running().exchange(Kind.ANALYZE, body, self._call_seconds, "analyze")
+            return decode_signals(reply, self._symbols)
+        except StrategyFault:
+            self.close()
+            raise
+
+    def get_state(self) -> dict[str, Any]:
+        """The strategy's own state, as JSON values. Raises StrategyFault."""
+        try:
+            return decode_state(self._running().exchange(Kind.STATE, b"", self._call_seconds, "get_state"))
+        except StrategyFault:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Kill the child and leave no process behind. Never raises; may be called at any time, repeatedly."""
+        child, self._child, self._started = self._child, None, False
+        if child is not None:
+            child.kill()
+            self.last_words = child.last_words
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _running(self) -> ChildProcess:
+        if self._child is None or not self._started:
+            raise StrategyFault("killed", "the strategy is not running; start it first")
+        return self._child

@@ -1,0 +1,214 @@
+"""Strict reading of what a child answered. Every byte may be hostile: anything unexpected is a StrategyFault("bad_reply").
+
+Two guards of one boundary: the child turns honest conveniences (numpy floats, enum values) into plain JSON, and this module,
+in the parent, accepts nothing but the exact schema.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection
+from enum import Enum
+from typing import Any, NoReturn, TypeVar
+
+from shell.contract import SIGNALS_MAX, Action, Intent, OrderType, Signal
+from shell.errors import StrategyFault
+
+TEXT_CHARS_MAX = 500
+TAG_CHARS_MAX = 50
+MESSAGE_CHARS_MAX = 300
+STATE_BYTES_MAX = 64 * 1024
+STATE_DEPTH_MAX = 20
+SCAN_INTERVAL_MINUTES_MAX = 1440
+FAULT_KINDS = ("error", "bad_reply")
+SIGNAL_FIELDS = Signal.__slots__
+
+_ENUM = TypeVar("_ENUM", bound=Enum)
+_NO_SIGNALS = b"[]"
+# An address in a message would differ from run to run, and messages are stored facts.
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
+
+
+def decode_signals(body: bytes, symbols: Collection[str]) -> list[Signal]:
+    """The signals of one analyze. Raises StrategyFault naming the signal, the field and what is allowed."""
+    if body == _NO_SIGNALS:
+        return []
+    rows = _json(body, "analyze")
+    if not isinstance(rows, list):
+        _refuse("analyze answered something else than a list of signals")
+    if len(rows) > SIGNALS_MAX:
+        _refuse(f"analyze returned {len(rows)} signals; at most {SIGNALS_MAX} are allowed")
+    signals = [_signal(row, number, symbols) for number, row in enumerate(rows, start=1)]
+    seen: set[tuple[str, Action]] = set()
+    for signal in signals:
+        if (signal.symbol, signal.action) in seen:
+            _refuse(f"analyze returned more than one {signal.action.value} for {signal.symbol}; send one per symbol and action")
+        seen.add((signal.symbol, signal.action))
+    return signals
+
+
+def decode_state(body: bytes) -> dict[str, Any]:
+    """A strategy's state. Raises StrategyFault if it is not a JSON object of at most 64 KB, depth 20, finite numbers."""
+    if len(body) > STATE_BYTES_MAX:
+        _refuse(f"get_state returned {len(body)} bytes of JSON; at most {STATE_BYTES_MAX} are allowed")
+    state = _json(body, "get_state")
+    if not isinstance(state, dict):
+        _refuse(f"get_state returned {_kind(state)}; a dict is needed")
+    _check_state(state, 1)
+    return state
+
+
+def decode_started(body: bytes) -> tuple[int, dict[str, Any]]:
+    """(scan_interval_minutes, what the child says of its isolation) from the answer to START."""
+    answer = _json(body, "initialize")
+    if not isinstance(answer, dict) or set(answer) != {"interval", "isolation"} or not isinstance(answer["isolation"], dict):
+        _refuse("the answer to start has another form")
+    interval = answer["interval"]
+    if type(interval) is not int or not 1 <= interval <= SCAN_INTERVAL_MINUTES_MAX:
+        shown = interval if type(interval) is int else _kind(interval)
+        _refuse(f"scan_interval_minutes is {shown}; a whole number from 1 to {SCAN_INTERVAL_MINUTES_MAX} is needed")
+    isolation = {name: value for name, value in answer["isolation"].items() if type(value) in (bool, int)}
+    return interval, isolation
+
+
+def decode_fault(body: bytes) -> StrategyFault:
+    """The fault a child reports of itself, its text made harmless."""
+    report = _json(body, "the strategy")
+    if not isinstance(report, dict) or report.get("kind") not in FAULT_KINDS:
+        _refuse("the report of a fault has another form")
+    line = report.get("line")
+    if type(line) is not int or not 0 < line < 10_000_000:
+        line = None
+    message = harmless(report.get("message"), MESSAGE_CHARS_MAX)
+    return StrategyFault(report["kind"], f"line {line}: {message}" if line else message, line)
+
+
+def harmless(text: object, chars_max: int) -> str:
+    """`text` with every unprintable character replaced and addresses removed, cut to `chars_max`."""
+    if not isinstance(text, str):
+        return "no message"
+    clean = "".join(char if char.isprintable() else " " for char in text[: 2 * chars_max])
+    return _ADDRESS.sub("0x…", clean)[:chars_max].strip()
+
+
+def _signal(row: Any, number: int, symbols: Collection[str]) -> Signal:
+    where = f"signal {number}"
+    if not isinstance(row, list) or len(row) != len(SIGNAL_FIELDS):
+        _refuse(f"{where} has another form than Signal")
+    symbol, action, size, order_type, limit, stop, target, intent, confidence, reasoning, tag = row
+    if not isinstance(symbol, str) or symbol not in symbols:
+        _refuse(f"{where}: symbol is {_kind(symbol)}; use one of {', '.join(sorted(symbols))}")
+    where = f"{where} ({symbol})"
+    return Signal(
+        symbol=symbol,
+        action=_member(action, Action, where, "action"),
+        size_pct=_fraction(size, where, "size_pct"),
+        order_type=_member(order_type, OrderType, where, "order_type"),
+        limit_price=_price(limit, where, "limit_price"),
+        stop_loss=_price(stop, where, "stop_loss"),
+        take_profit=_price(target, where, "take_profit"),
+        intent=_member(intent, Intent, where, "intent"),
+        confidence=_fraction(confidence, where, "confidence"),
+        reasoning=_text(reasoning, where, "reasoning", TEXT_CHARS_MAX),
+        tag=_text(tag, where, "tag", TAG_CHARS_MAX),
+    )
+
+
+def _member(value: Any, kind: type[_ENUM], where: str, field: str) -> _ENUM:
+    if isinstance(value, str):
+        member = kind.__members__.get(value)
+        if member is not None:
+            return member
+    _refuse(f"{where}: {field} is {_kind(value)}; use one of {', '.join(kind.__members__)}")
+
+
+def _finite(value: Any, where: str, field: str) -> float:
+    if type(value) is int and abs(value) < 1 << 1000:
+        return float(value)
+    if type(value) is not float or not math.isfinite(value):
+        _refuse(f"{where}: {field} is {_kind(value)}; a finite number is needed")
+    return value
+
+
+def _fraction(value: Any, where: str, field: str) -> float:
+    number = _finite(value, where, field)
+    if not 0.0 <= number <= 1.0:
+        _refuse(f"{where}: {field} is {number:g}; a fraction from 0 to 1 is needed")
+    return number
+
+
+def _price(value: Any, where: str, field: str) -> float | None:
+    if value is None:
+        return None
+    number = _finite(value, where, field)
+    if number <= 0.0:
+        _refuse(f"{where}: {field} is {number:g}; a price above 0, or None, is needed")
+    return number
+
+
+def _text(value: Any, where: str, field: str, chars_max: int) -> str:
+    if not isinstance(value, str):
+        _refuse(f"{where}: {field} is {_kind(value)}; a text is needed")
+    if len(value) > chars_max:
+        _refuse(f"{where}: {field} has {len(value)} characters; at most {chars_max} are allowed")
+    # Control characters, bidirectional marks, lone surrogates and unassigned code points are all not printable.
+    if not value.isprintable():
+        _refuse(f"{where}: {field} contains a character that cannot be printed")
+    return value
+
+
+def _check_state(value: Any, depth: int) -> None:
+    if depth > STATE_DEPTH_MAX:
+        _refuse(f"get_state returned values nested deeper than {STATE_DEPTH_MAX}")
+    match value:
+        case dict():
+            for key, item in value.items():
+                _check_state_text(key)
+                _check_state(item, depth + 1)
+        case list():
+            for item in value:
+                _check_state(item, depth + 1)
+        case str():
+            _check_state_text(value)
+        case float():
+            if not math.isfinite(value):
+                _refuse("get_state returned a number that is not finite; use None instead")
+        case _:
+            pass
+
+
+def _check_state_text(text: str) -> None:
+    if not text.isprintable():
+        _refuse("get_state returned a text with a character that cannot be printed")
+
+
+def _json(body: bytes, call: str) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        # ValueError covers broken JSON, broken UTF-8 and integers of thousands of digits.
+        _refuse(f"the answer to {call} is not readable JSON")
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "None"
+        case bool():
+            return "a truth value"
+        case str():
+            return f"'{harmless(value, 40)}'"
+        case float():
+            return f"{value:g}"
+        case int():
+            return "a whole number"
+        case list():
+            return "a list"
+        case _:
+            return "a dict"
+
+
+def _refuse(sentence: str) -> NoReturn:
+    raise StrategyFault("bad_reply", sentence)

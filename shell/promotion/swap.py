@@ -1,0 +1,138 @@
+"""Promotion and rollback: one journaled transaction, then the hot swap between two scans (D13).
+
+    prepared (journal row) -> files placed -> [ versions, stages, journal committed in one transaction ] -> host swapped
+
+The database says which version is active. A crash before the transaction leaves the old version active, one after it the new
+one; `recover` at start-up mends the workspace from the database in both cases. Never neither.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from shell.answers import Promotion
+from shell.errors import NotNow, Rejected
+from shell.gate.verdict import recheck
+from shell.host.port import StrategySource
+from shell.promotion.workspace import Workspace
+from shell.store.store import Store
+from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, source_hash
+
+FLOOR_VERSION = "v000"
+
+
+def promote(store: Store, workspace: Workspace, candidate: Candidate, now: datetime) -> Promotion:
+    """Make a candidate the active version in database and workspace. The caller swaps the host afterwards.
+
+    Recomputes the gate's verdict from its stored inputs before acting. Raises Rejected when that verdict, the paper trial or
+    the candidate's life does not allow it. Repeating a promotion that was committed returns it again.
+    """
+    done = store.promotions.committed(candidate.candidate_id)
+    if done is not None:
+        return done
+    _require_evidence(candidate)
+    previous = store.strategies.active()
+    source = candidate.proposal.source
+    version = f"v{1 + max(int(row.version[1:]) for row in store.strategies.list()):03d}"
+    promotion = Promotion(
+        candidate_id=candidate.candidate_id, version=version, previous=previous.version, hash=source_hash(source), at=now
+    )
+    store.promotions.prepare(promotion)
+    workspace.place(version, source)
+    with store.transaction():
+        store.strategies.insert(
+            version=version, hash=promotion.hash, parent=candidate.proposal.parent_version,
+            hypothesis=candidate.proposal.hypothesis, source=source, state="archived",
+        )
+        store.strategies.activate(version, now)
+        store.candidates.record_stage(
+            candidate.candidate_id,
+            StageResult(
+                stage=Stage.PROMOTE, passed=True, reasons=(f"active as {version} since {now:%Y-%m-%d %H:%M} UTC",),
+                inputs={"version": version, "previous": previous.version, "hash": promotion.hash},
+            ),
+            now,
+        )
+        store.promotions.commit(candidate.candidate_id)
+        store.events.append(
+            "promotion", now,
+            {"candidate": candidate.candidate_id, "version": version, "previous": previous.version, "hash": promotion.hash},
+        )
+    return promotion
+
+
+def roll_back(store: Store, workspace: Workspace, reason: str, now: datetime) -> Promotion:
+    """Make the version before the active one active again, down to the floor, which holds nothing.
+
+    Raises NotNow when the floor is active already.
+    """
+    current = store.strategies.active()
+    if current.version == FLOOR_VERSION:
+        raise NotNow(f"{FLOOR_VERSION} is active already; it is the floor of every rollback")
+    target = store.strategies.get(store.strategies.before(current.version))
+    promotion = Promotion(
+        candidate_id="", version=target.version, previous=current.version, hash=target.hash, at=now
+    )
+    workspace.place(target.version, target.source)
+    with store.transaction():
+        store.strategies.activate(target.version, now)
+        store.events.append(
+            "rollback", now, {"version": target.version, "previous": current.version, "reason": reason}
+        )
+    return promotion
+
+
+def recover(store: Store, workspace: Workspace, now: datetime) -> list[str]:
+    """Finish or undo what a crash left, and make the workspace hold the active version. Returns sentences for a person."""
+    sentences = []
+    for candidate_id in store.promotions.unfinished():
+        store.promotions.abort(candidate_id)
+        store.events.append("promotion_aborted", now, {"candidate": candidate_id})
+        sentences.append(f"the promotion of {candidate_id} was interrupted and is undone")
+    active = store.strategies.active()
+    if not workspace.active_file.is_file():
+        workspace.place(active.version, active.source)
+        sentences.append(f"the active strategy's file was missing; {active.version} is back in place")
+    elif source_hash(workspace.active()) != active.hash:
+        if sentences:
+            workspace.place(active.version, active.source)
+        else:
+            sentences.append(
+                f"{workspace.active_file} differs from {active.version}, which runs as recorded; "
+                "send your file in with `brain strategy submit FILE`"
+            )
+    return sentences
+
+
+def register_workspace(store: Store, workspace: Workspace, now: datetime) -> None:
+    """Record v000 and v001 of a new home from its workspace. Does nothing when versions are there already."""
+    if store.strategies.list():
+        return
+    floor, first = workspace.archived(FLOOR_VERSION), workspace.active()
+    with store.transaction():
+        _insert(store, FLOOR_VERSION, "", "holds nothing: the floor of every rollback", floor)
+        _insert(store, "v001", FLOOR_VERSION, "the strategy this home began with", first)
+        store.strategies.activate("v001", now)
+
+
+def _insert(store: Store, version: str, parent: str, hypothesis: str, source: StrategySource) -> None:
+    store.strategies.insert(
+        version=version, hash=source_hash(source), parent=parent, hypothesis=hypothesis, source=source, state="archived"
+    )
+
+
+def _require_evidence(candidate: Candidate) -> None:
+    if candidate.verdict is not Verdict.PENDING:
+        raise Rejected(f"{candidate.candidate_id} has ended: it is {candidate.verdict.value}")
+    stages = {result.stage: result for result in candidate.stages}
+    gate, paper = stages.get(Stage.GATE), stages.get(Stage.PAPER)
+    if gate is None or not gate.passed:
+        raise Rejected(f"{candidate.candidate_id} has not passed the gate")
+    if paper is None or not paper.passed:
+        raise Rejected(f"{candidate.candidate_id} has not passed a paper trial")
+    verdict = recheck(gate.inputs)
+    if not verdict.passed:
+        raise Rejected(
+            f"{candidate.candidate_id}: the gate's verdict, recomputed from its stored inputs, refuses: "
+            f"{verdict.first_failure}"
+        )

@@ -1,0 +1,150 @@
+"""Paper trials: up to three candidates beside the active strategy, each with its own host, books and gateway (design 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shell.answers import Conformance, PaperTrial
+from shell.backtest.driver import MemoryJournal, run_backtest
+from shell.backtest.result import BacktestSettings
+from shell.engine import Engine
+from shell.errors import BrainError, NotNow, StrategyFault
+from shell.host.port import StrategySource
+from shell.portfolio.ledger import CapitalEvent
+from shell.promotion.conformance import compare, judge
+from shell.store.store import Store
+from shell.trials.access import WARM_UP, HistoryAccess
+from shell.trials.candidate import ChangeClass
+
+TRIAL_ORIGIN = "trial"
+
+# Makes an engine for a trial's book: (book, version, source) -> Engine, resuming what the store knows of that book.
+EngineMaker = Callable[[str, str, StrategySource], Engine]
+
+
+@dataclass(slots=True)
+class _Running:
+    trial: PaperTrial
+    engine: Engine
+    source: StrategySource
+
+
+class PaperTrials:
+    """The trials of one shell."""
+
+    def __init__(
+        self, store: Store, access: HistoryAccess, make_engine: EngineMaker, settings: BacktestSettings, slots: int
+    ) -> None:
+        self._store = store
+        self._access = access
+        self._make_engine = make_engine
+        self._settings = settings
+        self._slots = slots
+        self._running: dict[str, _Running] = {}
+
+    def resume(self) -> int:
+        """Take up the trials that were running when the shell last stopped."""
+        for trial in self._store.paper.list():
+            if trial.state in ("running", "extended"):
+                candidate = self._store.candidates.get(trial.candidate_id)
+                self._run(trial, candidate.proposal.source)
+        return len(self._running)
+
+    def start(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
+        """Begin a trial at `now`, on the slot itself. Raises NotNow when all slots are taken."""
+        if len(self._running) >= self._slots:
+            raise NotNow(f"all {self._slots} paper slots are taken")
+        candidate = self._store.candidates.get(candidate_id)
+        due_at = now + timedelta(days=change.paper_days)
+        trial = self._store.paper.start(candidate_id, started_at=now, due_at=due_at)
+        running = self._run(trial, candidate.proposal.source)
+        capital = CapitalEvent(amount=self._settings.cash, at=now, reason="paper trial capital")
+        running.engine.add_capital(capital)
+        running.engine.step(now, origin=TRIAL_ORIGIN)
+        return trial
+
+    def step(self, now: datetime) -> None:
+        """Bring every trial to `now`."""
+        for running in self._running.values():
+            running.engine.step(now, origin=TRIAL_ORIGIN)
+
+    def open(self) -> Sequence[PaperTrial]:
+        return [running.trial for running in self._running.values()]
+
+    def settle(self, trial_id: str, now: datetime) -> Conformance:
+        """Judge a trial that is due: compare it with a certified backtest of the same window, then end or extend it."""
+        running = self._running.get(trial_id)
+        if running is None:
+            raise NotNow(f"paper trial {trial_id} is not running")
+        trial = running.trial
+        if now < trial.due_at:
+            raise NotNow(f"paper trial {trial_id} is due at {trial.due_at:%Y-%m-%d %H:%M} UTC")
+        expected, fault = self._expected(running, now)
+        answers, fills, scans, faults = self._store.paper.facts_of(f"trial:{trial_id}", before=now)
+        comparison = compare(
+            scans, (answers, fills),
+            ([each for each in expected.answers if each.decided_at < now],
+             [each for each in expected.fills if each.filled_at < now]),
+        )
+        judgement = judge(comparison, started_at=trial.started_at, now=now, faults=faults)
+        reasons = (*judgement.reasons, f"the backtest of the trial's window failed: {fault}") if fault else judgement.reasons
+        passed = judgement.passed and not fault
+        conformance = Conformance(
+            trial_id=trial_id, passed=passed, extended_until=None if fault else judgement.extended_until, scans=scans,
+            signals_paper=comparison.signals_paper, signals_backtest=comparison.signals_backtest,
+            signals_equal=comparison.signals_equal, fills_paper=comparison.fills_paper,
+            fills_backtest=comparison.fills_backtest, fills_equal=comparison.fills_equal, reasons=reasons,
+        )
+        self._close_or_extend(running, conformance)
+        return conformance
+
+    def end(self, trial_id: str, state: str) -> None:
+        """Stop a trial and keep its books."""
+        running = self._running.pop(trial_id, None)
+        if running is not None:
+            running.engine.close()
+        self._store.paper.update(trial_id, state=state)
+
+    def engine_of(self, candidate_id: str) -> Engine | None:
+        """The engine of a candidate's running trial, if there is one."""
+        for running in self._running.values():
+            if running.trial.candidate_id == candidate_id:
+                return running.engine
+        return None
+
+    def close(self) -> None:
+        """Stop all processes; the trials go on after the next start."""
+        for running in self._running.values():
+            running.engine.close()
+        self._running.clear()
+
+    def _run(self, trial: PaperTrial, source: StrategySource) -> _Running:
+        engine = self._make_engine(f"trial:{trial.trial_id}", trial.candidate_id, source)
+        running = _Running(trial, engine, source)
+        self._running[trial.trial_id] = running
+        return running
+
+    def _expected(self, running: _Running, now: datetime) -> tuple[MemoryJournal, str]:
+        journal = MemoryJournal()
+        started = running.trial.started_at
+        try:
+            run_backtest(
+                running.source, self._access.between(started - WARM_UP, now), start=started, end=now,
+                settings=self._settings, journal=journal,
+            )
+        except StrategyFault as fault:
+            return journal, str(fault)
+        except BrainError as error:
+            return journal, str(error)
+        return journal, ""
+
+    def _close_or_extend(self, running: _Running, conformance: Conformance) -> None:
+        trial = running.trial
+        if conformance.extended_until is not None:
+            running.trial = self._store.paper.update(
+                trial.trial_id, state="extended", due_at=conformance.extended_until
+            )
+            return
+        self.end(trial.trial_id, "passed" if conformance.passed else "failed")

@@ -1,0 +1,350 @@
+"""The shell of one account: start-up, steps, shutdown, and what it answers to tasks and people.
+
+Complete by itself: it needs neither Prefect nor Telegram nor a model to trade safely (D1), and it is the only writer of the
+trading database and the workspace (D11). The life of candidates is in `shell.desk`, which this class hands to its callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from shell.answers import ActiveStrategy, Promotion, ScanOutcome, Status
+from shell.backtest.result import BacktestSettings
+from shell.book_setup import new_engine
+from shell.clock import local_day
+from shell.config import Settings
+from shell.engine import Engine
+from shell.errors import NotNow
+from shell.exchange.gateway import FeeSchedule
+from shell.execution.record import StepRecord
+from shell.home import Home
+from shell.host.port import StrategySource
+from shell.host.supervisor import HostedStrategy
+from shell.market.archive import Archive
+from shell.market.bars import Tier
+from shell.market.book import MarketBook
+from shell.market.columns import BarArray, to_frame
+from shell.market.pair import Pair
+from shell.market.tiers import aggregate_tiers
+from shell.money import QuoteAmount
+from shell.portfolio.valuation import daily_loss, drawdown, open_positions
+from shell.promotion.swap import promote, recover, register_workspace, roll_back
+from shell.promotion.trials import PaperTrials
+from shell.promotion.workspace import Workspace
+from shell.risk.halts import Halt, HaltKind
+from shell.store.candles import CandleStore
+from shell.store.store import Store
+from shell.trials.access import HistoryAccess
+from shell.trials.candidate import Candidate
+
+MAIN_BOOK = "main"
+STATE_EVERY_SCANS = 12
+
+log = structlog.get_logger("shell")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarketFacts:
+    """What the composition root knows of the market: pairs, fees, and whose prices these are."""
+
+    pairs: Mapping[str, Pair]
+    fees: Mapping[str, FeeSchedule]
+    source: str
+    real: bool
+
+
+class Shell:
+    """One account's shell on one home."""
+
+    def __init__(
+        self,
+        *,
+        home: Home,
+        settings: Settings,
+        store: Store,
+        candles: CandleStore,
+        archive: Archive,
+        market: MarketBook,
+        facts: MarketFacts,
+    ) -> None:
+        self.home = home
+        self.config = settings
+        self.store = store
+        self.market = market
+        self.workspace = Workspace(home.workspace)
+        self.zone = ZoneInfo(settings.account.timezone)
+        self.facts = facts
+        self._candles = candles
+        self._archive = archive
+        self._bars_kept = market.cursor
+        self._scans_since_state = 0
+        self.access = HistoryAccess(
+            store, candles, archive, symbols=market.symbols, config=settings.orchestrator, source=facts.source,
+            real=facts.real,
+        )
+        self.trials = PaperTrials(
+            store, self.access, self._engine_for, self.backtest_settings(), settings.orchestrator.paper_trials_max
+        )
+        self._engine: Engine | None = None
+        self._now: datetime | None = None
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    def start(self, now: datetime) -> list[str]:
+        """The start-up sequence of the specification; returns sentences about what was found and mended."""
+        self._now = now
+        register_workspace(self.store, self.workspace, now)
+        found = recover(self.store, self.workspace, now)
+        active = self.store.strategies.active()
+        self._engine = self._engine_for(MAIN_BOOK, active.version, active.source)
+        event = self.store.books.ensure_capital(MAIN_BOOK, QuoteAmount(self.config.account.starting_cash), now)
+        if event is not None:
+            self._engine.add_capital(event)
+        problems = self.store.books.check(MAIN_BOOK)
+        if problems:
+            self._engine.halt(
+                Halt(kind=HaltKind.BOOKS_DIFFER, book=MAIN_BOOK, sentence="; ".join(problems), raised_at=now)
+            )
+        self.trials.resume()
+        for sentence in found:
+            self.notify("recovery", "warning", sentence, now)
+        status = self.status()
+        self.notify(
+            "system", "info",
+            f"System online, {len(status.positions)} positions, {status.total_value:,.2f} {self.config.account.quote} portfolio",
+            now,
+        )
+        return [*found, *problems]
+
+    def step(self, now: datetime, *, origin: str) -> StepRecord:
+        """Bring every book to `now`: the active strategy first, then the trials."""
+        engine = self.engine
+        self._now = now
+        record = engine.step(now, origin=origin)
+        self.trials.step(now)
+        self._follow_up(record, now)
+        return record
+
+    def shutdown(self, now: datetime) -> None:
+        """Keep state, cancel resting entries, leave positions and their stops, stop all processes (specification)."""
+        engine = self.engine
+        self._save_state()
+        engine.cancel_entries("the system is shutting down", now)
+        self._keep_bars()
+        self.trials.close()
+        engine.close()
+        self.notify("system", "info", "System stopped; positions and their stops stay", now)
+
+    def close(self) -> None:
+        """Stop all processes without the sequence, for an interrupted run: the books are whole after every step."""
+        self.trials.close()
+        if self._engine is not None:
+            self._engine.close()
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            raise NotNow("the shell has not been started")
+        return self._engine
+
+    @property
+    def now(self) -> datetime:
+        """The moment of the newest step."""
+        if self._now is None:
+            raise NotNow("the shell has not been started")
+        return self._now
+
+    # -- what it answers ------------------------------------------------------------------------------------------
+
+    def backtest_settings(self) -> BacktestSettings:
+        """The account and costs that backtests of candidates run under: the same as paper."""
+        return BacktestSettings(
+            cash=QuoteAmount(self.config.account.starting_cash), paper=self.config.paper, risk=self.config.risk,
+            zone=self.zone, host=self.config.host,
+        )
+
+    def active_strategy(self) -> ActiveStrategy:
+        row = self.store.strategies.active()
+        return ActiveStrategy(version=row.version, hash=row.hash, source=row.source, since=row.promoted_at or self.now)
+
+    def status(self) -> Status:
+        """The shell's own account of itself."""
+        engine = self.engine
+        equity = engine.equity()
+        marks = engine.marks
+        return Status(
+            mode=self.config.mode, now=self.now, halted=tuple(sorted(kind.value for kind in engine.halts)),
+            cash=float(engine.ledger.cash), total_value=float(equity), starting_value=float(engine.ledger.capital),
+            day_pnl=float(equity - marks.day_start) if marks else 0.0,
+            drawdown_pct=float(drawdown(marks, equity)) if marks else 0.0, trades_closed=engine.ledger.trades_closed,
+            positions=tuple(_position_row(each) for each in open_positions(engine.ledger, engine.prices())),
+            active=self.active_strategy(), last_scan=engine.last_scan,
+        )
+
+    def scan(self, slot: datetime) -> ScanOutcome:
+        """Scan `slot`, or return what was stored when it has been scanned already."""
+        last = self.engine.last_scan
+        if last is not None and slot <= last:
+            return self.store.scans.outcome(MAIN_BOOK, slot)
+        record = self.step(slot, origin="requested")
+        if record.scan is None:
+            raise NotNow(f"no scan is due at {slot:%Y-%m-%d %H:%M} UTC: the interval is {self.engine.interval_minutes} min")
+        return self.store.scans.outcome(MAIN_BOOK, record.scan.slot)
+
+    def snapshot(self, now: datetime) -> Mapping[str, Any]:
+        """Record the day's performance (23:55 local)."""
+        engine, status = self.engine, self.status()
+        row = {
+            "equity": str(engine.equity()), "cash": str(engine.ledger.cash), "fees": str(engine.ledger.fees_paid),
+            "day_pnl": str(engine.equity() - engine.marks.day_start) if engine.marks else "0",
+            "positions": list(status.positions),
+        }
+        day = local_day(now, self.zone)
+        self.store.snapshots.record(
+            book=MAIN_BOOK, day=day, at=now, equity=row["equity"], cash=row["cash"], day_pnl=row["day_pnl"],
+            fees=row["fees"], positions=row["positions"],
+        )
+        self._keep_bars()
+        return {"day": day.isoformat(), **row}
+
+    def update_fees(self, now: datetime) -> Mapping[str, Mapping[str, float]]:
+        """The fee schedule in force. Without an exchange connection it is the configured one, and says so."""
+        return {
+            symbol: {"maker_pct": float(fee.maker_pct), "taker_pct": float(fee.taker_pct)}
+            for symbol, fee in self.facts.fees.items()
+        }
+
+    def aggregate(self, now: datetime) -> Mapping[str, int]:
+        """Move candles down the tiers and into the archive; re-runnable."""
+        self._keep_bars()
+        return aggregate_tiers(self.store, self._candles, self._archive, now).as_dict()
+
+    # -- changes of version ---------------------------------------------------------------------------------------
+
+    def promote(self, candidate: Candidate, now: datetime) -> Promotion:
+        """Promote in database and workspace, then swap the host between two scans."""
+        promotion = promote(self.store, self.workspace, candidate, now)
+        self._swap(now)
+        self.notify(
+            "promotion", "info",
+            f"{promotion.version} is active, in place of {promotion.previous} (candidate {promotion.candidate_id})", now,
+        )
+        return promotion
+
+    def rollback(self, reason: str, now: datetime) -> Promotion:
+        """Go back to the version before; v000, which holds nothing, is the floor."""
+        promotion = roll_back(self.store, self.workspace, reason, now)
+        self._swap(now)
+        self.notify(
+            "rollback", "warning", f"rolled back from {promotion.previous} to {promotion.version}: {reason}", now
+        )
+        return promotion
+
+    # -- halts ----------------------------------------------------------------------------------------------------
+
+    def kill(self, reason: str, now: datetime) -> None:
+        """The kill switch: no opening order leaves until a person lifts it; resting entries are cancelled."""
+        self.engine.halt(Halt(kind=HaltKind.KILL_SWITCH, book=MAIN_BOOK, sentence=reason, raised_at=now))
+        self.notify("halt", "critical", f"kill switch: {reason}", now)
+
+    def lift(self, kind: HaltKind, by: str, now: datetime) -> None:
+        """A person lifts a halt."""
+        with self.store.transaction():
+            self.store.halts.lift(kind, MAIN_BOOK, by, now)
+            self.engine.lift(kind, now)
+        self.notify("halt", "info", f"{kind.value} lifted by {by}", now)
+
+    def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
+        """Put a message into the outbox, and deliver the outbox to the log, its only channel so far."""
+        self.store.outbox.add(kind, severity, text, now)
+        pending: Sequence[Any] = self.store.outbox.undelivered(100)
+        for message in pending:
+            log.info("notification", kind=message.kind, severity=message.severity, text=message.text)
+        self.store.outbox.mark_delivered([message.id for message in pending], now)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _engine_for(self, book: str, version: str, source: StrategySource) -> Engine:
+        state = self.store.books.load(book)
+        engine = new_engine(
+            book=book, version=version, market=self.market, host=HostedStrategy(source, self.config.host),
+            journal=self.store.journal(book), paper=self.config.paper, risk=self.config.risk,
+            host_config=self.config.host, zone=self.zone, pairs=dict(self.facts.pairs), fees=dict(self.facts.fees),
+            state=state,
+        )
+        saved = self.store.strategies.load_state(book, self.store.strategies.hash_of(source))
+        engine.restore(saved, state.recent_trades if state else [])
+        return engine
+
+    def _swap(self, now: datetime) -> None:
+        active = self.store.strategies.active()
+        self.engine.cancel_entries(f"the strategy changes to {active.version}", now)
+        state = self.store.strategies.load_state(MAIN_BOOK, active.hash)
+        self.engine.attach(HostedStrategy(active.source, self.config.host), active.version, state)
+
+    def _follow_up(self, record: StepRecord, now: datetime) -> None:
+        for halt in record.halts_raised:
+            self.notify("halt", "critical", f"{halt.kind.value}: {halt.sentence}", now)
+        engine = self.engine
+        if engine.faults_in_row >= self.config.host.max_consecutive_faults:
+            self._retire_broken(now)
+        elif engine.marks is not None and record.eventful:
+            loss = daily_loss(engine.marks, engine.equity())
+            row = self.store.strategies.active()
+            if loss >= self.config.risk.rollback_daily_loss_pct and row.parent and row.version not in ("v000", "v001"):
+                self.rollback(f"the day's loss reached {float(loss):.2%}", now)
+        if record.scan is not None:
+            self._scans_since_state += 1
+            if self._scans_since_state >= STATE_EVERY_SCANS:
+                self._scans_since_state = 0
+                self._save_state()
+                self._keep_bars()
+
+    def _retire_broken(self, now: datetime) -> None:
+        count, fault = self.engine.faults_in_row, self.engine.last_fault
+        try:
+            self.rollback(f"the strategy failed {count} times in a row: {fault}", now)
+        except NotNow:
+            self.engine.halt(
+                Halt(kind=HaltKind.STRATEGY_FAULTS, book=MAIN_BOOK, sentence=f"{count} faults in a row: {fault}", raised_at=now)
+            )
+            self.engine.faults_in_row = 0
+
+    def _save_state(self) -> None:
+        state = self.engine.keep_state()
+        if state is not None:
+            self.store.strategies.save_state(MAIN_BOOK, self.store.strategies.active().hash, state)
+
+    def _keep_bars(self) -> None:
+        """Write the 5-minute bars revealed since the last time into the candle store."""
+        rows: dict[str, list[tuple[float, ...]]] = {}
+        for bar in self.market.bars_since(self._bars_kept):
+            if bar.tier is Tier.M5:
+                rows.setdefault(bar.symbol, []).append(
+                    (bar.open_ms, bar.open, bar.high, bar.low, bar.close, bar.volume)
+                )
+        with self.store.transaction():
+            for symbol, bars in rows.items():
+                self._candles.add(symbol, Tier.M5, to_frame(_array(bars)))
+        self._bars_kept = self.market.cursor
+
+
+def _array(rows: list[tuple[float, ...]]) -> BarArray:
+    import numpy as np
+
+    return np.array(rows, dtype=np.float64)
+
+
+def _position_row(position: Any) -> dict[str, Any]:
+    return {
+        "symbol": position.symbol, "qty": position.qty, "avg_entry": position.avg_entry,
+        "current_price": position.current_price, "unrealized_pnl": position.unrealized_pnl,
+        "unrealized_pnl_pct": position.unrealized_pnl_pct, "stop_loss": position.stop_loss,
+        "take_profit": position.take_profit, "opened_at": position.opened_at.isoformat() if position.opened_at else None,
+    }

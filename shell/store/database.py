@@ -1,0 +1,190 @@
+"""The one connection and its doors: `transaction()` for what changes state, `reading()` for what must see one state.
+
+SQLite in WAL mode is the default; another database is reached by its URL. What only SQLite has is in this file alone.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import StaticPool
+
+from shell.errors import DataError, Fatal, NotNow
+
+BUSY_TIMEOUT_MS = 5000
+
+
+class Database:
+    """One connection, used by one thread at a time, with one door for writing.
+
+    `rollbacks` counts undone work: whoever remembers what it wrote forgets it when this number moves.
+    """
+
+    def __init__(self, url_or_path: str | Path, *, read_only: bool = False) -> None:
+        """Raises NotNow when a read-only database is absent, DataError when the file is no database."""
+        self.read_only = read_only
+        self.rollbacks = 0
+        self._lock = RLock()
+        self._depth = 0
+        self._writing = False
+        self.is_sqlite, self.place, self._engine = _engine_for(url_or_path, read_only)
+        event.listen(self._engine, "begin", self._on_begin)
+        try:
+            self._connection: Connection = self._engine.connect()
+            if self.is_sqlite:
+                self._set_pragmas()
+        except DBAPIError as error:
+            self._engine.dispose()
+            raise DataError(f"{self.place} cannot be opened as a database: {error.orig}") from None
+
+    @property
+    def dialect(self) -> Any:
+        return self._engine.dialect
+
+    def close(self) -> None:
+        """Close the connection. Anything uncommitted is undone."""
+        with self._lock:
+            self._connection.close()
+            self._engine.dispose()
+
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[Connection]:
+        """All of the block or none of it. One inside another joins it: undone alone when it fails, kept with it.
+
+        `durable` makes the commit survive a power cut, too (synchronous=FULL); it cannot be had inside another
+        transaction. Raises NotNow when another process writes for longer than the timeout, Fatal when the database
+        fails.
+        """
+        if self.read_only:
+            raise NotNow(f"{self.place} was opened for reading only")
+        with self._lock:
+            if self._depth and (durable or not self._writing):
+                raise Fatal("a commit of its own was asked for inside another transaction or reading")
+            if self._depth:
+                with self._nested():
+                    yield self._connection
+                return
+            with self._synchronous_full(durable), self._outermost(writing=True):
+                yield self._connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent state for several reads; inside a transaction, that transaction's."""
+        with self._lock:
+            if self._depth:
+                yield self._connection
+                return
+            with self._outermost(writing=False):
+                yield self._connection
+
+    @contextmanager
+    def _outermost(self, *, writing: bool) -> Iterator[None]:
+        self._writing = writing
+        try:
+            transaction = self._connection.begin()
+        except OperationalError as error:
+            raise NotNow(f"{self.place} is being written by another process: {error.orig}") from None
+        self._depth = 1
+        try:
+            yield
+            if writing:
+                transaction.commit()
+            else:
+                transaction.rollback()
+        except BaseException as error:
+            self.rollbacks += 1
+            self._undo(transaction)
+            if isinstance(error, DBAPIError):
+                raise Fatal(f"the database {self.place} failed: {error.orig}") from error
+            raise
+        finally:
+            self._depth = 0
+
+    @contextmanager
+    def _nested(self) -> Iterator[None]:
+        savepoint = self._connection.begin_nested()
+        self._depth += 1
+        try:
+            yield
+            savepoint.commit()
+        except BaseException:
+            self.rollbacks += 1
+            self._undo(savepoint)
+            raise
+        finally:
+            self._depth -= 1
+
+    @staticmethod
+    def _undo(transaction: Any) -> None:
+        """Roll back. One that fails too is left to the database, which undoes the rest when it is next opened."""
+        try:
+            transaction.rollback()
+        except DBAPIError:
+            transaction.close()
+
+    @contextmanager
+    def _synchronous_full(self, durable: bool) -> Iterator[None]:
+        if not durable or not self.is_sqlite:
+            yield
+            return
+        self._pragma("synchronous=FULL")
+        try:
+            yield
+        finally:
+            self._pragma("synchronous=NORMAL")
+
+    def _on_begin(self, connection: Connection) -> None:
+        if self.is_sqlite:
+            # Taking the write lock at the start means that nothing can fail half-way for want of it.
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if self._writing else "BEGIN")
+
+    def _set_pragmas(self) -> None:
+        self._pragma(f"busy_timeout={BUSY_TIMEOUT_MS}")
+        self._pragma("foreign_keys=ON")
+        if self.read_only:
+            self._pragma("query_only=ON")
+            self._pragma("user_version")  # reads the file's header, so that a file of another kind is found out here
+            return
+        self._pragma("journal_mode=WAL")
+        self._pragma("synchronous=NORMAL")
+
+    def _pragma(self, text: str) -> Any:
+        """Run outside SQLAlchemy's transactions, where pragmas must be."""
+        driver: Any = self._connection.connection.driver_connection
+        try:
+            return driver.execute(f"PRAGMA {text}").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise DataError(f"{self.place} cannot be opened as a database: {error}") from None
+
+
+def _engine_for(url_or_path: str | Path, read_only: bool) -> tuple[bool, str, Engine]:
+    """Whether it is SQLite, what to call it in sentences, and its engine."""
+    text = str(url_or_path)
+    if "://" in text and not text.startswith("sqlite"):
+        engine = create_engine(text)
+        return False, engine.url.render_as_string(hide_password=True), engine
+    file = text.split("://", 1)[1].removeprefix("/") if "://" in text else text
+    if file in ("", ":memory:"):
+        return True, "the database in memory", _sqlite_engine("file::memory:")
+    path = Path(file).absolute()
+    if read_only and not path.is_file():
+        raise NotNow(f"there is no database at {path} yet")
+    if not read_only:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return True, str(path), _sqlite_engine(f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}")
+
+
+def _sqlite_engine(uri: str) -> Engine:
+    def connect() -> sqlite3.Connection:
+        # The driver's own transaction control is off: `_on_begin` says when one begins.
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+    return create_engine("sqlite://", creator=connect, poolclass=StaticPool)

@@ -1,0 +1,60 @@
+"""What any provider is: something that is given a night and answers with a proposal, or with none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from shell.config import RiskConfig
+from shell.host.port import StrategySource
+from shell.trials.candidate import Candidate, Proposal
+from tasks.client import ActiveStrategy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchScore:
+    """One look at the search segment. `value` is what a search maximises; `fault` is set when the strategy broke."""
+
+    value: float
+    daily_sharpe: float
+    total_return_pct: float
+    trades: int
+    fault: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalContext:
+    """All a provider may see. `look` makes one backtest on the search segment and logs it; `window` names that segment,
+    so that a provider knows which earlier looks compare. `tried` holds the source hashes that exist already."""
+
+    night: str
+    ordinal: int
+    seed: int
+    active: ActiveStrategy
+    candidates: Sequence[Candidate]
+    tried: frozenset[str]
+    evaluations_max: int
+    risk: RiskConfig
+    window: str
+    look: Callable[[StrategySource], SearchScore]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """A provider's answer. `evaluations` (JSON values) are kept with the candidate, for later nights to go on from;
+    without a proposal `reason` says why there is none."""
+
+    proposal: Proposal | None
+    reason: str
+    evaluations: tuple[Mapping[str, Any], ...] = ()
+
+
+class Provider(Protocol):
+    """`propose` is called once a candidate; `revise` after a review that found faults, with the sentences it found."""
+
+    name: str
+
+    def propose(self, context: ProposalContext) -> Proposed: ...
+
+    def revise(self, context: ProposalContext, refused: Proposal, findings: Sequence[str]) -> Proposed: ...

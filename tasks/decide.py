@@ -1,0 +1,113 @@
+"""Decide what tonight is for: a rule table on numbers. "No change" is the normal answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import task
+
+from shell.errors import DataError
+from shell.trials.candidate import Candidate, Verdict
+from tasks.client import PaperTrial, SegmentName, ShellClient
+from tasks.context import client
+from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
+from tasks.paper import is_running
+from tasks.policy import READ
+
+
+def gather(shell: ShellClient, now: datetime) -> NightContext:
+    """Read what the decision needs."""
+    settings = shell.settings()
+    night = night_of(now)
+    candidates = shell.candidates()
+    trials = shell.paper_trials()
+    refusal = ""
+    segments = {}
+    try:
+        segments = dict(shell.segments(now))
+    except DataError as error:
+        refusal = str(error)
+    return NightContext(
+        night=night,
+        halted=tuple(shell.status().halted),
+        provider=settings.ai.provider,
+        candidates_per_night=settings.orchestrator.candidates_per_night,
+        paper_trials_max=settings.orchestrator.paper_trials_max,
+        paper_trials=sum(is_running(trial) for trial in trials),
+        submissions=len(shell.submissions()),
+        candidates_tonight=sum(night_of(candidate.proposed_at) == night for candidate in candidates),
+        interrupted=interrupted(candidates, trials),
+        segments=segments,
+        history_refusal=refusal,
+    )
+
+
+def interrupted(candidates: tuple[Candidate, ...] | list[Candidate], trials: list[PaperTrial]) -> tuple[str, ...]:
+    """Candidates without an end and without a paper trial: a night was cut short, or the paper slots were taken."""
+    on_trial = {trial.candidate_id for trial in trials}
+    return tuple(
+        candidate.candidate_id for candidate in candidates
+        if candidate.verdict is Verdict.PENDING and candidate.candidate_id not in on_trial
+    )
+
+
+def decide(context: NightContext) -> Decision:
+    """The rule table, first match first. People's submissions go before the search, and also while trading is halted."""
+    if context.history_refusal:
+        return _no_change(context.history_refusal)
+    free = context.paper_trials_max - context.paper_trials
+    if free <= 0:
+        return _no_change(
+            f"all {context.paper_trials_max} paper slots are taken: a candidate could not be tried before one is free"
+        )
+    room = min(free, max(context.candidates_per_night, len(context.interrupted)))
+    items = [
+        WorkItem(work=Work.RESUME, ordinal=number, candidate_id=candidate_id)
+        for number, candidate_id in enumerate(context.interrupted[:room])
+    ]
+    reasons = [f"{item.candidate_id} was left unfinished and goes on first" for item in items]
+    if context.candidates_per_night == 0 and not items:
+        return _no_change("candidates_per_night is 0: nothing is sought or scored" + _waiting(context.submissions))
+    fresh = min(free - len(items), context.candidates_per_night - context.candidates_tonight)
+    submitted = max(min(fresh, context.submissions), 0)
+    if submitted:
+        items += [WorkItem(work=Work.SUBMISSION, ordinal=context.candidates_tonight + n) for n in range(submitted)]
+        reasons.append(f"{_count(context.submissions, 'file')} submitted by a person: {submitted} taken tonight")
+    searched = max(fresh - submitted, 0)
+    if context.halted:
+        if not items:
+            return _no_change(f"trading is halted ({', '.join(context.halted)}): nothing new is sought until it is lifted")
+        reasons.append(f"trading is halted ({', '.join(context.halted)}): no search")
+        searched = 0
+    if searched:
+        first = context.candidates_tonight + submitted
+        items += [WorkItem(work=Work.SEARCH, ordinal=first + number) for number in range(searched)]
+        search = context.segments[SegmentName.SEARCH]
+        reasons.append(
+            f"{_count(searched, 'candidate')} may be sought: {free} of {context.paper_trials_max} paper slots are free and "
+            f"there are {search.days:.0f} days to search on"
+        )
+    if not items:
+        return _no_change(
+            f"tonight's {_count(context.candidates_per_night, 'candidate')} already went as far as they could"
+        )
+    if searched and context.provider != "local":
+        reasons.append(f"provider {context.provider} comes with a later version: the search was made by local instead")
+    return Decision(kind=DecisionKind.EVOLVE, reasons=tuple(reasons), items=tuple(items))
+
+
+@task(name="decide", description="What tonight is for, by a rule table on numbers.", tags=["decision"], **READ)
+async def decide_night(now: datetime) -> Decision:
+    return decide(gather(client(), now))
+
+
+def _no_change(reason: str) -> Decision:
+    return Decision(kind=DecisionKind.NO_CHANGE, reasons=(reason,))
+
+
+def _waiting(submissions: int) -> str:
+    return f"; {_count(submissions, 'submitted file')} waiting" if submissions else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
