@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from shell.config import HostConfig, PaperConfig, RiskConfig
@@ -15,8 +14,7 @@ from shell.host.port import StrategyHost
 from shell.market.book import MarketBook
 from shell.market.history import History
 from shell.market.pair import Pair, replay_pair
-from shell.portfolio.ledger import EquityMarks, Ledger
-from shell.risk.halts import Halt
+from shell.portfolio.book_state import BookState
 from shell.risk.limits import fill_allowance
 
 
@@ -50,20 +48,22 @@ def new_engine(
     zone: ZoneInfo,
     pairs: dict[str, Pair],
     fees: dict[str, FeeSchedule],
-    ledger: Ledger | None = None,
-    marks: EquityMarks | None = None,
-    halts: Sequence[Halt] = (),
-    last_scan: datetime | None = None,
+    state: BookState | None = None,
 ) -> Engine:
-    """An engine on a paper gateway that spends its ledger's cash."""
+    """An engine on a paper gateway that spends its ledger's cash; `state` is what the store knows of the book."""
     gateway = PaperGateway(
         book=book, pairs=pairs, fees=fees, config=paper, limit_entry_expiry=paper.limit_entry_expiry,
         funds=lambda: engine.ledger.cash,
     )
     engine = Engine(
-        EngineConfig(book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
-                     fill_allowance_pct=fill_allowance(paper)),
-        market=market, gateway=gateway, host=host, journal=journal, ledger=ledger, marks=marks, halts=tuple(halts),
-        last_scan=last_scan,
+        EngineConfig(
+            book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
+            fill_allowance_pct=fill_allowance(paper),
+        ),
+        market=market, gateway=gateway, host=host, journal=journal,
+        ledger=state.ledger if state else None, marks=state.marks if state else None,
+        halts=tuple(state.halts) if state else (), last_scan=state.last_scan if state else None,
     )
+    if state is not None:
+        gateway.restore(state.open_orders)
     return engine

@@ -210,6 +210,11 @@ class Engine:
             self._equity = total
         return self._equity
 
+    @property
+    def last_scan(self) -> datetime | None:
+        """The newest slot that was worked."""
+        return from_ms(self._last_slot_ms) if self._last_slot_ms >= 0 else None
+
     # -- prices ---------------------------------------------------------------------------------------------------
 
     def _walk(self, bar: Bar, record: StepRecord) -> None:
@@ -352,7 +357,7 @@ class Engine:
         assert self.marks is not None
         request = ScanRequest(
             now=now, new_bars=tuple(self._unsent), facts=facts,
-            portfolio=portfolio_view(self.ledger, self.marks, self._prices(), equity=self.equity()),
+            portfolio=portfolio_view(self.ledger, self.marks, self.prices(), equity=self.equity()),
             notices=tuple(self._notices),
             new_trades=tuple(closed_trade(trade) for trade in self._trades[self._trades_sent :]),
         )
@@ -361,7 +366,8 @@ class Engine:
         self._trades_sent = len(self._trades)
         return request
 
-    def _prices(self) -> dict[str, Price]:
+    def prices(self) -> dict[str, Price]:
+        """The newest price of every holding."""
         prices = {}
         for symbol, position in self.ledger.positions.items():
             quote = self.market.quote(symbol)
@@ -404,7 +410,7 @@ class Engine:
         self._order_times = [at for at in self._order_times if now - at < ORDER_RATE_WINDOW]
         return RiskView(
             cash_free=self.ledger.cash - reserved(working), equity=self.equity(), positions=self.ledger.positions,
-            prices=self._prices(), working=working, halts=self.halts.keys(), marks=self.marks,
+            prices=self.prices(), working=working, halts=self.halts.keys(), marks=self.marks,
             order_times=self._order_times, recent_signals=self._recent, fees=self.config.fees,
             allowance_pct=self.config.fill_allowance_pct,
         )

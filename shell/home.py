@@ -131,6 +131,8 @@ class HomeLock:
     def release(self) -> None:
         """Give the lock back if it is held. The file stays: without it two processes could lock different files."""
         if self._descriptor is not None:
+            # Unlocked by name, because closing leaves the lock to a child that is between its fork and its exec.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = None
 

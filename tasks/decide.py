@@ -52,7 +52,7 @@ def interrupted(candidates: tuple[Candidate, ...] | list[Candidate], trials: lis
 
 
 def decide(context: NightContext) -> Decision:
-    """The rule table, first match first. People's submissions go before the search, and also while trading is halted."""
+    """The rule table, first match first. People's submissions go before the search, also while trading is halted."""
     if context.history_refusal:
         return _no_change(context.history_refusal)
     free = context.paper_trials_max - context.paper_trials
@@ -76,7 +76,7 @@ def decide(context: NightContext) -> Decision:
     searched = max(fresh - submitted, 0)
     if context.halted:
         if not items:
-            return _no_change(f"trading is halted ({', '.join(context.halted)}): nothing new is sought until it is lifted")
+            return _no_change(f"trading is halted ({', '.join(context.halted)}): nothing is sought until it is lifted")
         reasons.append(f"trading is halted ({', '.join(context.halted)}): no search")
         searched = 0
     if searched:
@@ -84,8 +84,8 @@ def decide(context: NightContext) -> Decision:
         items += [WorkItem(work=Work.SEARCH, ordinal=first + number) for number in range(searched)]
         search = context.segments[SegmentName.SEARCH]
         reasons.append(
-            f"{_count(searched, 'candidate')} may be sought: {free} of {context.paper_trials_max} paper slots are free and "
-            f"there are {search.days:.0f} days to search on"
+            f"{_count(searched, 'candidate')} may be sought: {free} of {context.paper_trials_max} paper slots are free "
+            f"and there are {search.days:.0f} days to search on"
         )
     if not items:
         return _no_change(

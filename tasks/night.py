@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from shell.clock import NEW_YORK, local_day
@@ -14,7 +14,7 @@ from shell.trials.candidate import Candidate, Stage, Verdict
 from tasks.client import Conformance, Promotion, Segment, SegmentName
 
 
-class Work(str, Enum):
+class Work(StrEnum):
     """Where a candidate of tonight comes from."""
 
     RESUME = "resume"
@@ -22,7 +22,7 @@ class Work(str, Enum):
     SEARCH = "search"
 
 
-class DecisionKind(str, Enum):
+class DecisionKind(StrEnum):
     NO_CHANGE = "no change"
     EVOLVE = "evolve"
 

@@ -1,4 +1,4 @@
-"""What every test stands on: a quiet and private Prefect, a printed seed, a steady hypothesis, and real prices if there are any."""
+"""What every test stands on: a quiet, private Prefect, a printed seed, a steady hypothesis, real prices if any."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ os.environ.update(
 
 SEED = int(os.environ.get("BRAIN_TEST_SEED", "7"))
 
-# `steady` tries the same examples every time, so that a failure belongs to the change at hand; `search` looks for new ones.
+# `steady` tries the same examples every time, so that a failure belongs to the change at hand; `search` tries new ones.
 settings.register_profile("steady", derandomize=True, max_examples=60, deadline=None, print_blob=True)
 settings.register_profile("search", max_examples=500, deadline=None, print_blob=True)
 _profile = os.environ.get("BRAIN_HYPOTHESIS_PROFILE", "steady")

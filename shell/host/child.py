@@ -25,10 +25,7 @@ STACK_BYTES = 64 << 20
 # Above the address space in use after warm-up: polars and OpenBLAS reserve far more than they touch.
 ADDRESS_SPACE_BUDGET_BYTES = 2 << 30
 # Imported before the strategy runs, because once the process is locked down nothing can be.
-PRELOADED = (
-    "abc bisect collections copy dataclasses datetime decimal enum functools heapq itertools math operator random re "
-    "statistics string types typing zoneinfo"
-).split()
+PRELOADED = ["abc", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "functools", "heapq", "itertools", "math", "operator", "random", "re", "statistics", "string", "types", "typing", "zoneinfo"]
 
 
 class Session:
@@ -132,7 +129,13 @@ def lock_down() -> dict[str, bool | int]:
         resource.setrlimit(resource.RLIMIT_AS, (budget, budget))
     except OSError:
         limited = False
-    return {"seccomp": False, "landlock_abi": 0, "network_namespace": False, "memory_limit": limited, "core_dumps": False}
+    return {
+        "seccomp": False,
+        "landlock_abi": 0,
+        "network_namespace": False,
+        "memory_limit": limited,
+        "core_dumps": False,
+    }
 
 
 def main(descriptor: int) -> None:

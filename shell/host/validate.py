@@ -44,7 +44,9 @@ def decode_signals(body: bytes, symbols: Collection[str]) -> list[Signal]:
     seen: set[tuple[str, Action]] = set()
     for signal in signals:
         if (signal.symbol, signal.action) in seen:
-            _refuse(f"analyze returned more than one {signal.action.value} for {signal.symbol}; send one per symbol and action")
+            _refuse(
+                f"analyze returned more than one {signal.action.value} for {signal.symbol}; send one per symbol and action"
+            )
         seen.add((signal.symbol, signal.action))
     return signals
 
@@ -63,7 +65,11 @@ def decode_state(body: bytes) -> dict[str, Any]:
 def decode_started(body: bytes) -> tuple[int, dict[str, Any]]:
     """(scan_interval_minutes, what the child says of its isolation) from the answer to START."""
     answer = _json(body, "initialize")
-    if not isinstance(answer, dict) or set(answer) != {"interval", "isolation"} or not isinstance(answer["isolation"], dict):
+    if (
+        not isinstance(answer, dict)
+        or set(answer) != {"interval", "isolation"}
+        or not isinstance(answer["isolation"], dict)
+    ):
         _refuse("the answer to start has another form")
     interval = answer["interval"]
     if type(interval) is not int or not 1 <= interval <= SCAN_INTERVAL_MINUTES_MAX:

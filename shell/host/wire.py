@@ -107,7 +107,14 @@ def decode_start(body: bytes) -> tuple[StartFacts, dict[tuple[str, Tier], BarArr
     limits = RiskLimits(**dict(zip(RiskLimits.__slots__, head["limits"], strict=True)))
     trades = [_trade(row) for row in head["trades"]]
     facts = StartFacts(
-        head["code"], head["skills"], head["origin"], head["symbols"], limits, head["state"], trades, head["call_seconds"]
+        head["code"],
+        head["skills"],
+        head["origin"],
+        head["symbols"],
+        limits,
+        head["state"],
+        trades,
+        head["call_seconds"],
     )
     return facts, windows
 

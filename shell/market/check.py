@@ -128,13 +128,14 @@ class SeriesReport:
         if self.gaps:
             longest = max(self.gaps, key=lambda gap: gap.bars)
             lines.append(
-                f"{name}: {len(self.gaps)} holes, {self.missing_bars} bars missing; the longest from "
-                f"{longest.first:%Y-%m-%d %H:%M} to {longest.last:%Y-%m-%d %H:%M} ({longest.bars} bars)"
+                f"{name}: {_count(len(self.gaps), 'hole')}, {_count(self.missing_bars, 'bar')} missing; the longest from "
+                f"{longest.first:%Y-%m-%d %H:%M} to {longest.last:%Y-%m-%d %H:%M} ({_count(longest.bars, 'bar')})"
             )
         if self.wide_wicks:
-            lines.append(f"{name}: {self.wide_wicks} rows kept have a wick {WIDE_PCT:.0%} beyond every price around it")
+            rows = _count(self.wide_wicks, "row")
+            lines.append(f"{name}: {rows} kept with a wick more than {WIDE_PCT:.0%} beyond every price around it")
         if self.zero_volume:
-            lines.append(f"{name}: {self.zero_volume} rows have volume 0")
+            lines.append(f"{name}: {_count(self.zero_volume, 'row')} with volume 0")
         return lines
 
 
@@ -150,6 +151,20 @@ _COUNTED = (
     "wide_wicks",
     "zero_volume",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataReport:
+    """What was found in each series of a folder or import."""
+
+    source: str
+    series: tuple[SeriesReport, ...]
+
+    def sentences(self) -> list[str]:
+        return [line for report in self.series for line in report.sentences()]
+
+    def as_dict(self) -> dict[str, object]:
+        return {"source": self.source, "series": [report.as_dict() for report in self.series]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +246,7 @@ def _mark_absurd(flaws: NDArray[np.int8], values: NDArray[np.float64], absurd_pc
 
 
 def _wide_wicks(values: NDArray[np.float64], beyond_pct: float) -> NDArray[np.bool_]:
-    """Which rows have a high or low further than `beyond_pct` from their own open and close and both neighbours' closes."""
+    """Rows whose high or low lies `beyond_pct` or more beyond their own open and close and both neighbours' closes."""
     opens, highs, lows, closes, _ = values
     if len(closes) < 2:
         return np.zeros(len(closes), dtype=bool)
@@ -293,6 +308,10 @@ def _quarantined(frame: pl.DataFrame, bad: NDArray[np.intp], flaws: NDArray[np.i
 def _finite(value: float | None) -> float | None:
     """None for what JSON and the database cannot hold."""
     return value if value is not None and np.isfinite(value) else None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _place(row: QuarantinedRow) -> str:

@@ -15,7 +15,7 @@ import polars as pl
 from shell.errors import DataError
 from shell.market.bars import Tier
 from shell.market.candle_file import read_candle_file
-from shell.market.check import CheckedSeries, SeriesReport, check_frame
+from shell.market.check import CheckedSeries, DataReport, SeriesReport, check_frame
 from shell.market.history import History
 from shell.market.pair import parse_symbol
 
@@ -26,20 +26,6 @@ FILE_NAMES = "files named BTC-USD_5m.parquet or BTC-USD_5m.csv (and optionally _
 NAMES_SHOWN_MAX = 8
 
 _FILE_NAME = re.compile(r"([A-Za-z0-9]+-[A-Za-z0-9]+)_(5m|1h|1d)\.(parquet|csv)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataReport:
-    """What was found in each series of a folder or import."""
-
-    source: str
-    series: tuple[SeriesReport, ...]
-
-    def sentences(self) -> list[str]:
-        return [line for report in self.series for line in report.sentences()]
-
-    def as_dict(self) -> dict[str, object]:
-        return {"source": self.source, "series": [report.as_dict() for report in self.series]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

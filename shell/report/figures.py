@@ -14,7 +14,15 @@ ABSENT = "–"
 MINUS = "−"
 
 # Names of figures that are fractions without saying so by `_pct`.
-_FRACTIONS = frozenset({"win_rate", "drawdown", "max_drawdown", "exposure"})
+_FRACTIONS = frozenset({"win_rate", "drawdown", "max_drawdown", "exposure", "positive_return", "stressed_return", "vault"})
+
+_LABELS = {
+    "deflated_sharpe": "Deflated Sharpe ratio",
+    "positive_return": "Return after costs",
+    "stressed_return": "Return at stressed costs",
+    "vault": "Return in the vault",
+    "drawdown": "Drawdown",
+}
 
 
 class Definition:
@@ -49,11 +57,18 @@ DEFINITIONS: Mapping[str, Definition] = {
 
 
 def label(name: str) -> str:
-    """What a figure is called: its definition's label, or its own name made readable."""
+    """What a figure or a check of the gate is called: by definition, or its own name made readable."""
     if name in DEFINITIONS:
         return DEFINITIONS[name].label
+    if name in _LABELS:
+        return _LABELS[name]
     text = name.removesuffix("_pct").replace("_", " ").strip()
     return text[:1].upper() + text[1:]
+
+
+def lower_is_better(name: str) -> bool:
+    """True when a check of this name asks for a value at or below its threshold."""
+    return "drawdown" in name or "overfitting" in name or "decay" in name or name == "pbo"
 
 
 def is_fraction(name: str) -> bool:

@@ -71,15 +71,24 @@ def night_changes(data: ReportData, night: NightRow) -> tuple[PromotionRow, ...]
 
 
 def distance(check: CheckRow) -> str:
-    """How far a check's value lay from its threshold: to spare when it passed, missing or too much when it did not."""
+    """How far a check's value lay from its threshold: to spare when it passed, missing or too much when it did not.
+
+    Empty where the distance does not explain the result: a check without numbers, or one that weighs more than these two.
+    """
     value, threshold = check.value, check.threshold
     if isinstance(value, str | bool) or isinstance(threshold, str | bool) or value is None or threshold is None:
         return ""
     gap = float(value) - float(threshold)
-    text = figures.figure(check.name, abs(gap)) if isinstance(value, float) else figures.number(abs(gap), 0)
+    whole = isinstance(value, int) and isinstance(threshold, int)
+    text = figures.number(abs(gap), 0) if whole else figures.figure(check.name, abs(gap))
+    falls_short = gap > 0 if figures.lower_is_better(check.name) else gap < 0
+    if not gap:
+        return "exactly met" if check.passed else "not beyond it"
     if check.passed:
-        return f"{text} to spare" if gap else "exactly met"
-    return f"{text} missing" if gap < 0 else f"{text} too much" if gap > 0 else "not beyond it"
+        return "" if falls_short else f"{text} to spare"
+    if not falls_short:
+        return ""
+    return f"{text} too much" if figures.lower_is_better(check.name) else f"{text} missing"
 
 
 def first_failure(candidate: CandidateRow) -> CheckRow | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum
+from enum import StrEnum
 
 from shell.clock import require_utc
 from shell.config import OrchestratorConfig
@@ -18,7 +18,7 @@ from shell.errors import DataError
 MONTHS_PER_QUARTER = 3
 
 
-class SegmentName(str, Enum):
+class SegmentName(StrEnum):
     """The three disjoint segments of history, oldest first."""
 
     SEARCH = "search"

@@ -10,12 +10,11 @@ It looks once an hour, when a new hourly bar has closed; every other scan return
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 from typing import Any
 
 from shell.contract import Action, Intent, OrderType, Portfolio, RiskLimits, Signal, SymbolData
-from shell.indicators import atr, ema
+from shell.indicators import atr, ema, last
 from strategy.skills.regime import is_panic
 from strategy.skills.sizing import daily_volatility, volatility_scaled_size
 from strategy.skills.trend import trend_begins, trend_is_over, trend_strength
@@ -110,14 +109,9 @@ class Strategy:
 
 def _trend(data: SymbolData) -> tuple[float, float]:
     """Trend strength and the usual hourly range; the strength is NaN, so neither begun nor over, before enough bars."""
-    noise = _last(atr(data, "1h", VALUE["noise"]))
-    return trend_strength(_last(ema(data, "1h", VALUE["fast"])), _last(ema(data, "1h", VALUE["slow"])), noise), noise
+    noise = last(atr(data, "1h", VALUE["noise"]))
+    return trend_strength(last(ema(data, "1h", VALUE["fast"])), last(ema(data, "1h", VALUE["slow"])), noise), noise
 
 
 def _in_panic(data: SymbolData) -> bool:
-    return is_panic(_last(atr(data, "1h", 24)), _last(atr(data, "1h", VALUE["slow"])), VALUE["panic_above"])
-
-
-def _last(series: Any) -> float:
-    """The newest value of an indicator; NaN while there are too few bars."""
-    return float(series[-1]) if len(series) else math.nan
+    return is_panic(last(atr(data, "1h", 24)), last(atr(data, "1h", VALUE["slow"])), VALUE["panic_above"])

@@ -1,4 +1,4 @@
-"""Genes: what a search may choose, as a small typed space that optuna samples and that storage can hold as plain JSON."""
+"""Genes: what a search may choose, a small typed space that optuna samples and storage keeps as plain JSON."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A small rule grammar: genes in, readable strategy source out, the same bytes for the same genes.
 
-entry = one to three terms, all true; exit = opposite, trailing stop or time; size = a fixed fraction. One-hour bars, one
-look an hour, a wide stop: a rule that trades rarely keeps what fees would take.
+entry = one to three terms, all true; exit = opposite, trailing stop or time; size = a fixed fraction. One-hour bars,
+one look an hour, a wide stop: a rule that trades rarely keeps what fees would take.
 """
 
 from __future__ import annotations
@@ -155,9 +155,7 @@ def emit(genes: Genes, max_trade_pct: float) -> StrategySource:
     leave = EXITS[str(genes["exit"])]
     limit = genes["order"] == "limit"
     declared = "\n".join(
-        f'    "{parameter.name}": ({spelled(parameter.low, parameter.whole)}, {spelled(parameter.high, parameter.whole)}, '
-        f"{spelled(parameter.step, parameter.whole)}, {spelled(_numeric(genes[parameter.name]), parameter.whole)}),"
-        for parameter in numbers(genes, max_trade_pct)
+        _declaration(parameter, genes[parameter.name]) for parameter in numbers(genes, max_trade_pct)
     )
     indicators = {name for rule in (*terms, leave) for name in rule.indicators} | {"atr", "last"}
     code = TEMPLATE.substitute(
@@ -165,9 +163,10 @@ def emit(genes: Genes, max_trade_pct: float) -> StrategySource:
         order_words="by a limit order" if limit else "at the market",
         indicators=", ".join(sorted(indicators)),
         parameters=declared,
+        math="import math\n" if {"highest", "rolling_mean"} & indicators else "",
         before=_BEFORE if "highest" in indicators else "",
         volume_score=_VOLUME_SCORE if "rolling_mean" in indicators else "",
-        entry=" and ".join(f"({term.code})" for term in terms) if len(terms) == 1 else _joined(terms),
+        entry=" and ".join(term.code for term in terms) if len(terms) == 1 else _joined(terms),
         leave=leave.code,
         order_type="LIMIT" if limit else "MARKET",
         price='data.current_price * (1 - VALUE["discount_pct"])' if limit else "data.current_price",
@@ -179,7 +178,8 @@ def emit(genes: Genes, max_trade_pct: float) -> StrategySource:
 def hypothesis(genes: Genes) -> str:
     """One sentence that says what the rule bets on."""
     entry = " and ".join(TERMS[name].words for name in term_names(genes))
-    return f"when {entry}, the move goes on for longer than fees cost; it is over when {EXITS[str(genes['exit'])].words}"
+    leave = EXITS[str(genes["exit"])].words
+    return f"when {entry}, the move goes on for longer than fees cost; it is over when {leave}"
 
 
 def _joined(terms: list[Term]) -> str:
@@ -187,10 +187,11 @@ def _joined(terms: list[Term]) -> str:
     return f"(\n            {lines}\n        )"
 
 
-def _numeric(value: Number | str) -> Number:
+def _declaration(parameter: Parameter, value: Number | str) -> str:
     if isinstance(value, str):
-        raise TypeError(f"a number was expected, not {value!r}")
-    return value
+        raise TypeError(f"{parameter.name} takes a number, not {value!r}")
+    spec = (parameter.low, parameter.high, parameter.step, value)
+    return f'    "{parameter.name}": ({", ".join(spelled(number, parameter.whole) for number in spec)}),'
 
 
 def _size(max_trade_pct: float) -> Parameter:

@@ -1,7 +1,7 @@
 """The parameters a strategy declares, read from its source and written back into it, nothing else touched.
 
-Convention: a module-level literal `PARAMETERS = {"fast": (5, 50, 1, 12), ...}` of (low, high, step, value). A tweak changes
-only the fourth numbers, in place, so that the rest of the file stays as its author wrote it, to the byte.
+Convention: a module-level literal `PARAMETERS = {"fast": (5, 50, 1, 12), ...}` of (low, high, step, value). A tweak
+changes only the fourth numbers, in place, so that the rest of the file stays as its author wrote it, to the byte.
 """
 
 from __future__ import annotations

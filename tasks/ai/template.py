@@ -12,8 +12,7 @@ Enters $order_words, with a stop some average ranges below; looks once an hour, 
 
 from __future__ import annotations
 
-import math
-from datetime import datetime
+${math}from datetime import datetime
 from typing import Any
 
 from shell.contract import Action, Intent, OrderType, Portfolio, RiskLimits, Signal, SymbolData

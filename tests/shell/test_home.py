@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,20 +14,24 @@ from shell.errors import BadInput, NotNow
 from shell.home import Home, HomeLock, find_project
 
 HOLD = """
-import sys
+import subprocess, sys
 from pathlib import Path
 from shell.home import Home, HomeLock
 lock = HomeLock(Home.private(Path(sys.argv[1]))).acquire()
 print("held", flush=True)
+if sys.argv[2] == "child":
+    child = subprocess.Popen([sys.executable, "-c", "print(0, flush=True); import time; time.sleep(60)"],
+                             stdout=subprocess.PIPE, close_fds=False)
+    child.stdout.readline()
+    print(child.pid, flush=True)
 sys.stdin.read()
 """
 
 
-def holder(folder: Path) -> subprocess.Popen[str]:
-    """Another process that holds the lock of `folder` until its stdin closes."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+def holder(folder: Path, *, child: bool = False) -> subprocess.Popen[str]:
+    """Another process that holds the lock of `folder` until its stdin closes, with a child of its own or without."""
+    command = [sys.executable, "-c", HOLD, str(folder), "child" if child else "alone"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
@@ -84,16 +89,19 @@ def test_a_killed_writer_leaves_no_stale_lock(tmp_path: Path) -> None:
         assert lock.held
 
 
-def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
-    home = Home.private(tmp_path)
-    lock = HomeLock(home).acquire()
-    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, close_fds=False)
+def test_a_child_that_outlives_its_killed_parent_does_not_keep_the_lock(tmp_path: Path) -> None:
+    process = holder(tmp_path, child=True)
+    assert process.stdout is not None
+    orphan = int(process.stdout.readline())
     try:
-        lock.release()
-        with HomeLock(home) as second:
-            assert second.held
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        os.kill(orphan, 0)  # it lives
+        with HomeLock(Home.private(tmp_path)) as lock:
+            assert lock.held
     finally:
-        child.communicate(b"")
+        os.kill(orphan, signal.SIGKILL)
+        process.communicate()
 
 
 def test_the_same_process_cannot_lock_one_home_twice(tmp_path: Path) -> None:

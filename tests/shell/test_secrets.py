@@ -21,7 +21,7 @@ CANARY = "canary-5f3a/Zz+9=="
 def test_a_secret_shows_nothing_of_itself() -> None:
     secret = Secret(CANARY)
     secrets = Secrets(kraken_api_key=secret)
-    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}", f"{secret!r}", "%s %r" % (secret, secret)]
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret:>40}", f"{secret!r}", f"{secret!s:<3}"]
     shown += [format(secret, "x"), repr(secrets), str(secrets), str([secret]), str({"key": secret})]
     assert all(CANARY not in text and len(text) > 0 for text in shown)
     assert MASK in shown[0]
@@ -63,7 +63,8 @@ def test_a_secret_is_immutable_and_equals_only_a_secret() -> None:
 
 def test_the_environment_comes_before_the_file_and_stays_as_it_was(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
-    env_file.write_text(f'# comment\nKRAKEN_API_KEY="from file"\nKRAKEN_API_SECRET={CANARY}$HOME\nOTHER=1\nTELEGRAM_BOT_TOKEN=\n')
+    lines = ("# one", 'KRAKEN_API_KEY="from file"', f"KRAKEN_API_SECRET={CANARY}$HOME", "OTHER=1", "TELEGRAM_BOT_TOKEN=")
+    env_file.write_text("\n".join(lines))
     before = dict(os.environ)
     secrets = load_secrets({"KRAKEN_API_KEY": " from environment ", "ANTHROPIC_API_KEY": ""}, env_file)
     assert secrets.kraken_api_key == Secret("from environment")

@@ -1,0 +1,147 @@
+"""A private Prefect server for one home: its own database and port, on the loopback interface, gone when we are.
+
+Prefect is the visible conductor, never the authority (D1): it keeps run history, artifacts and states; the trading database
+knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from shell.clock import monotonic
+from shell.errors import NotNow
+
+START_SECONDS_MAX = 120.0
+STOP_SECONDS_MAX = 10.0
+POLL_SECONDS = 0.2
+
+# What a server without deployments has no use for; the recorder of task runs and the event persister stay on.
+_IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "FOREMAN", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "TRIGGERS")
+
+
+def private_environment(home: Path) -> dict[str, str]:
+    """What a process needs to use Prefect with `home` and nobody else's settings; nothing is reported to anyone."""
+    return {
+        "PREFECT_HOME": str(home), "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false", "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_CLI_COLORS": "false",
+    }
+
+
+class PrefectServer:
+    """One server process. `start` returns at once; `wait` blocks until it answers."""
+
+    def __init__(self, home: Path, *, services: bool = False) -> None:
+        self._home = home
+        self._services = services
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = home / "server.log"
+        self.port = _free_port()
+
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def start(self) -> Self:
+        self._home.mkdir(parents=True, exist_ok=True)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+        environment |= private_environment(self._home)
+        environment["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{self._home / 'prefect.db'}"
+        if not self._services:
+            environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
+        command = [
+            sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1",
+            "--port", str(self.port), "--log-level", "warning", "--timeout-graceful-shutdown", "2",
+        ]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                cwd=self._home,
+            )
+        return self
+
+    def wait(self, seconds: float = START_SECONDS_MAX) -> None:
+        """Block until the server answers. Raises NotNow with the end of its log when it does not."""
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            if self._process is None or self._process.poll() is not None:
+                break
+            try:
+                if httpx.get(f"{self.api_url}/health", timeout=2.0).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(POLL_SECONDS)
+        self.stop()
+        raise NotNow(f"the Prefect server did not start within {seconds:.0f} s; the end of {self._log}:\n{self._tail()}")
+
+    def stop(self) -> None:
+        """End the server and everything it started; never raises."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, number)
+            except ProcessLookupError:
+                break
+            try:
+                process.wait(STOP_SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                continue
+            break
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _tail(self) -> str:
+        try:
+            return "\n".join(self._log.read_text(errors="replace").splitlines()[-5:])
+        except OSError:
+            return "(no log)"
+
+
+@contextmanager
+def using(server: PrefectServer, home: Path) -> Iterator[None]:
+    """Make this process's flows report to `server` while the block runs."""
+    os.environ.update(private_environment(home))
+    os.environ["PREFECT_API_URL"] = server.api_url
+    # Imported here: prefect takes two seconds to import and reads the environment when it is.
+    from prefect.settings import (
+        PREFECT_API_URL,
+        PREFECT_HOME,
+        PREFECT_LOGGING_LEVEL,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE,
+        temporary_settings,
+    )
+
+    updates = {
+        PREFECT_API_URL: server.api_url, PREFECT_HOME: home, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
+        PREFECT_LOGGING_LEVEL: "WARNING",
+    }
+    with temporary_settings(updates=updates):
+        yield
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

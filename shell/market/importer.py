@@ -1,0 +1,223 @@
+"""Import of candle files into the store: parquet, CSV with a header, Kraken's downloadable OHLCVT; one file or a folder.
+
+Each file is one transaction: its bars, the rows left out of it, the holes in it and the hours and days built from it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from shell.errors import DataError
+from shell.market.bars import Tier
+from shell.market.candle_file import SUFFIXES, read_candle_file
+from shell.market.check import CheckedSeries, DataReport, SeriesReport, check_frame
+from shell.market.columns import open_ms_of
+from shell.market.folder import refuse_other_kind
+from shell.market.pair import parse_symbol
+from shell.market.port import CandleKeeper
+from shell.market.tiers import build_tiers
+
+# Called with bytes done, bytes in all, and the name of the file at hand.
+Progress = Callable[[int, int, str], None]
+
+ROWS_A_STEP = 50_000
+NAMES = "BTC-USD_5m, _1h or _1d (.parquet or .csv), or Kraken's XBTUSD_5.csv, _60.csv or _1440.csv"
+_MINUTES = {"5": Tier.M5, "60": Tier.H1, "1440": Tier.D1}
+_OWN_NAME = re.compile(r"([A-Z0-9]+-[A-Z0-9]+)_(5m|1h|1d)", re.IGNORECASE)
+_KRAKEN_NAME = re.compile(r"([A-Z0-9]{5,})_(\d+)", re.IGNORECASE)
+# Kraken's own names of coins and the quotes its pairs end with, longest first (docs.kraken.com, AssetPairs, November 2025).
+_KRAKEN_COINS = {"XBT": "BTC", "XDG": "DOGE"}
+_KRAKEN_QUOTES = ("PYUSD", "USDT", "USDC", "RLUSD", "ZUSD", "ZEUR", "ZGBP", "ZCAD", "ZJPY", "XXBT", "XETH") + (
+    ("USD", "EUR", "GBP", "CAD", "JPY", "CHF", "AUD", "DAI", "XBT", "ETH")
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileImported:
+    """One file: how many of its bars were not stored before, and what was found in it."""
+
+    name: str
+    added: int
+    report: SeriesReport
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"file": self.name, "added": self.added, **self.report.as_dict()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport:
+    """What an import did; `skipped` are sentences on files of a folder that are no candles of a tier we keep."""
+
+    source: str
+    files: tuple[FileImported, ...]
+    skipped: tuple[str, ...]
+
+    @property
+    def added(self) -> int:
+        return sum(file.added for file in self.files)
+
+    @property
+    def data(self) -> DataReport:
+        return DataReport(source=self.source, series=tuple(file.report for file in self.files))
+
+    def as_dict(self) -> dict[str, Any]:
+        files = [file.as_dict() for file in self.files]
+        return {"source": self.source, "added": self.added, "files": files, "skipped": list(self.skipped)}
+
+
+def import_path(
+    path: Path,
+    candles: CandleKeeper,
+    *,
+    now: datetime,
+    symbols: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> ImportReport:
+    """Import a file or the candle files of a folder, all symbols or those named.
+
+    A single file may have any name when exactly one symbol is named; its tier is then told by its times. Raises DataError
+    for what cannot be imported: nothing of that file is stored then, files before it are.
+    """
+    wanted = None if symbols is None else tuple(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
+    chosen, skipped = _choose(path, wanted)
+    report = progress or _silent
+    total = sum(file.stat().st_size for file, _ in chosen)
+    done, imported = 0, []
+    for file, series in chosen:
+        size = file.stat().st_size
+        report(done, total, file.name)
+        imported.append(_import_file(file, series, candles, now, _part_of(report, done, size, total, file.name)))
+        done += size
+        report(done, total, file.name)
+    return ImportReport(source=path.name, files=tuple(imported), skipped=tuple(skipped))
+
+
+def series_of_name(name: str) -> tuple[str, Tier] | str:
+    """Symbol and tier that a file's name tells, or a sentence why it does not."""
+    stem = name.rsplit(".", 1)[0]
+    if own := _OWN_NAME.fullmatch(stem):
+        return own[1].upper().replace("-", "/"), Tier(own[2].lower())
+    if kraken := _KRAKEN_NAME.fullmatch(stem):
+        symbol = _kraken_symbol(kraken[1].upper())
+        if symbol is None:
+            return f"{name}: {kraken[1]} is no pair we know how to split"
+        if kraken[2] not in _MINUTES:
+            return f"{name} holds {kraken[2]}-minute bars; 5, 60 and 1440 minutes are kept"
+        return symbol, _MINUTES[kraken[2]]
+    return f"{name} does not say which candles it holds: name it {NAMES}"
+
+
+def _choose(path: Path, wanted: tuple[str, ...] | None) -> tuple[list[tuple[Path, tuple[str, Tier | None]]], list[str]]:
+    """Files to import with symbol and tier (None: told by its times), and sentences on the others."""
+    if not path.exists():
+        raise DataError(f"{path} does not exist: give a candle file or a folder of them, named {NAMES}")
+    if path.is_dir():
+        return _choose_in_folder(path, wanted)
+    if path.suffix.lower() not in SUFFIXES:
+        raise DataError(f"{path.name} is neither a parquet nor a CSV file (.parquet or .csv)")
+    series = series_of_name(path.name)
+    if isinstance(series, str):
+        if wanted is None or len(wanted) != 1:
+            raise DataError(f"{series}; or name exactly one symbol")
+        return [(path, (wanted[0], None))], []
+    if wanted is not None and series[0] not in wanted:
+        raise DataError(f"{path.name} holds {series[0]}, not {', '.join(wanted)}")
+    return [(path, series)], []
+
+
+def _choose_in_folder(
+    folder: Path, wanted: tuple[str, ...] | None
+) -> tuple[list[tuple[Path, tuple[str, Tier | None]]], list[str]]:
+    found: dict[tuple[str, Tier], Path] = {}
+    skipped = []
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() not in SUFFIXES:
+            continue
+        series = series_of_name(file.name)
+        if isinstance(series, str):
+            skipped.append(series)
+        elif series in found:
+            raise DataError(f"{folder} holds both {found[series].name} and {file.name}: keep one of them")
+        else:
+            found[series] = file
+    if not found:
+        raise DataError(f"{folder} holds no candle files: they are named {NAMES}")
+    known = sorted({symbol for symbol, _ in found})
+    if wanted is not None and (unknown := [symbol for symbol in wanted if symbol not in known]):
+        raise DataError(f"{folder} has no candles of {unknown[0]}; it has {', '.join(known)}")
+    series_in_order = sorted(found, key=lambda item: (item[0], item[1].ms))
+    return [(found[item], item) for item in series_in_order if wanted is None or item[0] in wanted], skipped
+
+
+def _import_file(
+    path: Path,
+    series: tuple[str, Tier | None],
+    candles: CandleKeeper,
+    now: datetime,
+    stored: Callable[[float], None],
+) -> FileImported:
+    frame = read_candle_file(path)
+    if frame.height == 0:
+        raise DataError(f"{path} holds no rows")
+    symbol, tier = series[0], series[1] or _tier_of_times(path, frame)
+    checked = check_frame(symbol, tier, frame)
+    refuse_other_kind(path, checked.report)
+    with candles.transaction():
+        added = _store(checked, candles, stored)
+        candles.quarantine(symbol, tier, checked.report.quarantined, path.name)
+        first, last = checked.clean["timestamp"][0], checked.clean["timestamp"][-1]
+        candles.refresh_gaps(symbol, tier, first, last, now)
+        if tier is not Tier.D1:
+            build_tiers(candles, symbol, first, now)
+    return FileImported(name=path.name, added=added, report=checked.report)
+
+
+def _store(checked: CheckedSeries, candles: CandleKeeper, stored: Callable[[float], None]) -> int:
+    added, height = 0, checked.clean.height
+    for begin in range(0, height, ROWS_A_STEP):
+        part = checked.clean.slice(begin, ROWS_A_STEP)
+        added += candles.add(checked.report.symbol, checked.report.tier, part)
+        stored((begin + part.height) / height)
+    return added
+
+
+def _tier_of_times(path: Path, frame: pl.DataFrame) -> Tier:
+    """The tier whose bar length is the commonest step between rows."""
+    steps = np.diff(open_ms_of(frame.drop_nulls("timestamp")))
+    values, counts = np.unique(steps, return_counts=True)
+    commonest = int(values[counts.argmax()]) if len(values) else 0
+    for tier in Tier:
+        if tier.ms == commonest:
+            return tier
+    raise DataError(f"{path} has a row every {commonest / 60_000:g} minutes; bars of 5, 60 or 1440 minutes are needed")
+
+
+def _kraken_symbol(pair: str) -> str | None:
+    for quote in _KRAKEN_QUOTES:
+        base = pair.removesuffix(quote)
+        if base != pair and len(base) >= 2:
+            return f"{_plain_coin(base)}/{_plain_coin(quote)}"
+    return None
+
+
+def _plain_coin(name: str) -> str:
+    """A coin's usual name from Kraken's: XXBT and XBT are BTC, ZUSD is USD."""
+    short = name[1:] if len(name) == 4 and name[0] in "XZ" else name
+    return _KRAKEN_COINS.get(short, short)
+
+
+def _part_of(progress: Progress, done: int, size: int, total: int, name: str) -> Callable[[float], None]:
+    """Turns the stored share of one file into the import's progress."""
+    return lambda share: progress(done + int(size * share), total, name)
+
+
+def _silent(done: int, total: int, name: str) -> None:
+    """No one is watching."""
