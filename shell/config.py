@@ -123,6 +123,9 @@ class OrchestratorConfig(_Section):
         default=1, ge=0, le=10, description="candidates scored a night; 0 searches nothing"
     )
     search_evaluations: int = Field(default=6, ge=1, le=500, description="backtests of a night's search")
+    search_days_max: int = Field(
+        default=30, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
+    )
     revisions_max: int = Field(default=2, ge=0, le=10, description="revisions after a review's findings")
     paper_trials_max: int = Field(default=3, ge=1, le=3, description="paper trials at once")
     search_pct: Decimal = Field(

@@ -12,12 +12,14 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import structlog
 
 from shell.answers import ActiveStrategy, Promotion, ScanOutcome, Status
-from shell.backtest.result import BacktestSettings
+from shell.backtest.metrics import compute_metrics
+from shell.backtest.result import BacktestSettings, EquityCurve
 from shell.book_setup import new_engine
-from shell.clock import local_day
+from shell.clock import local_day, to_ms
 from shell.config import Settings
 from shell.engine import Engine
 from shell.errors import NotNow
@@ -29,7 +31,7 @@ from shell.host.supervisor import HostedStrategy
 from shell.market.archive import Archive
 from shell.market.bars import Tier
 from shell.market.book import MarketBook
-from shell.market.columns import BarArray, to_frame
+from shell.market.columns import to_frame
 from shell.market.pair import Pair
 from shell.market.tiers import aggregate_tiers
 from shell.money import QuoteAmount
@@ -102,10 +104,8 @@ class Shell:
         register_workspace(self.store, self.workspace, now)
         found = recover(self.store, self.workspace, now)
         active = self.store.strategies.active()
+        self.store.books.ensure_capital(MAIN_BOOK, QuoteAmount(self.config.account.starting_cash), now)
         self._engine = self._engine_for(MAIN_BOOK, active.version, active.source)
-        event = self.store.books.ensure_capital(MAIN_BOOK, QuoteAmount(self.config.account.starting_cash), now)
-        if event is not None:
-            self._engine.add_capital(event)
         problems = self.store.books.check(MAIN_BOOK)
         if problems:
             self._engine.halt(
@@ -136,7 +136,7 @@ class Shell:
         engine = self.engine
         self._save_state()
         engine.cancel_entries("the system is shutting down", now)
-        self._keep_bars()
+        self.keep_bars()
         self.trials.close()
         engine.close()
         self.notify("system", "info", "System stopped; positions and their stops stay", now)
@@ -210,8 +210,24 @@ class Shell:
             book=MAIN_BOOK, day=day, at=now, equity=row["equity"], cash=row["cash"], day_pnl=row["day_pnl"],
             fees=row["fees"], positions=row["positions"],
         )
-        self._keep_bars()
+        self.keep_bars()
         return {"day": day.isoformat(), **row}
+
+    def performance(self, now: datetime) -> Mapping[str, Any]:
+        """What the main book did so far, from its fills and equity marks."""
+        marks = self.store.history.equity(MAIN_BOOK)
+        engine = self.engine
+        curve = EquityCurve(
+            times_ms=np.array([to_ms(at) for at, _ in marks], dtype=np.int64),
+            values=np.array([float(value) for _, value in marks]),
+        )
+        metrics = compute_metrics(
+            curve, self.store.history.trades(MAIN_BOOK), fees_paid=float(engine.ledger.fees_paid),
+            starting_cash=float(engine.ledger.capital), buy_and_hold_return_pct=0.0,
+            open_since=[position.opened_at for position in engine.ledger.positions.values()],
+        ).as_dict()
+        del metrics["buy_and_hold_return_pct"]
+        return {"as_of": now.isoformat(), "counts": self.store.history.counts(MAIN_BOOK), **metrics}
 
     def update_fees(self, now: datetime) -> Mapping[str, Mapping[str, float]]:
         """The fee schedule in force. Without an exchange connection it is the configured one, and says so."""
@@ -222,7 +238,7 @@ class Shell:
 
     def aggregate(self, now: datetime) -> Mapping[str, int]:
         """Move candles down the tiers and into the archive; re-runnable."""
-        self._keep_bars()
+        self.keep_bars()
         return aggregate_tiers(self.store, self._candles, self._archive, now).as_dict()
 
     # -- changes of version ---------------------------------------------------------------------------------------
@@ -304,7 +320,7 @@ class Shell:
             if self._scans_since_state >= STATE_EVERY_SCANS:
                 self._scans_since_state = 0
                 self._save_state()
-                self._keep_bars()
+                self.keep_bars()
 
     def _retire_broken(self, now: datetime) -> None:
         count, fault = self.engine.faults_in_row, self.engine.last_fault
@@ -321,7 +337,7 @@ class Shell:
         if state is not None:
             self.store.strategies.save_state(MAIN_BOOK, self.store.strategies.active().hash, state)
 
-    def _keep_bars(self) -> None:
+    def keep_bars(self) -> None:
         """Write the 5-minute bars revealed since the last time into the candle store."""
         rows: dict[str, list[tuple[float, ...]]] = {}
         for bar in self.market.bars_since(self._bars_kept):
@@ -331,14 +347,8 @@ class Shell:
                 )
         with self.store.transaction():
             for symbol, bars in rows.items():
-                self._candles.add(symbol, Tier.M5, to_frame(_array(bars)))
+                self._candles.add(symbol, Tier.M5, to_frame(np.array(bars, dtype=np.float64)))
         self._bars_kept = self.market.cursor
-
-
-def _array(rows: list[tuple[float, ...]]) -> BarArray:
-    import numpy as np
-
-    return np.array(rows, dtype=np.float64)
 
 
 def _position_row(position: Any) -> dict[str, Any]:

@@ -128,8 +128,8 @@ class SeriesReport:
         if self.gaps:
             longest = max(self.gaps, key=lambda gap: gap.bars)
             lines.append(
-                f"{name}: {_count(len(self.gaps), 'hole')}, {_count(self.missing_bars, 'bar')} missing; the longest from "
-                f"{longest.first:%Y-%m-%d %H:%M} to {longest.last:%Y-%m-%d %H:%M} ({_count(longest.bars, 'bar')})"
+                f"{name}: {_count(len(self.gaps), 'hole')}, {_count(self.missing_bars, 'bar')} missing; the longest "
+                f"from {longest.first:%Y-%m-%d %H:%M} to {longest.last:%Y-%m-%d %H:%M} ({_count(longest.bars, 'bar')})"
             )
         if self.wide_wicks:
             rows = _count(self.wide_wicks, "row")

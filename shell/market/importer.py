@@ -1,4 +1,4 @@
-"""Import of candle files into the store: parquet, CSV with a header, Kraken's downloadable OHLCVT; one file or a folder.
+"""Import of candle files into the store: parquet, CSV with a header, Kraken's downloadable OHLCVT; a file or a folder.
 
 Each file is one transaction: its bars, the rows left out of it, the holes in it and the hours and days built from it.
 """
@@ -33,11 +33,26 @@ NAMES = "BTC-USD_5m, _1h or _1d (.parquet or .csv), or Kraken's XBTUSD_5.csv, _6
 _MINUTES = {"5": Tier.M5, "60": Tier.H1, "1440": Tier.D1}
 _OWN_NAME = re.compile(r"([A-Z0-9]+-[A-Z0-9]+)_(5m|1h|1d)", re.IGNORECASE)
 _KRAKEN_NAME = re.compile(r"([A-Z0-9]{5,})_(\d+)", re.IGNORECASE)
-# Kraken's own names of coins and the quotes its pairs end with, longest first (docs.kraken.com, AssetPairs, November 2025).
+# Kraken's names of coins, and the quotes its pairs end with, longest first (docs.kraken.com, AssetPairs, Nov. 2025).
 _KRAKEN_COINS = {"XBT": "BTC", "XDG": "DOGE"}
-_KRAKEN_QUOTES = ("PYUSD", "USDT", "USDC", "RLUSD", "ZUSD", "ZEUR", "ZGBP", "ZCAD", "ZJPY", "XXBT", "XETH") + (
-    ("USD", "EUR", "GBP", "CAD", "JPY", "CHF", "AUD", "DAI", "XBT", "ETH")
+_KRAKEN_QUOTES = (
+    "PYUSD",
+    "RLUSD",
+    "USDT",
+    "USDC",
+    "USD",
+    "EUR",
+    "GBP",
+    "CAD",
+    "JPY",
+    "CHF",
+    "AUD",
+    "DAI",
+    "XBT",
+    "ETH",
 )
+# The oldest pairs have a second name with a letter for the kind of asset: XXBTZUSD.
+_KRAKEN_OLD_PAIR = re.compile(r"X([A-Z]{3})[XZ]([A-Z]{3})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,8 +98,8 @@ def import_path(
 ) -> ImportReport:
     """Import a file or the candle files of a folder, all symbols or those named.
 
-    A single file may have any name when exactly one symbol is named; its tier is then told by its times. Raises DataError
-    for what cannot be imported: nothing of that file is stored then, files before it are.
+    A single file may have any name when exactly one symbol is named; its tier is then told by its times. Raises
+    DataError for what cannot be imported: nothing of that file is stored then, files before it are.
     """
     wanted = None if symbols is None else tuple(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
     chosen, skipped = _choose(path, wanted)
@@ -201,17 +216,13 @@ def _tier_of_times(path: Path, frame: pl.DataFrame) -> Tier:
 
 
 def _kraken_symbol(pair: str) -> str | None:
+    if old := _KRAKEN_OLD_PAIR.fullmatch(pair):
+        pair = old[1] + old[2]
     for quote in _KRAKEN_QUOTES:
         base = pair.removesuffix(quote)
         if base != pair and len(base) >= 2:
-            return f"{_plain_coin(base)}/{_plain_coin(quote)}"
+            return f"{_KRAKEN_COINS.get(base, base)}/{_KRAKEN_COINS.get(quote, quote)}"
     return None
-
-
-def _plain_coin(name: str) -> str:
-    """A coin's usual name from Kraken's: XXBT and XBT are BTC, ZUSD is USD."""
-    short = name[1:] if len(name) == 4 and name[0] in "XZ" else name
-    return _KRAKEN_COINS.get(short, short)
 
 
 def _part_of(progress: Progress, done: int, size: int, total: int, name: str) -> Callable[[float], None]:

@@ -1,7 +1,7 @@
-"""The three tiers over time: hours and days are built from what is below them, and bars that leave a tier are archived.
+"""The three tiers over time: hours and days are built from what is below them, bars that leave a tier are archived.
 
-Kept are 5m bars for 30 days, 1h for a year, 1d for seven years, cut at midnight UTC so that no hour or day is ever built
-from a part of its bars. Full resolution is the archive and the store together.
+Kept are 5m bars for 30 days, 1h for a year, 1d for seven years, cut at midnight UTC so that no hour or day is ever
+built from a part of its bars. Full resolution is the archive and the store together.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Built:
 
 
 def aggregate_tiers(candles: CandleKeeper, archive: Archive, now: datetime) -> AggregationDone:
-    """Build hours and days that have closed at `now`, archive what has left its tier, then delete it: one transaction.
+    """Build hours and days closed at `now`, archive what has left its tier, then delete it: one transaction.
 
-    Files are written before the transaction commits, so a crash at any point leaves bars in the store, in the archive or
-    in both, never in neither; running it again finishes the work and changes nothing that was done.
+    Files are written before the transaction commits, so a crash at any point leaves bars in the store, in the archive
+    or in both, never in neither; running it again finishes the work and changes nothing that was done.
     """
     built_h1 = built_d1 = 0
     moved = dict.fromkeys(TIERS, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
 from shell.answers import Conformance, PaperTrial
@@ -12,7 +12,6 @@ from shell.backtest.result import BacktestSettings
 from shell.engine import Engine
 from shell.errors import BrainError, NotNow, StrategyFault
 from shell.host.port import StrategySource
-from shell.portfolio.ledger import CapitalEvent
 from shell.promotion.conformance import compare, judge
 from shell.store.store import Store
 from shell.trials.access import WARM_UP, HistoryAccess
@@ -59,9 +58,8 @@ class PaperTrials:
         candidate = self._store.candidates.get(candidate_id)
         due_at = now + timedelta(days=change.paper_days)
         trial = self._store.paper.start(candidate_id, started_at=now, due_at=due_at)
+        self._store.books.ensure_capital(f"trial:{trial.trial_id}", self._settings.cash, now)
         running = self._run(trial, candidate.proposal.source)
-        capital = CapitalEvent(amount=self._settings.cash, at=now, reason="paper trial capital")
-        running.engine.add_capital(capital)
         running.engine.step(now, origin=TRIAL_ORIGIN)
         return trial
 
@@ -97,15 +95,15 @@ class PaperTrials:
             signals_equal=comparison.signals_equal, fills_paper=comparison.fills_paper,
             fills_backtest=comparison.fills_backtest, fills_equal=comparison.fills_equal, reasons=reasons,
         )
-        self._close_or_extend(running, conformance)
+        self._close_or_extend(running, conformance, now)
         return conformance
 
-    def end(self, trial_id: str, state: str) -> None:
+    def end(self, trial_id: str, state: str, now: datetime) -> None:
         """Stop a trial and keep its books."""
         running = self._running.pop(trial_id, None)
         if running is not None:
             running.engine.close()
-        self._store.paper.update(trial_id, state=state)
+        self._store.paper.update(trial_id, state=state, at=now)
 
     def engine_of(self, candidate_id: str) -> Engine | None:
         """The engine of a candidate's running trial, if there is one."""
@@ -140,11 +138,13 @@ class PaperTrials:
             return journal, str(error)
         return journal, ""
 
-    def _close_or_extend(self, running: _Running, conformance: Conformance) -> None:
+    def _close_or_extend(self, running: _Running, conformance: Conformance, now: datetime) -> None:
         trial = running.trial
+        numbers = {**asdict(conformance), "extended_until": None, "reasons": list(conformance.reasons)}
         if conformance.extended_until is not None:
             running.trial = self._store.paper.update(
-                trial.trial_id, state="extended", due_at=conformance.extended_until
+                trial.trial_id, state="extended", due_at=conformance.extended_until, result=numbers, at=now
             )
             return
-        self.end(trial.trial_id, "passed" if conformance.passed else "failed")
+        self._store.paper.update(trial.trial_id, result=numbers, at=now)
+        self.end(trial.trial_id, "passed" if conformance.passed else "failed", now)

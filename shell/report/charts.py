@@ -111,9 +111,10 @@ class Frame:
     def x_ticks(self) -> tuple[Tick, ...]:
         return tuple(Tick(_rounded(tick.position), tick.label) for tick in ticks.times(self.start, self.end))
 
-    def y_ticks(self, text: Callable[[float, int], str], digits_shift: int = 0) -> tuple[Tick, ...]:
-        digits = max(0, ticks.step_digits(ticks.value_step(self.low, self.high, 5)) - digits_shift)
-        return tuple(Tick(self.y(value), text(value, digits)) for value in ticks.values(self.low, self.high))
+    def y_ticks(self, text: Callable[[float, int], str], *, count: int = 7, digits_less: int = 0) -> tuple[Tick, ...]:
+        """At most about `count` ticks; `digits_less` when `text` shifts the decimal point, as percent does."""
+        digits = max(0, ticks.step_digits(ticks.value_step(self.low, self.high, count)) - digits_less)
+        return tuple(Tick(self.y(value), text(value, digits)) for value in ticks.values(self.low, self.high, count))
 
     def path(self, series: Series, broken_at: Sequence[datetime] = ()) -> str:
         """SVG path data; the line is broken where one of `broken_at` lies between two points."""
@@ -176,7 +177,7 @@ def drawdown_chart(data: ReportData) -> Chart | None:
     return Chart(
         name="Drawdown from the highest value so far", height=140,
         summary=f"The deepest fall from an earlier peak was {figures.percent(-deepest)}{when}.",
-        x_ticks=frame.x_ticks(), y_ticks=frame.y_ticks(_percent_tick, 2), lines=(line,), legend=(),
+        x_ticks=frame.x_ticks(), y_ticks=frame.y_ticks(figures.percent, count=4, digits_less=2), lines=(line,), legend=(),
         readout=_readout(frame, "percent", (("Drawdown", drawn),)),
     )
 
@@ -281,10 +282,6 @@ def _readout(frame: Frame, kind: str, named: Sequence[tuple[str, Series]]) -> di
         "kind": kind, "start": round(frame.start.timestamp()), "span": round((frame.end - frame.start).total_seconds()),
         "low": frame.low, "high": frame.high, "series": series,
     }
-
-
-def _percent_tick(value: float, digits: int) -> str:
-    return figures.percent(value, digits)
 
 
 def _equity_summary(data: ReportData, equity: Series, held: Series) -> str:

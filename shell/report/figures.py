@@ -124,7 +124,7 @@ def figure(name: str, value: Value) -> str:
     size = abs(float(value))
     if isinstance(value, int) or (size >= 100 and size == size // 1):
         return number(value, 0)
-    return number(value, 4 if 0 < size < 0.1 else 2)
+    return number(value, 4 if 0 < size < 0.1 else 3 if size < 1 else 2)
 
 
 def moment(at: datetime) -> str:
@@ -147,6 +147,11 @@ def span(length: timedelta) -> str:
     if hours:
         return f"{hours} h {left} min" if left else f"{hours} h"
     return f"{left} min"
+
+
+def times_over(count: int) -> str:
+    """How often: once, twice, 3 times."""
+    return {1: "once", 2: "twice"}.get(count, f"{number(count, 0)} times")
 
 
 def plural(count: int, noun: str, plural_noun: str = "") -> str:

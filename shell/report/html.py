@@ -123,13 +123,13 @@ def _key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
     promoted = sum(not row.rollback for row in data.promotions)
     return (
         KeyFigure(
-            name="Account value", value=f"{figures.money(data.final_value)} {data.quote}",
+            name=f"Account value, {data.quote}", value=figures.money(data.final_value),
             detail=f"{figures.percent(change, sign=True)} from {figures.money(data.starting_value)}",
             tone=_tone(change),
         ),
         KeyFigure(
             name="Buy and hold", value=figures.percent(held, sign=True) if isinstance(held, float) else figures.ABSENT,
-            detail="same coins, kept", tone=_tone(held if isinstance(held, float) else 0.0),
+            detail="same coins, kept",
         ),
         KeyFigure(
             name="Deepest drawdown", value=figures.percent(abs(fall)) if isinstance(fall, float) else figures.ABSENT,
@@ -139,7 +139,7 @@ def _key_figures(data: ReportData) -> tuple[KeyFigure, ...]:
             name="Closed trades", value=figures.number(len(data.trades), 0),
             detail=f"{gains} with a gain" if data.trades else f"{len(data.positions)} still open",
         ),
-        KeyFigure(name="Fees paid", value=f"{figures.money(data.fees_total)} {data.quote}", detail="included above"),
+        KeyFigure(name=f"Fees paid, {data.quote}", value=figures.money(data.fees_total), detail="included above"),
         KeyFigure(
             name="Candidates", value=figures.number(len(data.candidates), 0),
             detail=f"{promoted} promoted in {figures.plural(len(data.nights), 'night')}",

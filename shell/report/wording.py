@@ -31,10 +31,10 @@ def verdict(data: ReportData) -> tuple[str, ...]:
     sentences = [_money(data), _risk_taken(data), _nights(data)]
     halted = sum(halt.lifted_at is None for halt in data.halts)
     if data.halts:
-        standing = f", {halted} of them still standing" if halted else ", all lifted since"
-        sentences.append(f"Opening orders were halted {figures.plural(len(data.halts), 'time')}{standing}.")
+        standing = f"; {figures.plural(halted, 'halt')} still standing" if halted else ", and allowed again since"
+        sentences.append(f"Opening orders were halted {figures.times_over(len(data.halts))}{standing}.")
     if data.faults:
-        sentences.append(f"The strategy failed {figures.plural(len(data.faults), 'time')}.")
+        sentences.append(f"The strategy failed {figures.times_over(len(data.faults))}.")
     if data.gaps:
         missing = sum(gap.bars for gap in data.gaps)
         sentences.append(
@@ -80,7 +80,10 @@ def distance(check: CheckRow) -> str:
         return ""
     gap = float(value) - float(threshold)
     whole = isinstance(value, int) and isinstance(threshold, int)
-    text = figures.number(abs(gap), 0) if whole else figures.figure(check.name, abs(gap))
+    if figures.is_fraction(check.name):
+        text = f"{figures.number(abs(gap) * 100)} points"
+    else:
+        text = figures.number(abs(gap), 0) if whole else figures.figure(check.name, abs(gap))
     falls_short = gap > 0 if figures.lower_is_better(check.name) else gap < 0
     if not gap:
         return "exactly met" if check.passed else "not beyond it"
@@ -106,10 +109,10 @@ def nearest_miss(data: ReportData) -> str:
     check = first_failure(nearest)
     if check is None:
         return ""
-    far = distance(check)
+    far, label = distance(check), figures.label(check.name)
     return (
         f"Nearest of those that failed the gate: {nearest.candidate_id}, with {failed} of {len(nearest.checks)} checks "
-        f"failed; the first was {figures.label(check.name).lower()}: {check.sentence.rstrip('.')}"
+        f"failed; the first was {label[:1].lower()}{label[1:]}: {check.sentence.rstrip('.')}"
         + (f" ({far})." if far else ".")
     )
 
@@ -159,10 +162,10 @@ def _nights(data: ReportData) -> str:
     undecided = examined - counted[REFUSED] - counted[PROMOTED]
     if undecided:
         parts.append(f"{undecided} not decided yet")
-    sentence = f"In {nights} {figures.plural(examined, 'candidate')} examined: {', '.join(parts)}."
+    sentence = f"In {nights} {figures.plural(examined, 'candidate was', 'candidates were')} examined: {', '.join(parts)}."
     if not counted[PROMOTED]:
         sentence += " Changing nothing is the normal outcome."
     back = sum(row.rollback for row in data.promotions)
     if back:
-        sentence += f" The active strategy was rolled back {figures.plural(back, 'time')}."
+        sentence += f" The active strategy was rolled back {figures.times_over(back)}."
     return sentence

@@ -43,13 +43,13 @@ def entry_size(
 
     A limit order's worst price is its limit, a market order's the ask plus the allowance; the dearer fee is taken.
     """
+    if view.equity <= NO_MONEY:
+        return refusal(RefusalCode.NO_CASH, f"the equity is {view.equity.value:,.2f}")
     bound = min(_bounds(config, view, pair.symbol, prices, size_pct), key=lambda each: each.amount)
-    if bound.amount <= NO_MONEY:
-        return refusal(bound.code or RefusalCode.NO_CASH, f"nothing may be bought of {pair.symbol}: {bound.wording}")
     price = limit.value if limit is not None else CONTEXT.multiply(prices.high, 1 + view.allowance_pct)
     fees = view.fees[pair.symbol]
     unit_cost = CONTEXT.multiply(price, 1 + max(fees.taker_pct, fees.maker_pct, ZERO))
-    qty = pair.round_qty(_DOWN.divide(bound.amount.value, unit_cost))
+    qty = pair.round_qty(_DOWN.divide(max(bound.amount, NO_MONEY).value, unit_cost))
     short = _below_minimum(pair, qty, limit.value if limit is not None else prices.low)
     if short is not None:
         return refusal(bound.code or short.code, f"{short.sentence} ({bound.wording})")
@@ -89,12 +89,11 @@ def _bounds(
     trade_pct = min(asked, config.max_trade_pct)
     return (
         _Bound(
-            amount=view.equity.scaled(trade_pct), code=None if view.equity > NO_MONEY else RefusalCode.NO_CASH,
+            amount=view.equity.scaled(trade_pct), code=None, cuts=asked > trade_pct,
             wording=(
                 f"{percent(trade_pct)} of the equity of {view.equity.value:,.2f}"
                 + (" is the most of one trade" if asked > trade_pct else "")
             ),
-            cuts=asked > trade_pct,
         ),
         _Bound(
             amount=room, code=RefusalCode.MAX_POSITION_PCT,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, and_, func, insert, select
 
 from shell.errors import Fatal, NotNow
 from shell.money import NO_MONEY, QuoteAmount
 from shell.orders import Fill, OrderState
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, TradeClosed, apply_capital
+from shell.portfolio.valuation import with_capital
 from shell.risk.halts import Halt
 from shell.store.database import Database
 from shell.store.events import Chain, EventLog
@@ -86,8 +86,9 @@ class Books:
         """Make the configured capital of a book the amount allocated to it; None when it is already.
 
         The first call allocates `amount`. A later one with another amount than the last appends a capital event of the
-        difference, so history is never rewritten. The stored ledger and marks include the event when this returns: load
-        the book afterwards. Raises NotNow if more would be taken away than there is cash.
+        difference, so history is never rewritten. The stored ledger and marks include the event when this returns; an
+        engine loaded before is brought up to it by `add_capital(event)`, which the journal does not book again.
+        Raises NotNow if more would be taken away than there is cash.
         """
         key = f"capital:{book}"
         with self._database.transaction() as connection:
@@ -106,9 +107,10 @@ class Books:
             self._ledgers.save(connection, book, after)
             marks = read_marks(connection, book)
             if marks is not None:
-                moved = replace(marks, day_start=marks.day_start + event.amount, peak=marks.peak + event.amount)
-                self._ledgers.save_marks(connection, book, moved)
-            self._facts.put(key, str(amount), at, book=book)
+                # Prices are not known here: positions count at cost until the engine marks them.
+                held = sum((each.qty.times(each.avg_entry) for each in ledger.positions.values()), start=ledger.cash)
+                self._ledgers.save_marks(connection, book, with_capital(marks, event.amount, equity=held))
+            self._facts.set(key, str(amount), at)
             return event
 
     def check(self, book: str) -> list[str]:
@@ -120,8 +122,8 @@ class Books:
             return differences(
                 book,
                 stored=read_ledger(connection, book),
-                trades=_trades(connection, book),
-                orders=_orders(connection, book),
+                trades=read_trades(connection, book),
+                orders=read_orders(connection, book),
                 facts=BookFacts(
                     capital=read_capital(connection, book),
                     fills=read_fills(connection, book),
@@ -131,8 +133,11 @@ class Books:
 
 
 def write_capital(connection: Connection, chain: Chain, book: str, event: CapitalEvent) -> None:
-    """Append one capital event to its table and the log."""
+    """Append one capital event to its table and the log; the same one again changes nothing."""
     values = {"amount": event.amount, "at": event.at, "reason": event.reason}
+    same = and_(CAPITAL.c.book == book, *(CAPITAL.c[name] == value for name, value in values.items()))
+    if connection.execute(select(CAPITAL.c.seq).where(same)).first() is not None:
+        return
     seq = chain.append("capital", event.at, fact_of(values), book)
     connection.execute(insert(CAPITAL).values(seq=seq, book=book, **values))
 
@@ -144,12 +149,12 @@ def read_capital(connection: Connection, book: str) -> list[tuple[int, CapitalEv
 
 def read_fills(connection: Connection, book: str) -> list[tuple[int, Fill]]:
     """Fills in the order they were booked, each with the intent it belongs to."""
-    intents = {order.intent.intent_id: order.intent for order in _orders(connection, book)}
+    intents = {order.intent.intent_id: order.intent for order in read_orders(connection, book)}
     rows = connection.execute(select(FILLS).where(FILLS.c.book == book).order_by(FILLS.c.seq))
     return [(row.seq, fill_of(row, intents[row.intent_id])) for row in rows]
 
 
-def _orders(connection: Connection, book: str) -> Sequence[StoredOrder]:
+def read_orders(connection: Connection, book: str) -> list[StoredOrder]:
     rows = connection.execute(select(ORDERS).where(ORDERS.c.book == book).order_by(ORDERS.c.seq))
     return [order_of(row) for row in rows]
 
@@ -160,7 +165,7 @@ def _open_orders(connection: Connection, book: str) -> list[StoredOrder]:
     return [order_of(row) for row in connection.execute(statement)]
 
 
-def _trades(connection: Connection, book: str) -> list[TradeClosed]:
+def read_trades(connection: Connection, book: str) -> list[TradeClosed]:
     rows = connection.execute(select(TRADES).where(TRADES.c.book == book).order_by(TRADES.c.seq))
     return [trade_of(row) for row in rows]
 

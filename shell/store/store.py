@@ -15,13 +15,14 @@ from shell.store.database import Database
 from shell.store.events import EventLog
 from shell.store.facts import Facts
 from shell.store.halts import Halts
-from shell.store.history import StepHistory
+from shell.store.history import TradingHistory
 from shell.store.journal import PreparedStep, SqlJournal
 from shell.store.ledger_rows import LedgerRows
 from shell.store.nights import Nights
 from shell.store.outbox import Outbox
 from shell.store.paper import PaperTrials
 from shell.store.promotions import Promotions
+from shell.store.scans import Scans
 from shell.store.snapshots import Snapshots
 from shell.store.strategies import Strategies
 
@@ -38,17 +39,18 @@ class Store:
         self._prepared = PreparedStep(database)
         self._ledgers = LedgerRows(database)
         self.events = EventLog(database)
-        self.facts = Facts(database, self.events)
+        self.facts = Facts(database)
         self.books = Books(database, self.events, self.facts, self._ledgers)
         self.halts = Halts(database, self.events, self._ledgers)
         self.strategies = Strategies(database, self.events)
         self.candidates = Candidates(database, self.events)
         self.paper = PaperTrials(database, self.events)
-        self.promotions = Promotions(database, self.events)
+        self.promotions = Promotions(database)
         self.nights = Nights(database, self.events)
         self.outbox = Outbox(database)
         self.snapshots = Snapshots(database)
-        self.history = StepHistory(database)
+        self.scans = Scans(database)
+        self.history = TradingHistory(database)
 
     @classmethod
     def open(cls, url_or_path: str | Path, *, read_only: bool = False) -> Store:

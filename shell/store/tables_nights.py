@@ -32,8 +32,7 @@ class PaperTrialRow(Row, table=True):
     started_at: datetime = column(UtcText())
     due_at: datetime = column(UtcText())
     state: str = column(Text())
-    result: Any = Field(default=None, sa_column=Column(JsonText(), nullable=True))
-    updated_at: datetime = column(UtcText())
+    result: Any = optional(JsonText())
 
 
 class OutboxRow(Row, table=True):
@@ -57,4 +56,4 @@ class FactRow(Row, table=True):
 
     key: str = column(Text(), key=True)
     value: Any = column(JsonText())
-    at: datetime = column(UtcText())
+    at: datetime | None = optional(UtcText())

@@ -3,24 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import Integer, Text
 
 from shell.store.types import JsonText, PlainText, Row, StateText, UtcText, column, optional
 
 
 class VersionRow(Row, table=True):
-    """One version: its code and the skills it imports, swapped as one (D13). `seq` is that of its event."""
+    """One version: its code and the skills it imports, swapped as one (D13). `number` counts them as they came."""
 
     __tablename__ = "strategy_versions"
 
     version: str = column(Text(), key=True)
-    seq: int = column(BigInteger())
+    number: int = column(Integer())
     hash: str = column(Text())
     parent: str = column(Text())
     hypothesis: str = column(PlainText())
     code: str = column(PlainText())
     skills: Any = column(JsonText())
-    added_at: datetime = column(UtcText())
+    code_origin: str = column(PlainText())
     promoted_at: datetime | None = optional(UtcText())
     state: str = column(Text())
 
@@ -40,12 +40,10 @@ class PromotionRow(Row, table=True):
 
     __tablename__ = "promotions"
 
-    seq: int = column(BigInteger(), key=True)
+    number: int = column(Integer(), key=True)
     candidate_id: str = column(Text())
     version: str = column(Text())
     previous: str = column(Text())
     hash: str = column(Text())
     state: str = column(Text())
-    prepared_at: datetime = column(UtcText())
-    ended_at: datetime | None = optional(UtcText())
-    reason: str = column(PlainText())
+    at: datetime = column(UtcText())

@@ -1,4 +1,4 @@
-"""Three disjoint segments of history: search (any number of looks, logged), selection (counted trials), vault (one look).
+"""Three disjoint segments of history: search (any number of looks, logged), selection (counted trials), vault.
 
 Oldest to newest: search, selection, vault. Edges are midnights UTC. The newest edge is the anchor, not the present, so
 that within a quarter the segments stand still and the trials scored on one selection segment add up.

@@ -1,8 +1,8 @@
 """The provider that needs no key and no network: a seeded optuna search over real backtests of the search segment.
 
 Nights take turns: a tweak moves the numbers the active strategy declares, a new rule comes from the grammar. Each look
-is a whole backtest and is logged. What earlier nights saw of the same window is told to the sampler first, so that later
-nights go on from there. Same seed and inputs: same looks, same proposal, to the byte.
+is a whole backtest and is logged. What earlier nights saw of the same window is told to the sampler first, so that
+later nights go on from there. Same seed and inputs: same looks, same proposal, to the byte.
 """
 
 from __future__ import annotations

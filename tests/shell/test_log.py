@@ -65,7 +65,8 @@ def test_no_secret_reaches_file_or_terminal(home: Home, capsys: pytest.CaptureFi
     secret = Secret(CANARY)
     path = configure(home, secrets=[secret])
     log = get_logger()
-    log.info(f"event {CANARY}", key=secret, nested={"a": [secret, CANARY], CANARY: 1}, url="/bot?t=canary-5f3a%2FZz%2B9%3D%3D")
+    log.info(f"event {CANARY}", key=secret, nested={"a": [secret, CANARY], CANARY: 1})
+    log.info("request", url="/bot?token=canary-5f3a%2FZz%2B9%3D%3D")
     log.info("as an object", thing=ValueError(CANARY), things={CANARY})
     try:
         raise ValueError(f"refused {CANARY}")

@@ -10,6 +10,7 @@ from shell.report.data import (
     CandidateRow, CheckRow, Counts, FaultRow, FillRow, GapRow, HaltRow, NightRow, PaperRow, PositionRow, PromotionRow,
     RefusalRow, ReportData, Series, TradeRow,
 )
+from shell.report.series import drawdown
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 DAYS = 14
@@ -20,13 +21,16 @@ HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\x00\x07\x1b[3
 def sample_report_data() -> ReportData:
     """A fortnight with trades, fourteen nights, one promotion, one halt, one hole and one fault."""
     chance = random.Random(7)
-    prices = {symbol: _walk(chance, first) for symbol, first in SYMBOLS.items()}
-    trades, fills = _trades(chance, prices)
-    equity = _equity(trades, prices["BTC/USD"])
+    walks = {symbol: _walk(chance, first) for symbol, first in SYMBOLS.items()}
+    trades, fills = _trades(chance, walks)
+    equity = _equity(trades, walks["BTC/USD"])
+    hole = (START + timedelta(days=9, hours=12), START + timedelta(days=9, hours=19))
+    seen = tuple(point for point in walks["BTC/USD"] if not hole[0] <= point[0] < hole[1])
+    prices = {**walks, "BTC/USD": seen}
     first = {symbol: series[0][1] for symbol, series in prices.items()}
     hold = tuple(
-        (at, 10_000 * sum(prices[symbol][index][1] / first[symbol] for symbol in SYMBOLS) / len(SYMBOLS))
-        for index, (at, _) in enumerate(prices["BTC/USD"])
+        (at, 10_000 * sum(walks[symbol][index][1] / first[symbol] for symbol in SYMBOLS) / len(SYMBOLS))
+        for index, (at, _) in enumerate(walks["BTC/USD"])
     )
     fees = sum((trade.fees for trade in trades), Decimal(0))
     by_symbol = {
@@ -38,7 +42,7 @@ def sample_report_data() -> ReportData:
         source="planted-edge market, seed 7", real=False, planted_edge=True, symbols=tuple(SYMBOLS), seed=7,
         starting_value=Decimal(10_000), final_value=Decimal(str(round(equity[-1][1], 2))),
         metrics={
-            "total_return_pct": equity[-1][1] / 10_000 - 1, "max_drawdown_pct": 0.0213, "sharpe": 1.84, "sortino": 2.71,
+            "total_return_pct": equity[-1][1] / 10_000 - 1, "max_drawdown_pct": -min(fall for _, fall in drawdown(equity)), "sharpe": 1.84, "sortino": 2.71,
             "trades": len(trades), "win_rate": 0.5217, "profit_factor": 1.37, "expectancy": 4.83, "fees": float(fees),
             "exposure_pct": 0.4412, "buy_and_hold_return_pct": hold[-1][1] / 10_000 - 1, "days": DAYS, "daily_sharpe": 0.0963,
         },
@@ -70,8 +74,7 @@ def sample_report_data() -> ReportData:
         ),
         gaps=(
             GapRow(
-                symbol="BTC/USD", begins=START + timedelta(days=9, hours=12), ends=START + timedelta(days=9, hours=19),
-                bars=84,
+                symbol="BTC/USD", begins=hole[0], ends=hole[1], bars=84,
             ),
         ),
         faults=(FaultRow(at=START + timedelta(days=2, hours=3), sentence="analyze took longer than 10 s and was stopped"),),

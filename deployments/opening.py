@@ -1,0 +1,150 @@
+"""Opening a home: settings, database, candles, market book and the shell over them. Every way of running starts here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shell.book_setup import fees_of, pairs_of
+from shell.clock import from_ms
+from shell.config import Settings
+from shell.errors import DataError
+from shell.home import Home, HomeLock
+from shell.market.archive import Archive
+from shell.market.bars import Tier
+from shell.market.book import MarketBook, ReplayFeed
+from shell.market.history import History
+from shell.market.tiers import full_history
+from shell.service import MarketFacts, Shell
+from shell.settings_file import load_settings
+from shell.store.candles import CandleStore
+from shell.store.store import Store
+
+SOURCE_FACT = "market.source"
+WARM_UP = timedelta(days=30)
+
+
+@dataclass(slots=True)
+class OpenHome:
+    """A home held by this process: its shell, and everything that has to be let go of again."""
+
+    home: Home
+    settings: Settings
+    store: Store
+    candles: CandleStore
+    archive: Archive
+    shell: Shell
+    held: ExitStack
+
+    def close(self) -> None:
+        """Let go of everything; the shell's own shutdown comes before this."""
+        self.shell.close()
+        self.held.close()
+
+
+def settings_for(home: Home, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of a home with overrides on top. Raises SettingsError with every mistake."""
+    return load_settings(home.config, environ=os.environ, overrides=overrides)
+
+
+def account_overrides(symbols: Sequence[str]) -> dict[str, Any]:
+    """What the settings must say of the account to trade `symbols`: all in one quote currency."""
+    quotes = sorted({symbol.split("/")[1] for symbol in symbols})
+    if len(quotes) != 1:
+        raise DataError(f"the symbols are quoted in {' and '.join(quotes)}; one account trades one quote currency")
+    return {"account.symbols": list(symbols), "account.quote": quotes[0]}
+
+
+def open_replay(home: Home, settings: Settings, history: History, start: datetime, end: datetime) -> OpenHome:
+    """A shell whose market is a replay of `history` from `start` to `end`, its past being what closed before."""
+    from shell.market.seed import seed_home
+    from shell.promotion.workspace import Workspace
+
+    home.create()
+    held = ExitStack()
+    try:
+        held.enter_context(HomeLock(home))
+        store = held.enter_context(Store.open(home.database))
+        Workspace(home.workspace).copy_from(Home.project().workspace)
+        candles, archive = CandleStore(store), Archive(home.archive)
+        store.facts.put(SOURCE_FACT, f"{history.source}|{'real' if history.real else 'synthetic'}", start)
+        seed_home(history, candles, archive, start)
+        market = MarketBook(
+            history.symbols, ReplayFeed(history, history.symbols, start, end), spread_pct=_spread(settings)
+        )
+        market.preload(history, start)
+        shell = _shell(home, settings, store, candles, archive, market, history)
+    except BaseException:
+        held.close()
+        raise
+    return OpenHome(home, settings, store, candles, archive, shell, held)
+
+
+def open_stored(home: Home, settings: Settings, now: datetime) -> OpenHome:
+    """A shell whose market is what its own candle store holds: for ad hoc runs while no exchange is connected.
+
+    Raises DataError, with the command that helps, when there are no candles of a symbol.
+    """
+    home.create()
+    held = ExitStack()
+    try:
+        held.enter_context(HomeLock(home))
+        store = held.enter_context(Store.open(home.database))
+        candles, archive = CandleStore(store), Archive(home.archive)
+        symbols = settings.account.symbols
+        missing = [symbol for symbol in symbols if candles.span(symbol, Tier.M5) is None]
+        if missing:
+            raise DataError(
+                f"there are no 5m candles of {', '.join(missing)} in {home.database}: bring them in with "
+                "`brain data import FOLDER`, or name other symbols under [account] in config/settings.toml"
+            )
+        state = store.books.load("main")
+        begin = state.last_scan if state is not None and state.last_scan is not None else now
+        history = _labelled(full_history(candles, archive, symbols, begin - WARM_UP, now), store)
+        market = MarketBook(symbols, ReplayFeed(history, symbols, begin, now), spread_pct=_spread(settings))
+        market.preload(history, begin)
+        shell = _shell(home, settings, store, candles, archive, market, history)
+    except BaseException:
+        held.close()
+        raise
+    return OpenHome(home, settings, store, candles, archive, shell, held)
+
+
+def last_stored(home: Home, symbols: Sequence[str]) -> datetime:
+    """The newest moment at which every symbol has a closed 5m bar in the home's store. Raises DataError without one."""
+    if not Path(home.database).is_file():
+        raise DataError(f"there is no database at {home.database} yet: `brain data import FOLDER` makes one")
+    with Store.open(home.database) as store:
+        candles = CandleStore(store)
+        spans = {symbol: candles.span(symbol, Tier.M5) for symbol in symbols}
+    missing = [symbol for symbol, span in spans.items() if span is None]
+    if missing:
+        raise DataError(f"there are no 5m candles of {', '.join(missing)}: bring them in with `brain data import FOLDER`")
+    return from_ms(min(span[1] for span in spans.values() if span is not None) + Tier.M5.ms)
+
+
+def _shell(
+    home: Home, settings: Settings, store: Store, candles: CandleStore, archive: Archive, market: MarketBook,
+    history: History,
+) -> Shell:
+    facts = MarketFacts(
+        pairs=pairs_of(history), fees=fees_of(market.symbols, settings.paper), source=history.source, real=history.real
+    )
+    return Shell(
+        home=home, settings=settings, store=store, candles=candles, archive=archive, market=market, facts=facts
+    )
+
+
+def _labelled(history: History, store: Store) -> History:
+    label = store.facts.get(SOURCE_FACT) or "imported candles|real"
+    source, _, kind = label.partition("|")
+    return History(m5=history.m5, h1=history.h1, d1=history.d1, source=source, real=kind == "real")
+
+
+def _spread(settings: Settings) -> float:
+    return float(settings.paper.spread_pct) if settings.paper.slippage_pct else 0.0

@@ -1,0 +1,274 @@
+"""The rehearsal: the whole system over weeks of replayed or invented market, nights included, on a virtual clock (design 8).
+
+It is the demo, the end-to-end test and what an operator runs before going live: shell, strategy host, books, nights as real
+Prefect flows, promotion with hot swap. Everything lives in a private home; the same seed gives the same event log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
+from deployments.prefect_server import PrefectServer, using
+from shell.clock import Night, VirtualClock, local_day, local_moment, monotonic, next_night, parse_moment
+from shell.config import Settings
+from shell.desk import Desk
+from shell.errors import DataError, UsageError
+from shell.home import Home
+from shell.log import configure
+from shell.market.book import period_of
+from shell.market.folder import load_history
+from shell.market.history import History
+from shell.market.pair import parse_symbol
+from shell.market.synthetic import synthetic_market
+from shell.risk.halts import HaltKind
+from shell.service import MAIN_BOOK
+from shell.trials.candidate import Verdict
+from tasks.context import use_client
+
+STEP = timedelta(minutes=5)
+SYNTHETIC_SYMBOLS = ("BTC/USD", "ETH/USD")
+SYNTHETIC_START = "2026-03-02"
+SYNTHETIC_PAST_DAYS = 200
+DAYS_MAX = 3660
+SNAPSHOT_HOUR, SNAPSHOT_MINUTE = 23, 55
+OPERATOR = "the rehearsal's operator"
+
+Tell = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a rehearsal is asked to do. `market` is used when there is no `data`: synthetic or planted-edge."""
+
+    days: int = 14
+    data: Path | None = None
+    market: str = "synthetic"
+    symbols: tuple[str, ...] = ()
+    start: str = ""
+    seed: int = 7
+    out: Path = Path("reports/rehearsal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a rehearsal is, for the live line."""
+
+    steps_done: int
+    steps: int
+    now: datetime
+    doing: str
+    value: float
+    version: str
+    candidates: int
+    promotions: int
+
+
+@dataclass(slots=True)
+class _Run:
+    """What the loop counts and carries."""
+
+    opened: OpenHome
+    desk: Desk
+    clock: VirtualClock
+    start: datetime
+    end: datetime
+    tell: Tell
+    lowest_ratio: float = 1.0
+    peak: float = 0.0
+    nights: int = 0
+    halts_lifted: int = 0
+    partial: bool = False
+
+    def report(self, now: datetime, doing: str) -> None:
+        status_value = float(self.opened.shell.engine.equity())
+        store = self.opened.store
+        self.tell(
+            Progress(
+                steps_done=int((now - self.start) / STEP), steps=int((self.end - self.start) / STEP), now=now,
+                doing=doing, value=status_value, version=store.strategies.active().version,
+                candidates=len(store.candidates.list()), promotions=len(store.promotions.list()),
+            )
+        )
+
+
+def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
+    """Run a rehearsal to its end, or to Ctrl-C, and write its report; returns the figures of the command.
+
+    Raises DataError or UsageError, before anything is written, when it cannot be done.
+    """
+    begun = monotonic()
+    history = _history(options)
+    start, end = _period(options, history)
+    home = Home.private(options.out)
+    settings = _settings(home, history, options)
+    _refuse_used(home)
+    configure(home, settings.log.level, console=False)
+    with PrefectServer(home.prefect) as server:
+        opened = open_replay(home, settings, history, start, end)
+        clock = VirtualClock(start)
+        run = _Run(opened, Desk(opened.shell), clock, start, end, tell)
+        try:
+            with using(server, home.prefect):
+                try:
+                    asyncio.run(_days_and_nights(run, server))
+                except KeyboardInterrupt:
+                    run.partial = True
+            opened.shell.shutdown(opened.shell.now)
+            return _figures(run, options, history, home, monotonic() - begun)
+        finally:
+            opened.close()
+
+
+async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
+    """Step through every slot; the nights and the day's snapshot run as flows at their moments."""
+    shell = run.opened.shell
+    shell.start(run.start)
+    night = next_night(run.start - STEP)
+    snapshot = _next_snapshot(run.start, shell.zone)
+    waited = False
+    now = run.start
+    with use_client(run.desk):
+        while now <= run.end:
+            run.clock.advance_to(now)
+            shell.step(now, origin="rehearsal")
+            _measure(run)
+            if now >= min(night.begins, snapshot) and not waited:
+                run.report(now, "waiting for the Prefect server")
+                await asyncio.to_thread(server.wait)
+                waited = True
+            if now >= snapshot:
+                await _snapshot(now)
+                snapshot = _next_snapshot(now, shell.zone)
+            if now >= night.begins and now < run.end:
+                await _night(run, night, now)
+                night = next_night(now)
+            if now.minute == 0:
+                run.report(now, "trading")
+                await asyncio.sleep(0)
+            now += STEP
+    run.report(run.end, "done")
+
+
+async def _night(run: _Run, night: Night, now: datetime) -> None:
+    from flows.orchestrate import orchestrate
+
+    run.report(now, f"night of {night.day}")
+    run.nights += 1
+    for kind in list(run.opened.shell.engine.halts):
+        if kind is not HaltKind.KILL_SWITCH:
+            run.opened.shell.lift(kind, OPERATOR, now)
+            run.halts_lifted += 1
+    await orchestrate(now=now.isoformat())
+
+
+async def _snapshot(now: datetime) -> None:
+    from flows.snapshot import snapshot
+
+    await snapshot(now=now.isoformat())
+
+
+def _measure(run: _Run) -> None:
+    value = float(run.opened.shell.engine.equity())
+    run.peak = max(run.peak, value)
+    if run.peak > 0:
+        run.lowest_ratio = min(run.lowest_ratio, value / run.peak)
+
+
+def _history(options: Options) -> History:
+    if not 1 <= options.days <= DAYS_MAX:
+        raise UsageError(f"--days {options.days} is out of range: 1 to {DAYS_MAX}")
+    symbols = [parse_symbol(symbol) for symbol in options.symbols]
+    if options.data is not None:
+        return load_history(options.data, symbols or None)
+    begin = _moment(options.start or SYNTHETIC_START) - timedelta(days=SYNTHETIC_PAST_DAYS)
+    kind = "plain" if options.market == "synthetic" else options.market
+    return synthetic_market(
+        options.seed, symbols or list(SYNTHETIC_SYMBOLS), begin, SYNTHETIC_PAST_DAYS + options.days, kind
+    )
+
+
+def _period(options: Options, history: History) -> tuple[datetime, datetime]:
+    first, last = period_of(history.m5.values())
+    length = timedelta(days=options.days)
+    if options.start:
+        start = _moment(options.start)
+    elif options.data is None:
+        start = _moment(SYNTHETIC_START)
+    else:
+        start = (last - length).replace(hour=0, minute=0, second=0, microsecond=0)
+    if start < first or start + length > last:
+        raise DataError(
+            f"{options.days} days from {start:%Y-%m-%d} are not in the history, which runs from {first:%Y-%m-%d %H:%M} "
+            f"to {last:%Y-%m-%d %H:%M} UTC: choose --start and --days inside it"
+        )
+    return start, start + length
+
+
+def _settings(home: Home, history: History, options: Options) -> Settings:
+    settings = settings_for(home, account_overrides(history.symbols))
+    return settings.model_copy(
+        update={"orchestrator": settings.orchestrator.model_copy(update={"seed": options.seed})}
+    )
+
+
+def _refuse_used(home: Home) -> None:
+    """A rehearsal begins with nothing: an older one in the same folder is replaced, anything else is left alone."""
+    if home.database.exists():
+        for path in (home.database, *home.root.glob("brain.db-*")):
+            path.unlink(missing_ok=True)
+        import shutil
+
+        for folder in (home.archive, home.workspace, home.prefect, home.logs):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _next_snapshot(after: datetime, zone: Any) -> datetime:
+    day = local_day(after, zone)
+    moment = local_moment(day, SNAPSHOT_HOUR, SNAPSHOT_MINUTE, zone)
+    while moment <= after:
+        day += timedelta(days=1)
+        moment = local_moment(day, SNAPSHOT_HOUR, SNAPSHOT_MINUTE, zone)
+    return moment
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise UsageError(f"--start: {error}") from None
+
+
+def _figures(run: _Run, options: Options, history: History, home: Home, seconds: float) -> dict[str, Any]:
+    store, engine = run.opened.store, run.opened.shell.engine
+    counts = store.history.counts(MAIN_BOOK)
+    candidates = [
+        {
+            "id": each.candidate_id, "verdict": each.verdict.value, "stage": each.stage.value,
+            "reasons": list(each.reasons), "hypothesis": each.proposal.hypothesis, "provider": each.proposal.provider,
+            "change_class": each.change_class.value if each.change_class else None,
+        }
+        for each in store.candidates.list()
+    ]
+    head = store.events.head()
+    from deployments.reporting import write_report
+
+    report = write_report(
+        run.opened, title="Rehearsal", seed=options.seed, start=run.start, end=run.opened.shell.now,
+        history=history, partial=run.partial, halts_lifted=run.halts_lifted,
+    )
+    return {
+        "days": options.days, "nights": run.nights, "scans": counts["scans"], "signals": counts["signals"],
+        "orders": counts["orders"], "fills": counts["fills"], "candidates": candidates,
+        "promotions": sum(each["verdict"] == Verdict.PROMOTED.value for each in candidates),
+        "starting_value": float(engine.ledger.capital), "final_value": float(engine.equity()),
+        "max_drawdown_pct": 1.0 - run.lowest_ratio, "data": {"source": history.source, "real": history.real},
+        "symbols": list(history.symbols), "start": run.start.isoformat(), "seed": options.seed,
+        "halts_lifted": run.halts_lifted, "books_check": store.books.check(MAIN_BOOK), "partial": run.partial,
+        "report": str(report), "home": str(home.root), "event_log_hash": head, "seconds": round(seconds, 1),
+    }

@@ -1,0 +1,144 @@
+"""The shell's desk: everything a task may ask (the methods of `tasks.client.ShellClient`), answered in process.
+
+A later control socket serves the same methods; nothing else of the shell is reachable from a flow (D11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
+from shell.backtest.result import BacktestSettings
+from shell.config import Settings
+from shell.errors import BadInput
+from shell.market.history import History
+from shell.service import MAIN_BOOK, Shell
+from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore
+from shell.trials.segments import Segment, SegmentName
+
+
+class Desk:
+    """One shell's desk."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._store = shell.store
+
+    def settings(self) -> Settings:
+        return self._shell.config
+
+    def status(self) -> Status:
+        return self._shell.status()
+
+    def scan(self, slot: datetime) -> ScanOutcome:
+        return self._shell.scan(slot)
+
+    def snapshot(self, now: datetime) -> Mapping[str, Any]:
+        return self._shell.snapshot(now)
+
+    def update_fees(self, now: datetime) -> Mapping[str, Mapping[str, float]]:
+        return self._shell.update_fees(now)
+
+    def aggregate(self, now: datetime) -> Mapping[str, int]:
+        return self._shell.aggregate(now)
+
+    def unreported_scans(self, now: datetime) -> Sequence[Mapping[str, Any]]:
+        """Scans the shell made on its own since no flow had registered for their slot."""
+        rows = self._store.scans.unreported(MAIN_BOOK, ["fallback"])
+        return [{"slot": row.slot, "origin": row.origin, "signals": row.signals} for row in rows if row.slot < now]
+
+    def active_strategy(self) -> ActiveStrategy:
+        return self._shell.active_strategy()
+
+    def strategy_index(self) -> Sequence[VersionRow]:
+        return [
+            VersionRow(
+                version=row.version, hash=row.hash, parent=row.parent, hypothesis=row.hypothesis,
+                promoted_at=row.promoted_at, state=row.state,
+            )
+            for row in self._store.strategies.list()
+        ]
+
+    def document(self) -> str:
+        return self._shell.workspace.document()
+
+    def write_document(self, text: str, now: datetime) -> None:
+        self._shell.workspace.write_document(text)
+        self._store.events.append("document", now, {"words": len(text.split())})
+
+    def performance(self, now: datetime) -> Mapping[str, Any]:
+        return self._shell.performance(now)
+
+    def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
+        self._shell.keep_bars()
+        return self._shell.access.segments(now)
+
+    def history(self, segment: SegmentName, candidate_id: str | None, now: datetime) -> History:
+        return self._shell.access.segment_history(segment, candidate_id, now)
+
+    def backtest_settings(self) -> BacktestSettings:
+        return self._shell.backtest_settings()
+
+    def submissions(self) -> Sequence[Proposal]:
+        return self._store.candidates.pending_submissions()
+
+    def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate:
+        return self._store.candidates.register(proposal, now)
+
+    def candidate(self, candidate_id: str) -> Candidate:
+        return self._store.candidates.get(candidate_id)
+
+    def candidates(self) -> Sequence[Candidate]:
+        return self._store.candidates.list()
+
+    def record_stage(self, candidate_id: str, result: StageResult, now: datetime) -> None:
+        self._store.candidates.record_stage(candidate_id, result, now)
+
+    def classify(self, candidate_id: str, change: ChangeClass) -> None:
+        self._store.candidates.classify(candidate_id, change)
+
+    def record_score(self, score: TrialScore) -> None:
+        self._store.candidates.record_score(score)
+
+    def scores(self, segment: SegmentName) -> Sequence[TrialScore]:
+        return self._store.candidates.scores(segment.value)
+
+    def record_searches(self, candidate_id: str | None, count: int, now: datetime) -> None:
+        self._store.candidates.record_searches(candidate_id, count, now)
+
+    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
+        return self._shell.trials.start(candidate_id, change, now)
+
+    def paper_trials(self) -> Sequence[PaperTrial]:
+        return self._shell.trials.open()
+
+    def settle_paper(self, trial_id: str, now: datetime) -> Conformance:
+        self._shell.keep_bars()
+        return self._shell.trials.settle(trial_id, now)
+
+    def promote(self, candidate_id: str, now: datetime) -> Promotion:
+        return self._shell.promote(self._store.candidates.get(candidate_id), now)
+
+    def abort_promotion(self, candidate_id: str, now: datetime) -> None:
+        """Undo a promotion that was prepared and not committed; nothing to do otherwise."""
+        if self._store.promotions.abort(candidate_id):
+            self._store.events.append("promotion_aborted", now, {"candidate": candidate_id})
+
+    def rollback(self, reason: str, now: datetime) -> Promotion:
+        return self._shell.rollback(reason, now)
+
+    def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
+        self._store.nights.record(night, decision, now)
+
+    def save_report(self, name: str, text: str) -> str:
+        """Write a report under the home's reports folder; returns its path."""
+        if not name or "/" in name or name.startswith("."):
+            raise BadInput(f"{name!r} is not a report's file name")
+        path = self._shell.home.reports / name
+        path.write_text(text, encoding="utf-8")
+        return str(path)
+
+    def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
+        self._shell.notify(kind, severity, text, now)

@@ -1,0 +1,64 @@
+"""What a book did, for reports and people: orders, fills, trades, equity, faults."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import func, select
+
+from shell.orders import Fill
+from shell.portfolio.ledger import TradeClosed
+from shell.store.books import read_fills, read_orders, read_trades
+from shell.store.database import Database
+from shell.store.metadata import table_of
+from shell.store.order_rows import StoredOrder
+from shell.store.tables_books import EquityRow, TradeRow
+from shell.store.tables_events import FaultRow
+from shell.store.tables_orders import AnswerRow, FillRow, OrderRow, ScanRow
+
+EQUITY, FAULTS = table_of(EquityRow), table_of(FaultRow)
+COUNTED = {
+    "scans": table_of(ScanRow), "signals": table_of(AnswerRow), "orders": table_of(OrderRow),
+    "fills": table_of(FillRow), "trades": table_of(TradeRow), "faults": FAULTS,
+}
+
+
+class TradingHistory:
+    """Reads only. Everything is in the order it was recorded."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def orders(self, book: str = "main") -> list[StoredOrder]:
+        with self._database.reading() as connection:
+            return read_orders(connection, book)
+
+    def fills(self, book: str = "main") -> list[Fill]:
+        with self._database.reading() as connection:
+            return [fill for _, fill in read_fills(connection, book)]
+
+    def trades(self, book: str = "main") -> list[TradeClosed]:
+        with self._database.reading() as connection:
+            return read_trades(connection, book)
+
+    def equity(self, book: str = "main") -> list[tuple[datetime, Decimal]]:
+        """Marks in time order, in quote units."""
+        statement = select(EQUITY.c.at, EQUITY.c.value).where(EQUITY.c.book == book).order_by(EQUITY.c.at)
+        with self._database.reading() as connection:
+            return [(row.at, row.value) for row in connection.execute(statement)]
+
+    def faults(self, book: str = "main") -> list[tuple[datetime, str]]:
+        statement = select(FAULTS).where(FAULTS.c.book == book).order_by(FAULTS.c.seq)
+        with self._database.reading() as connection:
+            return [(row.at, row.sentence) for row in connection.execute(statement)]
+
+    def counts(self, book: str = "main") -> dict[str, int]:
+        """How many scans, signals, orders, fills, trades and faults there are."""
+        with self._database.reading() as connection:
+            return {
+                name: connection.execute(
+                    select(func.count()).select_from(table).where(table.c.book == book)
+                ).scalar_one()
+                for name, table in COUNTED.items()
+            }

@@ -1,0 +1,162 @@
+"""Versions of the strategy: which there were, which one is active, and the state that each asked to have kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from shell.answers import VersionRow as IndexRow
+from shell.errors import NotNow, Rejected
+from shell.host.port import StrategySource
+from shell.store.database import Database
+from shell.store.events import EventLog
+from shell.store.metadata import table_of
+from shell.store.tables_strategies import PromotionRow, StrategyStateRow, VersionRow
+from shell.trials.candidate import source_hash
+
+VERSIONS, STATES, PROMOTIONS = table_of(VersionRow), table_of(StrategyStateRow), table_of(PromotionRow)
+FLOOR_VERSION = "v000"
+
+
+class VersionState(str, Enum):
+    """ARCHIVED has never run, RETIRED has, ACTIVE is the one that does."""
+
+    ACTIVE = "active"
+    RETIRED = "retired"
+    ARCHIVED = "archived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredVersion:
+    """One version with its source; `promoted_at` is when it last became active."""
+
+    version: str
+    hash: str
+    parent: str
+    hypothesis: str
+    source: StrategySource
+    promoted_at: datetime | None
+    state: str
+
+
+class Strategies:
+    """The strategy index."""
+
+    def __init__(self, database: Database, events: EventLog) -> None:
+        self._database = database
+        self._events = events
+
+    def insert(
+        self, *, version: str, hash: str, parent: str, hypothesis: str, source: StrategySource, state: str = "archived"
+    ) -> StoredVersion:
+        """Add a version. The same one again changes nothing; raises Rejected when its name stands for other code."""
+        with self._database.transaction() as connection:
+            known = connection.execute(select(VERSIONS.c.hash).where(VERSIONS.c.version == version)).first()
+            if known is not None and known.hash != hash:
+                raise Rejected(f"{version} is already another strategy ({known.hash}, not {hash})")
+            if known is None:
+                number = connection.execute(select(func.count()).select_from(VERSIONS)).scalar_one()
+                connection.execute(
+                    insert(VERSIONS).values(
+                        version=version, number=number, hash=hash, parent=parent, hypothesis=hypothesis,
+                        code=source.code, skills=dict(source.skills), code_origin=source.origin, promoted_at=None,
+                        state=VersionState(state).value,
+                    )
+                )
+            return self.get(version)
+
+    def activate(self, version: str, at: datetime) -> StoredVersion:
+        """Make `version` the active one and retire the one that was."""
+        with self._database.transaction() as connection:
+            chosen = self.get(version)
+            if chosen.state == VersionState.ACTIVE.value:
+                return chosen
+            connection.execute(
+                update(VERSIONS).where(VERSIONS.c.state == VersionState.ACTIVE.value).values(
+                    state=VersionState.RETIRED.value
+                )
+            )
+            connection.execute(
+                update(VERSIONS).where(VERSIONS.c.version == version).values(
+                    state=VersionState.ACTIVE.value, promoted_at=at
+                )
+            )
+            payload = {"version": version, "hash": chosen.hash, "parent": chosen.parent, "hypothesis": chosen.hypothesis}
+            self._events.chain(connection).append("strategy_active", at, payload, "main")
+            return self.get(version)
+
+    def active(self) -> StoredVersion:
+        """Raises NotNow while none is."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(VERSIONS).where(VERSIONS.c.state == VersionState.ACTIVE.value)).first()
+        if row is None:
+            raise NotNow("no strategy is active yet")
+        return _version_of(row)
+
+    def list(self) -> Sequence[StoredVersion]:
+        """Every version, as they came."""
+        with self._database.reading() as connection:
+            return [_version_of(row) for row in connection.execute(select(VERSIONS).order_by(VERSIONS.c.number))]
+
+    def index(self) -> Sequence[IndexRow]:
+        """Every version without its source."""
+        return [
+            IndexRow(
+                version=each.version, hash=each.hash, parent=each.parent, hypothesis=each.hypothesis,
+                promoted_at=each.promoted_at, state=each.state,
+            )
+            for each in self.list()
+        ]
+
+    def get(self, version: str) -> StoredVersion:
+        """Raises Rejected for one that does not exist."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(VERSIONS).where(VERSIONS.c.version == version)).first()
+        if row is None:
+            raise Rejected(f"there is no strategy version {version}")
+        return _version_of(row)
+
+    def before(self, version: str) -> str:
+        """The version to go back to from `version`: the one it replaced, its parent if it replaced none, or the floor."""
+        with self._database.reading() as connection:
+            replaced = connection.execute(
+                select(PROMOTIONS.c.previous)
+                .where(PROMOTIONS.c.version == version, PROMOTIONS.c.state == "committed")
+                .order_by(PROMOTIONS.c.number.desc())
+            ).scalar()
+            return str(replaced or self.get(version).parent or FLOOR_VERSION)
+
+    @staticmethod
+    def hash_of(source: StrategySource) -> str:
+        """The identity of a source (D13)."""
+        return source_hash(source)
+
+    def save_state(self, book: str, hash: str, state: Mapping[str, Any]) -> None:
+        """Keep what a strategy asked to have kept, in place of what it kept before."""
+        with self._database.transaction() as connection:
+            where = (STATES.c.book == book) & (STATES.c.hash == hash)
+            if connection.execute(update(STATES).where(where).values(state=state)).rowcount == 0:
+                connection.execute(insert(STATES).values(book=book, hash=hash, state=state))
+
+    def load_state(self, book: str, hash: str) -> dict[str, Any] | None:
+        """What the version with this hash kept for this book; None for any other version."""
+        with self._database.reading() as connection:
+            return _state(connection, book, hash)
+
+
+def _state(connection: Connection, book: str, hash: str) -> dict[str, Any] | None:
+    statement = select(STATES.c.state).where(STATES.c.book == book, STATES.c.hash == hash)
+    return connection.execute(statement).scalar()
+
+
+def _version_of(row: Any) -> StoredVersion:
+    return StoredVersion(
+        version=row.version, hash=row.hash, parent=row.parent, hypothesis=row.hypothesis,
+        source=StrategySource(code=row.code, skills=row.skills, origin=row.code_origin), promoted_at=row.promoted_at,
+        state=row.state,
+    )

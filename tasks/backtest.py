@@ -1,0 +1,91 @@
+"""Backtest: the candidate on the selection segment, at plain and at stressed costs, beside the incumbent. A counted trial."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from prefect import task
+
+from shell.errors import StrategyFault, StrategyRejected
+from shell.gate.inputs import Rival
+from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore
+from tasks.client import SegmentName, ShellClient
+from tasks.context import client
+from tasks.policy import WRITE
+from tasks.runs import RunSummary, buy_and_hold, data_hash, run, stressed
+
+
+def backtest_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> StageResult:
+    """Score the candidate, store the score as a trial, and store the stage. The gate judges; this stage only fails when
+    the strategy could not be run to the end."""
+    candidate = shell.candidate(candidate_id)
+    try:
+        result = _score(shell, candidate, now)
+    except (StrategyRejected, StrategyFault) as fault:
+        result = StageResult(stage=Stage.BACKTEST, passed=False, reasons=(str(fault),), inputs={"fault": str(fault)})
+    shell.record_stage(candidate_id, result, now)
+    return result
+
+
+def _score(shell: ShellClient, candidate: Candidate, now: datetime) -> StageResult:
+    segment = shell.segments(now)[SegmentName.SELECTION]
+    history = shell.history(SegmentName.SELECTION, candidate.candidate_id, now)
+    settings, gate = shell.backtest_settings(), shell.settings().gate
+    data = data_hash(history)
+    window: dict[str, Any] = {"start": segment.start, "end": segment.end, "data": data}
+    own = run(candidate.proposal.source, history, settings=settings, **window)
+    shell.record_score(
+        TrialScore(
+            candidate_id=candidate.candidate_id, segment=SegmentName.SELECTION.value, scored_at=now, data_hash=data,
+            source_hash=candidate.source_hash, sharpe=own.figures.daily_sharpe, daily_returns=own.daily_returns,
+            trades=own.figures.trades, total_return_pct=own.figures.total_return_pct,
+        )
+    )
+    under_stress: RunSummary | None = None
+    if own.figures.trades >= gate.min_trades and own.figures.total_return_pct > 0:
+        under_stress = run(
+            candidate.proposal.source, history, settings=stressed(settings, gate.cost_stress), **window
+        )
+    incumbent, incumbent_fault = _incumbent(shell, history, settings, window)
+    hold = buy_and_hold(history, segment.start, segment.end, settings)
+    return StageResult(
+        stage=Stage.BACKTEST, passed=True, reasons=(_sentence(own, incumbent, hold),),
+        inputs={
+            "segment": {"start": segment.start.isoformat(), "end": segment.end.isoformat(), "data_hash": data,
+                        "source": history.source, "real": history.real},
+            "run": own.as_dict(), "figures": asdict(own.figures),
+            "stressed": under_stress.as_dict() if under_stress else None,
+            "incumbent": asdict(incumbent), "incumbent_fault": incumbent_fault, "buy_and_hold": asdict(hold),
+        },
+    )
+
+
+def _incumbent(
+    shell: ShellClient, history: Any, settings: Any, window: dict[str, Any]
+) -> tuple[Rival, str]:
+    """The active strategy on the same segment; one that breaks there counts as holding nothing."""
+    active = shell.active_strategy()
+    try:
+        figures = run(active.source, history, settings=settings, **window).figures
+    except (StrategyRejected, StrategyFault) as fault:
+        return Rival(name=active.version, total_return_pct=0.0, daily_sharpe=0.0), str(fault)
+    rival = Rival(
+        name=active.version, total_return_pct=figures.total_return_pct, daily_sharpe=figures.daily_sharpe
+    )
+    return rival, ""
+
+
+def _sentence(own: RunSummary, incumbent: Rival, hold: Rival) -> str:
+    figures = own.figures
+    return (
+        f"{figures.total_return_pct * 100:.2f} % in {figures.trades} trades over {figures.days} days, daily Sharpe "
+        f"{figures.daily_sharpe:.3f} ({incumbent.name} {incumbent.daily_sharpe:.3f}, buying and holding "
+        f"{hold.daily_sharpe:.3f})"
+    )
+
+
+@task(name="backtest", description="Score on the selection segment: a counted trial.", tags=["candidate"], **WRITE)
+async def backtest(candidate_id: str, now: datetime) -> StageResult:
+    return backtest_candidate(client(), candidate_id, now)

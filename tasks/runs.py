@@ -1,0 +1,148 @@
+"""Backtests as tasks need them: one run on one segment, the figures a gate reads, and the incumbent's run kept at hand.
+
+A run of the same source on the same candles, account and costs gives the same result (D5), so repeating
+one in this process takes it from memory. What is counted, such as looks and trials, is counted by the caller either way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from threading import Lock
+from typing import Any
+
+import polars as pl
+
+from shell.backtest.driver import run_backtest
+from shell.backtest.metrics import buy_and_hold_curve, daily_returns, moments_of
+from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
+from shell.config import PairCosts, PaperConfig
+from shell.gate.inputs import Rival, RunFigures
+from shell.host.port import StrategySource
+from shell.market.history import History
+from shell.trials.candidate import source_hash
+
+RUNS_KEPT = 32
+HASH_DIGITS = 16
+COST_MAX = Decimal("0.1")
+
+RunKey = tuple[str, str, str, datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What is kept of a backtest: figures and daily returns, without fills and curve."""
+
+    metrics: Metrics
+    figures: RunFigures
+    daily_returns: tuple[float, ...]
+    equity_hash: str
+    signals: int
+    refusals: tuple[tuple[str, int], ...]
+    faults: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values, without anything that depends on how fast the machine was."""
+        return {
+            "metrics": self.metrics.as_dict(), "skew": self.figures.skew, "kurtosis": self.figures.kurtosis,
+            "equity_hash": self.equity_hash, "signals": self.signals, "refusals": dict(self.refusals),
+            "faults": list(self.faults),
+        }
+
+
+_runs: OrderedDict[RunKey, RunSummary] = OrderedDict()
+_lock = Lock()
+
+
+def run(
+    source: StrategySource, history: History, *, start: datetime, end: datetime, settings: BacktestSettings, data: str
+) -> RunSummary:
+    """One backtest, or the memory of the same one. `data` is the hash of `history`.
+
+    Raises StrategyRejected, StrategyFault and DataError as `run_backtest` does; nothing of those is remembered.
+    """
+    key = (source_hash(source), data, _settings_key(settings), start, end)
+    with _lock:
+        known = _runs.get(key)
+        if known is not None:
+            _runs.move_to_end(key)
+            return known
+    summary = summarise(run_backtest(source, history, start=start, end=end, settings=settings))
+    with _lock:
+        _runs[key] = summary
+        while len(_runs) > RUNS_KEPT:
+            _runs.popitem(last=False)
+    return summary
+
+
+def summarise(result: BacktestResult) -> RunSummary:
+    """The figures of a run."""
+    moments = moments_of(result.daily_returns)
+    metrics = result.metrics
+    return RunSummary(
+        metrics=metrics,
+        figures=RunFigures(
+            total_return_pct=metrics.total_return_pct, max_drawdown_pct=metrics.max_drawdown_pct, trades=metrics.trades,
+            days=moments.n_obs, daily_sharpe=moments.sharpe, skew=moments.skew, kurtosis=moments.kurtosis,
+        ),
+        daily_returns=tuple(float(value) for value in result.daily_returns),
+        equity_hash=result.equity_hash, signals=result.signals,
+        refusals=tuple(sorted((str(code), count) for code, count in result.refusals.items())),
+        faults=tuple(result.faults),
+    )
+
+
+def buy_and_hold(history: History, start: datetime, end: datetime, settings: BacktestSettings) -> Rival:
+    """Equal parts of every symbol bought at the first open of the window and held."""
+    cash = float(settings.cash)
+    curve = buy_and_hold_curve(history, start, end, cash, float(settings.paper.taker_fee_pct))
+    moments = moments_of(daily_returns(curve))
+    return Rival(
+        name="buying and holding", total_return_pct=float(curve.values[-1]) / cash - 1, daily_sharpe=moments.sharpe
+    )
+
+
+def data_hash(history: History) -> str:
+    """The identity of the candles a run saw: symbols, times and every price of every tier, 16 hex digits."""
+    digest = hashlib.sha256()
+    for tier, frames in (("5m", history.m5), ("1h", history.h1), ("1d", history.d1)):
+        for symbol in sorted(frames):
+            digest.update(f"{tier} {symbol}".encode())
+            frame = frames[symbol]
+            digest.update(frame["timestamp"].cast(pl.Datetime("ms", "UTC")).to_physical().to_numpy().tobytes())
+            for column in ("open", "high", "low", "close", "volume"):
+                digest.update(frame[column].to_numpy().tobytes())
+    return digest.hexdigest()[:HASH_DIGITS]
+
+
+def stressed(settings: BacktestSettings, factor: float) -> BacktestSettings:
+    """The same account with every cost multiplied, capped at what a cost may be at all."""
+    times = Decimal(str(factor))
+    paper = settings.paper
+    costs = {name: min(getattr(paper, name) * times, COST_MAX) for name in _COSTS}
+    pairs = tuple(_stressed_pair(pair, times) for pair in paper.pairs)
+    return BacktestSettings(
+        cash=settings.cash, paper=PaperConfig(**{**paper.model_dump(), **costs, "pairs": pairs}),
+        risk=settings.risk, zone=settings.zone, host=settings.host,
+    )
+
+
+_COSTS = ("slippage_pct", "spread_pct", "maker_fee_pct", "taker_fee_pct")
+
+
+def _stressed_pair(pair: PairCosts, times: Decimal) -> PairCosts:
+    costs = {name: getattr(pair, name) for name in _COSTS}
+    return pair.model_copy(
+        update={name: min(cost * times, COST_MAX) for name, cost in costs.items() if cost is not None}
+    )
+
+
+def _settings_key(settings: BacktestSettings) -> str:
+    values = (
+        str(settings.cash), settings.paper.model_dump_json(), settings.risk.model_dump_json(), str(settings.zone),
+        settings.host.model_dump_json(),
+    )
+    return hashlib.sha256("|".join(values).encode()).hexdigest()[:HASH_DIGITS]
