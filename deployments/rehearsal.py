@@ -7,6 +7,7 @@ Prefect flows, promotion with hot swap. Everything lives in a private home; the 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.prefect_server import PrefectServer, using
+from deployments.reporting import write_report
 from shell.clock import Night, VirtualClock, local_day, local_moment, monotonic, next_night, parse_moment
 from shell.config import Settings
 from shell.desk import Desk
@@ -37,6 +39,7 @@ SYNTHETIC_START = "2026-03-02"
 SYNTHETIC_PAST_DAYS = 200
 DAYS_MAX = 3660
 SNAPSHOT_HOUR, SNAPSHOT_MINUTE = 23, 55
+MARK = "REHEARSAL.txt"
 OPERATOR = "the rehearsal's operator"
 
 Tell = Callable[["Progress"], None]
@@ -107,7 +110,7 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
     start, end = _period(options, history)
     home = Home.private(options.out)
     settings = _settings(home, history, options)
-    _refuse_used(home)
+    _clear(home)
     configure(home, settings.log.level, console=False)
     with PrefectServer(home.prefect) as server:
         opened = open_replay(home, settings, history, start, end)
@@ -217,15 +220,21 @@ def _settings(home: Home, history: History, options: Options) -> Settings:
     )
 
 
-def _refuse_used(home: Home) -> None:
-    """A rehearsal begins with nothing: an older one in the same folder is replaced, anything else is left alone."""
-    if home.database.exists():
-        for path in (home.database, *home.root.glob("brain.db-*")):
-            path.unlink(missing_ok=True)
-        import shutil
-
-        for folder in (home.archive, home.workspace, home.prefect, home.logs):
-            shutil.rmtree(folder, ignore_errors=True)
+def _clear(home: Home) -> None:
+    """Begin with nothing: an earlier rehearsal in the folder is replaced, a folder with anything else is refused."""
+    mark = home.root / MARK
+    if home.root.exists() and any(home.root.iterdir()):
+        if not mark.is_file():
+            raise UsageError(
+                f"--out {home.root} holds files that no rehearsal made; choose an empty folder or one that does not exist"
+            )
+        for path in sorted(home.root.iterdir()):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+    home.root.mkdir(parents=True, exist_ok=True)
+    mark.write_text("Made by `brain rehearse`, which replaces this folder when it is given again.\n", encoding="utf-8")
 
 
 def _next_snapshot(after: datetime, zone: Any) -> datetime:
@@ -256,8 +265,6 @@ def _figures(run: _Run, options: Options, history: History, home: Home, seconds:
         for each in store.candidates.list()
     ]
     head = store.events.head()
-    from deployments.reporting import write_report
-
     report = write_report(
         run.opened, title="Rehearsal", seed=options.seed, start=run.start, end=run.opened.shell.now,
         history=history, partial=run.partial, halts_lifted=run.halts_lifted,

@@ -1,10 +1,10 @@
 """Indicators for strategies: grown bar by bar inside the host, recomputed from frames anywhere else.
 
-`ema(data, "1h", 21)` takes the `SymbolData` of one scan and gives one value per bar of that tier's window, oldest first,
-NaN until enough bars were seen, read-only. Inside the host each new bar costs the same however long the history is; a
-`SymbolData` built by hand gives the same values from its frames. `ema_of(series, 21)` and its sisters take any plain
-sequence. Recursive averages (EMA, RSI, ATR) start at the first bar the host was given and keep growing from there, so they
-do not jump when the window's oldest bar leaves.
+`ema(data, "1h", 21)` takes the `SymbolData` of one scan and gives one value per bar of that tier's window, oldest
+first, NaN until enough bars were seen, read-only. Inside the host each new bar costs the same however long the history
+is; a `SymbolData` built by hand gives the same values from its frames. `ema_of(series, 21)` and its sisters take any
+plain sequence. Recursive averages (EMA, RSI, ATR) start at the first bar the host was given and keep growing from there,
+so they do not jump when the window's oldest bar leaves.
 
 Only closed bars exist here: the newest value belongs to the last closed bar, not to `current_price`.
 """
@@ -101,7 +101,7 @@ class Indicator:
         self.count = stop
 
 
-# --- for strategies: one value per bar of the window ---------------------------------------------------------------------
+# --- for strategies: one value per bar of the window ------------------------------------------------------------------
 
 
 def ema(data: SymbolData, tier: str, period: int, column: str = "close") -> Values:
@@ -148,7 +148,7 @@ def rsi(data: SymbolData, tier: str, period: int = 14, column: str = "close") ->
     """Relative strength index, 0..100, Wilder's smoothing; NaN for the first `period` bars, 50 when nothing moved.
 
     100 - 100 / (1 + G/L), where G and L start as the mean gain and loss of the first `period` changes and then follow
-    G_t = (G_{t-1} * (period - 1) + gain_t) / period. Wilder, "New Concepts in Technical Trading Systems" (1978), section VI.
+    G_t = (G_{t-1} * (period - 1) + gain_t) / period. Wilder, "New Concepts in Technical Trading Systems" (1978), sec. VI.
     """
     return _grown(data, tier, ("rsi", period, column), lambda: _Rsi(period, column))
 
@@ -156,8 +156,8 @@ def rsi(data: SymbolData, tier: str, period: int = 14, column: str = "close") ->
 def atr(data: SymbolData, tier: str, period: int = 14) -> Values:
     """Average true range in quote units, Wilder's smoothing; NaN for the first `period - 1` bars.
 
-    True range: max(high, previous close) - min(low, previous close), high - low on the first bar. The first average is the mean
-    of `period` true ranges, then A_t = (A_{t-1} * (period - 1) + TR_t) / period. Wilder (1978), section III.
+    True range: max(high, previous close) - min(low, previous close), high - low on the first bar. The first average is
+    the mean of `period` true ranges, then A_t = (A_{t-1} * (period - 1) + TR_t) / period. Wilder (1978), sec. III.
     """
     return _grown(data, tier, ("atr", period), lambda: _Atr(period))
 
@@ -167,7 +167,7 @@ def last(values: Values) -> float:
     return float(values[-1]) if len(values) else math.nan
 
 
-# --- from plain sequences ------------------------------------------------------------------------------------------------
+# --- from plain sequences ---------------------------------------------------------------------------------------------
 
 
 def ema_of(series: Numbers, period: int) -> Values:
@@ -215,7 +215,7 @@ def atr_of(high: Numbers, low: Numbers, close: Numbers, period: int = 14) -> Val
     return _whole(_Atr(period), high=high, low=low, close=close)
 
 
-# --- arithmetic ----------------------------------------------------------------------------------------------------------
+# --- arithmetic -------------------------------------------------------------------------------------------------------
 
 
 class _Ema:
@@ -353,7 +353,7 @@ def _lowest(windows: Values) -> Values:
     return np.asarray(windows.min(axis=-1))
 
 
-# --- where the columns come from -----------------------------------------------------------------------------------------
+# --- where the columns come from --------------------------------------------------------------------------------------
 
 
 class _Growing(Source, Protocol):

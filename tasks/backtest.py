@@ -1,4 +1,4 @@
-"""Backtest: the candidate on the selection segment, at plain and at stressed costs, beside the incumbent. A counted trial."""
+"""Backtest: a candidate on the selection segment, at plain and stressed costs, beside the incumbent: a counted trial."""
 
 from __future__ import annotations
 

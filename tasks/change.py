@@ -12,9 +12,9 @@ from shell.trials.candidate import ChangeClass
 def classify_change(parent: StrategySource, child: StrategySource) -> ChangeClass:
     """Tweak: only numbers differ. Restructure: other logic in the same shape. Overhaul: anything else.
 
-    The shape is the classes with their methods, the functions with their arguments, the imports and the skills there are.
-    A declared parameter's bounds are numbers, too; another name among them is logic. Raises SyntaxError for a source that
-    does not parse.
+    The shape is the classes with their methods, the functions with their arguments, the imports and the skills there
+    are. A declared parameter's bounds are numbers, too; another name among them is logic. Raises SyntaxError for a
+    source that does not parse.
     """
     before, after = _trees(parent), _trees(child)
     if before.keys() == after.keys():

@@ -124,3 +124,30 @@ def stage_inputs(candidate: Candidate, stage: Stage) -> Mapping[str, Any] | None
         if result.stage is stage:
             return result.inputs
     return None
+
+
+def decision_values(record: NightRecord) -> dict[str, Any]:
+    """The night as JSON values, for the ledger of nights."""
+    return {
+        "night": record.night,
+        "decision": record.decision.kind.value,
+        "reasons": list(record.decision.reasons),
+        "incumbent": record.active_version,
+        "candidates": [
+            {
+                "id": outcome.candidate_id, "verdict": outcome.verdict, "stage": outcome.stage,
+                "reasons": list(outcome.reasons), "class": outcome.change_class, "provider": outcome.provider,
+                "looks": outcome.looks,
+            }
+            for outcome in record.outcomes
+        ],
+        "settled": [
+            {
+                "trial": settlement.trial_id, "candidate": settlement.candidate_id,
+                "passed": settlement.conformance.passed, "reasons": list(settlement.conformance.reasons),
+                "promoted": settlement.promotion.version if settlement.promotion else None,
+                "refusal": settlement.refusal,
+            }
+            for settlement in record.settlements
+        ],
+    }

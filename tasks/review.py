@@ -93,7 +93,7 @@ def review_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> St
     return result
 
 
-@task(name="review", description="Classify the change and look for what speaks against it.", tags=["candidate"], **WRITE)
+@task(name="review", description="Classify the change, look for what speaks against it.", tags=["candidate"], **WRITE)
 async def review(candidate_id: str, now: datetime) -> StageResult:
     return review_candidate(client(), candidate_id, now)
 
@@ -176,14 +176,13 @@ def _unused_parameters(source: StrategySource, tree: ast.Module) -> list[ReviewF
 
 
 def _missing_state(source: StrategySource, tree: ast.Module) -> list[ReviewFinding]:
-    """Attributes that change while it runs, with a get_state that returns an empty dict: a restart would forget them."""
+    """Attributes that change while it runs, with a get_state that keeps nothing: a restart would forget them."""
     for node in tree.body:
         if not (isinstance(node, ast.ClassDef) and node.name == "Strategy"):
             continue
         methods = {part.name: part for part in node.body if isinstance(part, ast.FunctionDef)}
-        changed = sorted(
-            {name for method in methods.values() if method.name not in STATE_METHODS_EXEMPT for name in _changed(method)}
-        )
+        running = [method for method in methods.values() if method.name not in STATE_METHODS_EXEMPT]
+        changed = sorted({name for method in running for name in _changed(method)})
         saved = methods.get("get_state")
         if changed and saved is not None and _returns_nothing(saved):
             message = f"{', '.join(changed)} change while it runs, but get_state keeps nothing of them"

@@ -1,7 +1,7 @@
 """Backtests as tasks need them: one run on one segment, the figures a gate reads, and the incumbent's run kept at hand.
 
-A run of the same source on the same candles, account and costs gives the same result (D5), so repeating
-one in this process takes it from memory. What is counted, such as looks and trials, is counted by the caller either way.
+A run of the same source on the same candles, account and costs gives the same result (D5), so this process keeps a few
+and does not repeat them. What is counted, such as looks and trials, is counted by the caller either way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What strategy code may name: modules, members, builtins and attributes. Tables, and the questions asked of them.
 
-An allow-list wherever the set is closed (modules, builtins, dunder names), a deny-list only for attributes of values whose
-type nobody can know from the text. These tables exist for early, clear sentences; they are not the boundary (D7).
+An allow-list wherever the set is closed (modules, builtins, dunder names), a deny-list only for attributes of values
+whose type nobody can know from the text. These tables exist for early, clear sentences; they are not the boundary (D7).
 """
 
 from __future__ import annotations
@@ -11,11 +11,22 @@ import importlib
 import re
 from types import ModuleType
 
-STANDARD_MODULES = frozenset(
-    ["__future__", "abc", "bisect", "collections", "collections.abc", "copy", "dataclasses", "datetime", "decimal", "enum", "functools", "heapq", "itertools", "math", "operator", "random", "re", "statistics", "string", "types", "typing"]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+STANDARD_MODULES = _words(
+    """
+    __future__ abc bisect collections collections.abc copy dataclasses datetime decimal enum functools heapq
+    itertools math operator random re statistics string types typing
+    """
 )
-LIBRARY_MODULES = frozenset(
-    ["numpy", "numpy.fft", "numpy.lib", "numpy.lib.stride_tricks", "numpy.linalg", "numpy.polynomial", "numpy.random", "numpy.strings", "numpy.typing", "polars", "polars.exceptions", "polars.selectors"]
+LIBRARY_MODULES = _words(
+    """
+    numpy numpy.fft numpy.lib numpy.lib.stride_tricks numpy.linalg numpy.polynomial numpy.random numpy.strings
+    numpy.typing polars polars.exceptions polars.selectors
+    """
 )
 SHELL_MODULES = frozenset({"shell.contract", "shell.indicators"})
 PACKAGES = frozenset({"shell", "strategy", "strategy.skills"})
@@ -45,8 +56,13 @@ SEEDED = frozenset(
 )
 CLOCK_READS = frozenset({"now", "utcnow", "today"})
 
-BUILTINS = frozenset(
-    ["abs", "all", "any", "ascii", "bin", "bool", "bytearray", "bytes", "callable", "chr", "classmethod", "complex", "dict", "divmod", "enumerate", "filter", "float", "format", "frozenset", "getattr", "hasattr", "hex", "int", "isinstance", "issubclass", "iter", "len", "list", "map", "max", "min", "next", "object", "oct", "ord", "pow", "print", "property", "range", "repr", "reversed", "round", "set", "setattr", "slice", "sorted", "staticmethod", "str", "sum", "super", "tuple", "type", "zip", "True", "False", "None", "NotImplemented", "Ellipsis", "__debug__", "__name__", "__doc__"]
+BUILTINS = _words(
+    """
+    abs all any ascii bin bool bytearray bytes callable chr classmethod complex dict divmod enumerate filter float
+    format frozenset getattr hasattr hex int isinstance issubclass iter len list map max min next object oct ord pow
+    print property range repr reversed round set setattr slice sorted staticmethod str sum super tuple type zip True
+    False None NotImplemented Ellipsis __debug__ __name__ __doc__
+    """
 )
 _BUILTIN_ERRORS_DENIED = frozenset(
     {"BaseException", "BaseExceptionGroup", "GeneratorExit", "KeyboardInterrupt", "SystemExit"}
@@ -62,7 +78,13 @@ DUNDER_ATTRIBUTES = frozenset({"__init__", "__post_init__", "__name__", "__doc__
 DUNDER_VARIABLES = frozenset({"__all__", "__slots__", "__match_args__", "__hash__"})
 DUNDER_METHODS = frozenset(
     f"__{name}__"
-    for name in ["init", "post_init", "repr", "str", "len", "iter", "next", "reversed", "getitem", "setitem", "delitem", "contains", "eq", "ne", "lt", "le", "gt", "ge", "hash", "call", "bool", "enter", "exit", "int", "float", "index", "abs", "neg", "pos", "invert", "round", "add", "radd", "iadd", "sub", "rsub", "isub", "mul", "rmul", "imul", "truediv", "rtruediv", "itruediv", "floordiv", "rfloordiv", "mod", "rmod", "pow", "rpow", "and", "or", "xor", "matmul", "missing", "copy", "deepcopy"]
+    for name in _words(
+        """
+        init post_init repr str len iter next reversed getitem setitem delitem contains eq ne lt le gt ge hash call bool
+        enter exit int float index abs neg pos invert round add radd iadd sub rsub isub mul rmul imul truediv rtruediv
+        itruediv floordiv rfloordiv mod rmod pow rpow and or xor matmul missing copy deepcopy
+        """
+    )
 )
 NAMEDTUPLE_ATTRIBUTES = frozenset({"_asdict", "_fields", "_make", "_replace"})
 

@@ -1,7 +1,7 @@
 """The child's side of a reply: honest values of a strategy as plain JSON, and its errors as short reports.
 
-Nothing here protects the parent (that is `shell.host.validate`); it turns what ordinary strategies return, numpy numbers and
-enum members included, into the wire's form, and says plainly what cannot be turned.
+Nothing here protects the parent (that is `shell.host.validate`); it turns what ordinary strategies return, numpy
+numbers and enum members included, into the wire's form, and says plainly what cannot be turned.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def encode_fault(error: BaseException, files: Collection[str], origin: str) -> b
 def _place(error: BaseException, files: Collection[str], origin: str) -> tuple[int | None, str]:
     """(line in the strategy's own file, prefix that names a skill's line when the error was raised there)."""
     line, deepest, deepest_line = None, origin, None
-    trace: TracebackType | None = BaseException.__traceback__.__get__(error)  # type: ignore[attr-defined]
+    trace: TracebackType | None = error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
         if file in files:

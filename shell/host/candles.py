@@ -1,4 +1,4 @@
-"""The child's candles: what was fed so far per symbol and tier, and `SymbolData` that builds a frame only when touched."""
+"""The child's candles: what was fed per symbol and tier, and a `SymbolData` that builds a frame only when touched."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ class HostSymbolData(SymbolData):
         _set(self, "taker_fee_pct", taker_fee_pct)
 
     @property
-    def candles_5m(self) -> pl.DataFrame:  # type: ignore[override]
+    def candles_5m(self) -> pl.DataFrame:
         return self._series[Tier.M5].frame(self._now_ms)
 
     @property
-    def candles_1h(self) -> pl.DataFrame:  # type: ignore[override]
+    def candles_1h(self) -> pl.DataFrame:
         return self._series[Tier.H1].frame(self._now_ms)
 
     @property
-    def candles_1d(self) -> pl.DataFrame:  # type: ignore[override]
+    def candles_1d(self) -> pl.DataFrame:
         return self._series[Tier.D1].frame(self._now_ms)
 
     def growing(self, tier: Tier) -> tuple[TierSeries, int, int]:

@@ -1,4 +1,4 @@
-"""The strategy's process: reads requests, calls the strategy, answers. It holds no key, ledger, file or future bar (D2, D6)."""
+"""The strategy's process: reads requests, calls the strategy, answers. No key, ledger, file or future bar (D2, D6)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from collections import deque
 import polars as pl
 
 from shell.contract import DEFAULT_SCAN_INTERVAL_MINUTES, RECENT_TRADES_MAX, ClosedTrade
+from shell.host.allowed import LIBRARY_MODULES, STANDARD_MODULES
 from shell.host.answers import encode_fault, encode_signals, encode_started, encode_state
 from shell.host.candles import CandleShelf
 from shell.host.loader import load_strategy, skill_file
@@ -25,7 +26,7 @@ STACK_BYTES = 64 << 20
 # Above the address space in use after warm-up: polars and OpenBLAS reserve far more than they touch.
 ADDRESS_SPACE_BUDGET_BYTES = 2 << 30
 # Imported before the strategy runs, because once the process is locked down nothing can be.
-PRELOADED = ["abc", "bisect", "collections", "copy", "dataclasses", "datetime", "decimal", "enum", "functools", "heapq", "itertools", "math", "operator", "random", "re", "statistics", "string", "types", "typing", "zoneinfo"]
+PRELOADED = STANDARD_MODULES | LIBRARY_MODULES | {"zoneinfo"}
 
 
 class Session:
@@ -104,7 +105,7 @@ def serve(descriptor: int) -> None:
 
 def preload() -> None:
     """Import and use once what strategies may use, so that nothing is loaded or started while they run."""
-    for name in PRELOADED:
+    for name in sorted(PRELOADED):
         importlib.import_module(name)
     table = pl.DataFrame({"at": [1, 2, 3], "value": [1.0, 2.0, 3.0]})
     table.lazy().with_columns(pl.col("value").rolling_mean(2)).sort("at").collect()
@@ -116,8 +117,8 @@ def preload() -> None:
 def lock_down() -> dict[str, bool | int]:
     """Give up what a strategy does not need, and say what now holds.
 
-    Resource limits only: no core dumps, no file growth, a bounded address space. The kernel's filters (seccomp, Landlock)
-    are reported as absent because they are.
+    Resource limits only: no core dumps, no file growth, a bounded address space. The kernel's filters (seccomp,
+    Landlock) are reported as absent because they are.
     """
     limited = True
     for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
@@ -139,7 +140,7 @@ def lock_down() -> dict[str, bool | int]:
 
 
 def main(descriptor: int) -> None:
-    """Serve on `descriptor` in a thread with a stack of its own (polars looks for the main thread's in /proc), then exit."""
+    """Serve on `descriptor` in a thread with its own stack (polars looks for the main thread's in /proc), then exit."""
     os.set_blocking(2, False)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     threading.stack_size(STACK_BYTES)

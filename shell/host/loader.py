@@ -37,7 +37,7 @@ class SkillImporter(MetaPathFinder, Loader):
 
 
 def load_strategy(code: str, skills: Mapping[str, str], origin: str) -> object:
-    """Run the strategy's module and make its `Strategy`. Raises whatever its code raises, ImportError without the class."""
+    """Run the strategy's module and make its `Strategy`. Raises what its code raises, ImportError without the class."""
     for name in (PACKAGE, SKILLS, "strategy.active"):
         package = ModuleType(name)
         package.__path__ = []

@@ -1,4 +1,4 @@
-"""One child process and the socket to it: spawned clean, spoken to in lockstep under a deadline, killed without trace."""
+"""One child process and the socket to it: spawned clean, spoken to in lockstep under a deadline, killed for good."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class ChildProcess:
     def exchange(self, kind: Kind, body: bytes, seconds: float, call: str) -> bytes:
         """Send one request and return the body of its answer.
 
-        Raises StrategyFault: "timeout" after `seconds`, "killed" when the process ended, "bad_reply" when the reply is not
-        this request's, and whatever fault the child reports of itself.
+        Raises StrategyFault: "timeout" after `seconds`, "killed" when the process ended, "bad_reply" when the reply is
+        not this request's, and whatever fault the child reports of itself.
         """
         self._request_id = (self._request_id + 1) & 0xFFFFFFFF
         deadline = monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Small made-up markets and a frictionless account to try a strategy on. Never a measure of its worth, only of its manners."""
+"""Small made-up markets and a frictionless account to try a strategy on: a measure of its manners, never of its worth."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def awkward_market(seed: int) -> Sample:
 
 @dataclass(slots=True)
 class SampleAccount:
-    """Fills every entry and exit whole at the next scan's price, without costs: enough to make every method be called."""
+    """Fills every entry and exit whole at the next scan's price, without costs: enough for every method to be called."""
 
     sample: Sample
     cash: float
@@ -180,10 +180,9 @@ def _with_earlier(rng: np.random.Generator, d1: BarArray) -> BarArray:
     steps = np.exp(np.cumsum(0.02 * rng.standard_normal(EARLIER_DAYS)))
     close = d1[0, 1] * steps / steps[-1]
     open_ = np.concatenate((close[:1], close[:-1]))
+    high, low = np.maximum(open_, close) * 1.01, np.minimum(open_, close) / 1.01
     times = d1[0, 0] - DAY_MS * np.arange(EARLIER_DAYS, 0, -1)
-    earlier = np.column_stack(
-        (times, open_, np.maximum(open_, close) * 1.01, np.minimum(open_, close) / 1.01, close, np.full(EARLIER_DAYS, 300.0))
-    )
+    earlier = np.column_stack((times, open_, high, low, close, np.full(EARLIER_DAYS, 300.0)))
     return np.concatenate((earlier, d1))
 
 

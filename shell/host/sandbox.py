@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 from shell.clock import monotonic
@@ -18,21 +18,27 @@ from shell.config import HostConfig
 from shell.contract import RiskLimits, Signal
 from shell.errors import StrategyFault
 from shell.host.policy import check_policy
-from shell.host.port import StrategySource
+from shell.host.port import BarArray, StrategySource
 from shell.host.sample_market import Sample, SampleAccount, awkward_market, trending_market
 from shell.host.supervisor import HostedStrategy
+from shell.market.bars import Tier
 
 SYMBOLS = ("BTC/USD", "ETH/USD")
 RESTART_AFTER_SCANS = 30
+# Hash seeds of the runs, chosen so that sets of these symbols, and of the actions, come out in different orders.
+FIRST_SEED, SECOND_SEED, RESTART_SEED = "0", "8", "2"
 
 
-class SandboxVerdict(str, Enum):
+class SandboxVerdict(StrEnum):
     PASSED = "passed"
     REJECTED = "rejected"
     ERROR = "error"
     TIMEOUT = "timeout"
     KILLED = "killed"
     NONDETERMINISTIC = "nondeterministic"
+
+
+_VERDICTS = {"timeout": SandboxVerdict.TIMEOUT, "killed": SandboxVerdict.KILLED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +114,19 @@ class _Bench:
         finally:
             host.close()
 
-    def start(self, host: HostedStrategy, sample: Sample, account: SampleAccount, known: Mapping[Any, Any], state: Any) -> int:
+    def start(
+        self,
+        host: HostedStrategy,
+        account: SampleAccount,
+        known: Mapping[tuple[str, Tier], BarArray],
+        state: Mapping[str, Any] | None,
+    ) -> int:
         interval = host.start(
-            symbols=sample.symbols, limits=self._limits, windows=known, state=state, recent_trades=account.trades
+            symbols=account.sample.symbols,
+            limits=self._limits,
+            windows=known,
+            state=state,
+            recent_trades=account.trades,
         )
         self.isolation = dict(host.isolation)
         return interval
@@ -144,9 +160,9 @@ def run_sandbox(
     verdict, errors, first = SandboxVerdict.PASSED, [], None
     try:
         sample = trending_market(SYMBOLS, seed)
-        bench.prepare("0")
-        first = _walk(bench, sample, "sample market", following="1")
-        _compare(first, _walk(bench, sample, "second run", following="0"))
+        bench.prepare(FIRST_SEED)
+        first = _walk(bench, sample, "sample market", following=SECOND_SEED)
+        _compare(first, _walk(bench, sample, "second run", following=RESTART_SEED))
         _restart(bench, sample, first)
         _awkward(bench, seed)
     except _Failed as failed:
@@ -168,7 +184,7 @@ def _walk(bench: _Bench, sample: Sample, name: str, following: str | None) -> _R
     account = SampleAccount(sample, sample.cash)
     scans: list[list[dict[str, Any]]] = []
     with bench.host(following) as host, _named(name, scans):
-        interval = bench.start(host, sample, account, sample.windows, None)
+        interval = bench.start(host, account, sample.windows, None)
         for request in account.requests():
             account.waiting = host.analyze(request)
             scans.append([_row(signal, request.now.isoformat()) for signal in account.waiting])
@@ -181,15 +197,16 @@ def _restart(bench: _Bench, sample: Sample, first: _Run) -> None:
     account = SampleAccount(sample, sample.cash)
     scans: list[list[dict[str, Any]]] = []
     requests = account.requests()
-    with bench.host("0") as host, _named("before a restart", scans):
-        bench.start(host, sample, account, sample.windows, None)
+    with bench.host(FIRST_SEED) as host, _named("before a restart", scans):
+        bench.start(host, account, sample.windows, None)
         for _ in range(RESTART_AFTER_SCANS):
             request = next(requests)
             account.waiting = host.analyze(request)
             scans.append([_row(signal, request.now.isoformat()) for signal in account.waiting])
         state = host.get_state()
-    with bench.host("0") as host, _named("after a restart", scans):
-        bench.start(host, sample, account, sample.known_at(request.now), state)
+    _compare_scans(first.scans, scans)
+    with bench.host(FIRST_SEED) as host, _named("after a restart", scans):
+        bench.start(host, account, sample.known_at(request.now), state)
         if host.get_state() != state:
             raise _Failed(SandboxVerdict.ERROR, "STATE", "load_state does not restore what get_state returned")
         for request in requests:
@@ -205,17 +222,23 @@ def _restart(bench: _Bench, sample: Sample, first: _Run) -> None:
 
 
 def _awkward(bench: _Bench, seed: int) -> None:
-    _walk(bench, awkward_market(seed), "awkward markets (no bars, one bar, a hole, extreme prices, no cash)", following=None)
+    name = "awkward markets (no bars, one bar, a hole, extreme prices, no cash)"
+    _walk(bench, awkward_market(seed), name, following=None)
 
 
 def _compare(first: _Run, second: _Run) -> None:
-    for number, (one, other) in enumerate(zip(first.scans, second.scans, strict=True), start=1):
-        if one != other:
-            message = f"two runs on the same data differ at scan {number}: {_shown(one)} and {_shown(other)}"
-            raise _Failed(SandboxVerdict.NONDETERMINISTIC, "NONDETERMINISTIC", message)
+    _compare_scans(first.scans, second.scans)
     if first.answers() != second.answers():
         message = "two runs on the same data end in different states"
         raise _Failed(SandboxVerdict.NONDETERMINISTIC, "NONDETERMINISTIC", message)
+
+
+def _compare_scans(first: list[list[dict[str, Any]]], second: list[list[dict[str, Any]]]) -> None:
+    """As far as both went."""
+    for number, (one, other) in enumerate(zip(first, second, strict=False), start=1):
+        if one != other:
+            message = f"two runs on the same data differ at scan {number}: {_shown(one)} and {_shown(other)}"
+            raise _Failed(SandboxVerdict.NONDETERMINISTIC, "NONDETERMINISTIC", message)
 
 
 @contextmanager
@@ -224,7 +247,7 @@ def _named(name: str, scans: list[list[dict[str, Any]]]) -> Iterator[None]:
     try:
         yield
     except StrategyFault as fault:
-        verdict = {"timeout": SandboxVerdict.TIMEOUT, "killed": SandboxVerdict.KILLED}.get(fault.kind, SandboxVerdict.ERROR)
+        verdict = _VERDICTS.get(fault.kind, SandboxVerdict.ERROR)
         message = f"{name}, scan {len(scans) + 1}: {fault}"
         raise _Failed(verdict, fault.kind.upper(), message, fault.line) from None
 

@@ -17,7 +17,7 @@ from shell.market.bars import Tier
 
 
 class HostedStrategy:
-    """One strategy in one child at a time; implements `shell.host.port.StrategyHost`. Not for several threads at once."""
+    """One strategy in one child at a time; implements `shell.host.port.StrategyHost`. Not for several threads."""
 
     def __init__(
         self, source: StrategySource, config: HostConfig, *, check_policy: bool = True, hash_seed: str = "0"
@@ -39,7 +39,7 @@ class HostedStrategy:
         return None if self._child is None else self._child.pid
 
     def prespawn(self) -> None:
-        """Begin starting a process without waiting for it, so that its 0.4 s pass while the caller does other things."""
+        """Begin starting a process without waiting, so that its 0.4 s pass while the caller does other things."""
         if self._child is None:
             self._child = ChildProcess(self._hash_seed)
 
@@ -83,7 +83,7 @@ class HostedStrategy:
         return interval
 
     def analyze(self, request: ScanRequest) -> list[Signal]:
-        """Deliver what closed and what was filled, then one `analyze`. Raises StrategyFault; KeyError for a symbol unknown at start."""
+        """Deliver bars, fills and closed trades, then `analyze`. Raises StrategyFault; KeyError for a symbol unknown at start."""
         body = encode_scan(request, self._symbols)
         try:
             reply = self._running().exchange(Kind.ANALYZE, body, self._call_seconds, "analyze")

@@ -1,7 +1,7 @@
-"""Strict reading of what a child answered. Every byte may be hostile: anything unexpected is a StrategyFault("bad_reply").
+"""Strict reading of what a child answered. Every byte may be hostile: the unexpected is a StrategyFault("bad_reply").
 
-Two guards of one boundary: the child turns honest conveniences (numpy floats, enum values) into plain JSON, and this module,
-in the parent, accepts nothing but the exact schema.
+Two guards of one boundary: the child turns honest conveniences (numpy floats, enum values) into plain JSON, and this
+module, in the parent, accepts nothing but the exact schema.
 """
 
 from __future__ import annotations
@@ -44,15 +44,13 @@ def decode_signals(body: bytes, symbols: Collection[str]) -> list[Signal]:
     seen: set[tuple[str, Action]] = set()
     for signal in signals:
         if (signal.symbol, signal.action) in seen:
-            _refuse(
-                f"analyze returned more than one {signal.action.value} for {signal.symbol}; send one per symbol and action"
-            )
+            _refuse(f"analyze returned {signal.action.value} for {signal.symbol} twice; send one per symbol and action")
         seen.add((signal.symbol, signal.action))
     return signals
 
 
 def decode_state(body: bytes) -> dict[str, Any]:
-    """A strategy's state. Raises StrategyFault if it is not a JSON object of at most 64 KB, depth 20, finite numbers."""
+    """A strategy's state. Raises StrategyFault unless it is a JSON object of at most 64 KB, depth 20, finite numbers."""
     if len(body) > STATE_BYTES_MAX:
         _refuse(f"get_state returned {len(body)} bytes of JSON; at most {STATE_BYTES_MAX} are allowed")
     state = _json(body, "get_state")
@@ -123,11 +121,10 @@ def _signal(row: Any, number: int, symbols: Collection[str]) -> Signal:
 
 
 def _member(value: Any, kind: type[_ENUM], where: str, field: str) -> _ENUM:
-    if isinstance(value, str):
-        member = kind.__members__.get(value)
-        if member is not None:
-            return member
-    _refuse(f"{where}: {field} is {_kind(value)}; use one of {', '.join(kind.__members__)}")
+    member = kind.__members__.get(value) if isinstance(value, str) else None
+    if member is None:
+        _refuse(f"{where}: {field} is {_kind(value)}; use one of {', '.join(kind.__members__)}")
+    return member
 
 
 def _finite(value: Any, where: str, field: str) -> float:

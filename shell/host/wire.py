@@ -1,7 +1,7 @@
-"""Frames between the supervisor and the child: a fixed header, then float64 numbers and JSON. Never pickle, never Arrow.
+"""Frames between the supervisor and the child: a fixed header, float64 numbers and JSON. Never pickle, never Arrow.
 
-One request is answered by one reply with the same id (lockstep). Requests are built by the parent and trusted by the child;
-replies are bytes of unknown origin, capped here and checked in `shell.host.validate`.
+One request is answered by one reply with the same id (lockstep). Requests are built by the parent and trusted by the
+child; replies are bytes of unknown origin, capped here and checked in `shell.host.validate`.
 """
 
 from __future__ import annotations

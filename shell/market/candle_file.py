@@ -130,7 +130,7 @@ def _epoch_times(numbers: pl.Series) -> pl.Series:
 
 
 def _iso_times(times: pl.Series) -> pl.Series:
-    text = times.str.strip_chars().str.replace("T", " ", literal=True)
+    text = times.str.strip_chars().str.replace(r"^(\d{4}-\d\d-\d\d)[Tt]", "$1 ")
     text = text.str.replace(r"(?:Z| ?UTC)$", "+00:00").str.replace(r"^(\d{4}-\d\d-\d\d)$", "$1 00:00:00")
     text = text.str.replace(r"^(\d{4}-\d\d-\d\d \d\d:\d\d)(|[+-].*)$", "$1:00$2")
     text = text.str.replace(r"([+-]\d\d):?(\d\d)$", "$1:$2")

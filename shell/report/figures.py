@@ -14,13 +14,14 @@ ABSENT = "–"
 MINUS = "−"
 
 # Names of figures that are fractions without saying so by `_pct`.
-_FRACTIONS = frozenset({"win_rate", "drawdown", "max_drawdown", "exposure", "positive_return", "stressed_return", "vault"})
+_FRACTIONS = frozenset({"win_rate", "expectancy", "drawdown", "positive_return", "stressed_return", "vault"})
 
 _LABELS = {
     "deflated_sharpe": "Deflated Sharpe ratio",
     "positive_return": "Return after costs",
     "stressed_return": "Return at stressed costs",
     "vault": "Return in the vault",
+    "incumbent_daily_sharpe": "Daily Sharpe ratio of the one before",
     "drawdown": "Drawdown",
 }
 
@@ -49,7 +50,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     "trades": Definition("Closed trades", "Positions opened and closed within the period."),
     "win_rate": Definition("Winning trades", "Part of the closed trades that ended with a gain after fees."),
     "profit_factor": Definition("Profit factor", "Gains of winning trades over losses of losing ones."),
-    "expectancy": Definition("Mean result of a trade", "In account currency, after fees."),
+    "expectancy": Definition("Mean result of a trade", "As a part of its entry cost, after fees."),
     "fees": Definition("Fees", "All fees paid, in account currency."),
     "exposure_pct": Definition("Time in the market", "Part of the time in which any position was held."),
     "days": Definition("Days", "Calendar days (UTC) that the figures cover."),

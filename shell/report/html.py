@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from dataclasses import dataclass
 from importlib import resources
 
@@ -18,13 +17,10 @@ from markupsafe import Markup
 from shell.report import figures, wording
 from shell.report.charts import Chart, drawdown_chart, equity_chart, price_chart
 from shell.report.data import CandidateRow, CheckRow, NightRow, PromotionRow, ReportData, Value
+from shell.report.text import shown
 
 TRADES_MAX = 1000
-_TEXT_MAX = 4000
 _TEMPLATES = "shell.report.templates"
-
-# Not printable (all but tab and newline), half of a pair (cannot be encoded), or turning the direction of what follows.
-_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +104,8 @@ def _asset(name: str) -> str:
 
 
 def _shown(value: object) -> object:
-    """The one door for text: what cannot be shown becomes a visible mark, what is endless is cut and says so."""
-    if not isinstance(value, str) or isinstance(value, Markup):
-        return value
-    if len(value) > _TEXT_MAX:
-        value = f"{value[:_TEXT_MAX]} … ({figures.number(len(value) - _TEXT_MAX, 0)} more characters)"
-    return _UNSHOWABLE.sub("\ufffd", value)
+    """The one door for text: all but what the page itself made goes through it."""
+    return shown(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _key_figures(data: ReportData) -> tuple[KeyFigure, ...]:

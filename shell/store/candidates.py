@@ -100,11 +100,11 @@ class Candidates:
             same = [stage for stage in candidate.stages if stage.stage is result.stage]
             if same:
                 if canonical(same[0]) != canonical(result):
-                    raise Rejected(f"{candidate_id}: stage {result.stage.value} is recorded already, with another outcome")
+                    raise Rejected(f"{candidate_id}: stage {result.stage.value} is recorded, with another outcome")
                 return
             if candidate.verdict is not Verdict.PENDING:
                 raise Rejected(
-                    f"{candidate_id} has ended as {candidate.verdict.value}: it has no stage {result.stage.value} any more"
+                    f"{candidate_id} has ended as {candidate.verdict.value}: no stage {result.stage.value} follows"
                 )
             values = {"stage": result.stage.value, "passed": result.passed, "reasons": result.reasons}
             payload = {"candidate": candidate_id, **values, "inputs": result.inputs}
@@ -151,7 +151,8 @@ class Candidates:
         with self._database.transaction() as connection:
             key = ("candidate_id", "segment", "scored_at", "data_hash", "source_hash")
             same = and_(*(SCORES.c[name] == values[name] for name in key))
-            if any(_score_of(row) == score for row in connection.execute(select(SCORES).where(same))):
+            known = [canonical(_score_of(row)) for row in connection.execute(select(SCORES).where(same))]
+            if canonical(score) in known:
                 return
             payload = {**values, "sharpe": score.sharpe, "total_return_pct": score.total_return_pct}
             seq = self._events.chain(connection).append("score", score.scored_at, payload, "main")

@@ -67,8 +67,10 @@ class SqlJournal:
         self._equity_at: datetime | None = None
 
     def write_ahead(self, orders: Sequence[ApprovedOrder]) -> None:
-        """Commit intents to the disk itself before anything is sent (D9). Raises Fatal inside another transaction, which
-        could undo them, and for an intent that is already there."""
+        """Commit intents to the disk itself before anything is sent (D9).
+
+        Raises Fatal inside another transaction, which could undo them, and for an intent that is already there.
+        """
         if not orders:
             return
         with self._database.transaction(durable=True) as connection:
@@ -76,7 +78,7 @@ class SqlJournal:
             for approved in orders:
                 self._mine(approved.intent.book)
                 if _order_row(connection, self.book, approved.intent.intent_id) is not None:
-                    raise Fatal(f"intent {approved.intent.intent_id} of {self.book} is already written: never send it twice")
+                    raise Fatal(f"intent {approved.intent.intent_id} of {self.book} is written already: never send it")
                 seq = chain.append("order_intended", approved.intent.decided_at, intent_fact(approved), self.book)
                 self._prepared.order.run(connection, order_values(approved, seq=seq))
 
@@ -156,7 +158,7 @@ class SqlJournal:
         if known is None:
             self._prepared.order.run(connection, order_values(order.approved, seq=seq) | taken)
         elif known.order_id not in (None, order.order_id):
-            raise Fatal(f"intent {order.intent.intent_id} became a second order {order.order_id}, after {known.order_id}")
+            raise Fatal(f"intent {order.intent.intent_id} became {known.order_id} and now {order.order_id}, too")
         else:
             self._change(connection, order.intent.intent_id, taken)
 

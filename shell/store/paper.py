@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
@@ -24,7 +24,7 @@ from shell.store.tables_orders import AnswerRow, ScanRow
 TRIALS, ANSWERS, SCANS, FAULTS = table_of(PaperTrialRow), table_of(AnswerRow), table_of(ScanRow), table_of(FaultRow)
 
 
-class TrialState(str, Enum):
+class TrialState(StrEnum):
     """RUNNING and EXTENDED go on; the others have ended."""
 
     RUNNING = "running"
@@ -105,7 +105,7 @@ class PaperTrials:
             return self.get(trial_id)
 
     def facts_of(self, book: str, *, before: datetime) -> tuple[Sequence[SignalAnswer], Sequence[Fill], int, int]:
-        """What a trial's book did before a moment: its answers, its fills, the numbers of its scans and of its faults."""
+        """What a trial's book did before a moment: answers, fills, the number of scans and that of faults."""
         with self._database.reading() as connection:
             answers = connection.execute(
                 select(ANSWERS).where(ANSWERS.c.book == book, ANSWERS.c.decided_at < before).order_by(ANSWERS.c.seq)

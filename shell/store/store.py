@@ -100,7 +100,7 @@ def _ready(database: Database) -> str:
         return version
     if version and version not in migrations.known_versions():
         raise NotNow(
-            f"{database.place} has schema version {version}, this program knows up to {migrations.HEAD}: use a newer one"
+            f"{database.place} has schema version {version}, this program knows {migrations.HEAD}: use a newer program"
         )
     if database.read_only:
         raise NotNow(f"{database.place} has not been set up for this version yet: start the shell once, it does that")

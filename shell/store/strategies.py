@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -23,7 +23,7 @@ VERSIONS, STATES, PROMOTIONS = table_of(VersionRow), table_of(StrategyStateRow),
 FLOOR_VERSION = "v000"
 
 
-class VersionState(str, Enum):
+class VersionState(StrEnum):
     """ARCHIVED has never run, RETIRED has, ACTIVE is the one that does."""
 
     ACTIVE = "active"
@@ -86,7 +86,9 @@ class Strategies:
                     state=VersionState.ACTIVE.value, promoted_at=at
                 )
             )
-            payload = {"version": version, "hash": chosen.hash, "parent": chosen.parent, "hypothesis": chosen.hypothesis}
+            payload = {
+                "version": version, "hash": chosen.hash, "parent": chosen.parent, "hypothesis": chosen.hypothesis,
+            }
             self._events.chain(connection).append("strategy_active", at, payload, "main")
             return self.get(version)
 
@@ -122,7 +124,7 @@ class Strategies:
         return _version_of(row)
 
     def before(self, version: str) -> str:
-        """The version to go back to from `version`: the one it replaced, its parent if it replaced none, or the floor."""
+        """The version to go back to: the one that `version` replaced, else its parent, else the floor."""
         with self._database.reading() as connection:
             replaced = connection.execute(
                 select(PROMOTIONS.c.previous)

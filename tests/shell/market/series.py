@@ -18,13 +18,13 @@ START_MS = to_ms(START)
 
 
 def rows_at(times: Sequence[int], seed: int = 0) -> BarArray:
-    """Consistent random bars opened at `times` (ms)."""
-    rng = np.random.default_rng(seed)
-    middle = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, len(times))))
-    ends = middle[:, None] * (1 + rng.normal(0, 0.004, (len(times), 2)))
-    high = ends.max(axis=1) * (1 + rng.random(len(times)) * 0.003)
-    low = ends.min(axis=1) * (1 - rng.random(len(times)) * 0.003)
-    volume = rng.random(len(times)) * 10
+    """Consistent random bars opened at `times` (ms); more times add bars without changing the first."""
+    drawn = np.random.default_rng(seed).random((len(times), 6)) - 0.5
+    middle = 100 * np.exp(np.cumsum(drawn[:, 0] * 0.03))
+    ends = middle[:, None] * (1 + drawn[:, 1:3] * 0.01)
+    high = ends.max(axis=1) * (1 + np.abs(drawn[:, 3]) * 0.006)
+    low = ends.min(axis=1) * (1 - np.abs(drawn[:, 4]) * 0.006)
+    volume = (drawn[:, 5] + 0.5) * 10
     return np.column_stack([np.array(times, dtype=np.float64), ends[:, 0], high, low, ends[:, 1], volume])
 
 

@@ -45,6 +45,9 @@ def quote(last: float = 100.0, *, spread: float = 0.0, age: timedelta = timedelt
     return Quote(symbol, last - spread / 2, last + spread / 2, last, to_ms(NOW - age))
 
 
+AT_100 = quote()
+
+
 def marks(equity: str = "10000", *, trades_today: int = 0) -> EquityMarks:
     return EquityMarks(
         day=DAY, day_start=QuoteAmount(equity), peak=QuoteAmount(equity), trades_today=trades_today
@@ -90,7 +93,7 @@ def decide(
     *,
     config: RiskConfig = CONFIG,
     pair: Pair | None = PAIR,
-    price: Quote | None = quote(),
+    price: Quote | None = AT_100,
     now: datetime = NOW,
 ) -> Approved | Refused:
     return assess(signal, view=account or view(), config=config, pair=pair, quote=price, now=now, ids=IDS)

@@ -68,7 +68,7 @@ def test_fee_and_allowance_are_inside_the_size_so_that_the_fill_never_exceeds_it
 
 def test_a_limit_entry_reserves_at_its_limit_rounded_down_to_the_tick_with_the_dearer_fee():
     order = approved_order(decide(buy(0.05, **limit_at(98.7)), view(fees={BTC: FEES}, allowance_pct=Decimal("0.005"))))
-    # Tick 0.5: the limit becomes 98.5; 500 / (98.5 x 1.004) = 5.0559..., no allowance because a limit is never exceeded.
+    # Tick 0.5: the limit becomes 98.5; 500 / (98.5 x 1.004) = 5.0559..., no allowance: a limit is never exceeded.
     assert order.intent.limit_price == Price("98.5")
     assert order.intent.qty == BaseQty("5.05")
     assert order.reserved == QuoteAmount(Decimal("5.05") * Decimal("98.5") * Decimal("1.004"))

@@ -10,6 +10,7 @@ from shell.config import RiskConfig
 from shell.money import BaseQty, Price, QuoteAmount
 from shell.orders import Purpose
 from tests.shell.risk.cases import (
+    AT_100,
     BTC,
     ETH,
     approved_order,
@@ -29,11 +30,11 @@ from tests.shell.risk.cases import (
 LIMITS = RiskConfig(max_trade_pct="0.10", default_trade_pct="0.05", max_position_pct="0.25")
 
 
-def bought(signal, account=None, *, price=quote(), config=LIMITS) -> BaseQty:
+def bought(signal, account=None, *, price=AT_100, config=LIMITS) -> BaseQty:
     return approved_order(decide(signal, account, price=price, config=config)).intent.qty
 
 
-def sold(signal, account, *, price=quote()) -> BaseQty:
+def sold(signal, account, *, price=AT_100) -> BaseQty:
     return approved_order(decide(signal, account, price=price)).intent.qty
 
 

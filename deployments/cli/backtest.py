@@ -1,0 +1,149 @@
+"""`brain backtest`: one certified backtest over a data folder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from deployments.cli.output import JsonFlag, answer, command, console_for, percent, progress, table
+
+StrategyOption = Annotated[Path, typer.Option("--strategy", help="A strategy file (defines a class Strategy).")]
+DataOption = Annotated[Path, typer.Option("--data", help="A folder with BTC-USD_5m.parquet (or .csv) files.")]
+
+
+@command
+def backtest(
+    strategy: StrategyOption,
+    data: DataOption,
+    symbols: Annotated[str, typer.Option(help="Comma-separated, BTC-USD,ETH-USD; default: all in the folder.")] = "",
+    start: Annotated[str, typer.Option(help="First day or time, UTC; earlier bars are warm-up.")] = "",
+    end: Annotated[str, typer.Option(help="Last day or time, UTC.")] = "",
+    cash: Annotated[str, typer.Option(help="Starting cash in the quote currency.")] = "10000",
+    fee_taker: Annotated[str, typer.Option(help="Taker fee as a fraction: 0.004 is 0.40 %.")] = "0.004",
+    fee_maker: Annotated[str, typer.Option(help="Maker fee as a fraction.")] = "0.0025",
+    slippage: Annotated[
+        str, typer.Option(help="Slippage of market orders as a fraction; 0: exactly the next open, without spread.")
+    ] = "0.0005",
+    risk_limits: Annotated[Path | None, typer.Option(help="A risk_limits.toml; default: the project's.")] = None,
+    seed: Annotated[int, typer.Option(help="Kept for the record; a certified run has no randomness.")] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run one strategy over history, the strategy in its host, one fresh process.
+
+    A refused strategy exits 1 with the reasons.
+    """
+    from shell.backtest.driver import run_backtest
+    from shell.backtest.result import BacktestSettings
+    from shell.config import PaperConfig
+    from shell.home import Home
+    from shell.market.folder import read_folder
+    from shell.money import QuoteAmount
+    from shell.promotion.workspace import Workspace
+    from shell.settings_file import load_risk_limits
+
+    console = console_for(as_json)
+    first, last = _moment("--start", start), _moment("--end", end)
+    paper = PaperConfig(
+        slippage_pct=_fraction("--slippage", slippage), maker_fee_pct=_fraction("--fee-maker", fee_maker),
+        taker_fee_pct=_fraction("--fee-taker", fee_taker),
+    )
+    settings = BacktestSettings(
+        cash=QuoteAmount(_positive("--cash", cash)), paper=paper, zone=ZoneInfo("UTC"),
+        risk=load_risk_limits(risk_limits or Home.project().config / "risk_limits.toml"),
+    )
+    source = Workspace(Home.project().workspace).read(strategy)
+    found = read_folder(data, [each for each in symbols.split(",") if each.strip()] or None)
+    with progress(console) as bar:
+        task = bar.add_task("backtest", total=None)
+        result = run_backtest(
+            source, found.history, start=first, end=last, settings=settings,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    facts: dict[str, Any] = {
+        "metrics": result.metrics.as_dict() | {"fees": result.metrics.fees},
+        "fills": [
+            {
+                "timestamp": fill.filled_at, "symbol": fill.symbol, "side": fill.side.value, "qty": str(fill.qty),
+                "price": str(fill.price), "fee": str(fill.fee), "liquidity": fill.liquidity.value,
+                "purpose": fill.intent.purpose.value,
+            }
+            for fill in result.fills
+        ],
+        "trades": [
+            {
+                "symbol": trade.symbol, "qty": str(trade.qty), "entry_price": str(trade.entry_price),
+                "exit_price": str(trade.exit_price), "pnl": str(trade.pnl), "pnl_pct": trade.pnl_pct,
+                "fees": str(trade.fees), "opened_at": trade.opened_at, "closed_at": trade.closed_at,
+                "exit": trade.exit_purpose,
+            }
+            for trade in result.trades
+        ],
+        "final_value": float(result.final_value), "equity_hash": result.equity_hash, "bars": result.bars,
+        "steps": result.steps, "signals": result.signals, "refusals": dict(result.refusals),
+        "faults": list(result.faults), "seconds": round(result.seconds, 3),
+        "bars_per_second": round(result.bars / result.seconds, 1) if result.seconds else 0.0,
+        "certified": result.certified, "start": result.start, "end": result.end, "seed": seed,
+        "data": {"source": found.history.source, "real": found.history.real, **found.report.as_dict()},
+    }
+    if as_json:
+        answer(facts)
+        return
+    metrics = result.metrics
+    rows = [
+        ["return", percent(metrics.total_return_pct)], ["buy and hold", percent(metrics.buy_and_hold_return_pct)],
+        ["max drawdown", percent(-metrics.max_drawdown_pct)], ["Sharpe (365 days)", f"{metrics.sharpe:.2f}"],
+        ["trades", str(metrics.trades)], ["win rate", f"{metrics.win_rate:.0%}"], ["fees", f"{metrics.fees:,.2f}"],
+        ["final value", f"{float(result.final_value):,.2f}"],
+        ["bars", f"{result.bars:,} in {result.seconds:.1f} s"], ["equity hash", result.equity_hash[:16]],
+    ]
+    title = f"{strategy.name} on {', '.join(found.history.symbols)}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC"
+    console.print(table(title, ["", ""], rows, right=(1,)))
+    if result.refusals:
+        console.print("refused signals: " + ", ".join(f"{code} {count}" for code, count in result.refusals.most_common()))
+
+
+def _moment(option: str, text: str) -> datetime | None:
+    from shell.clock import parse_moment
+    from shell.errors import UsageError
+
+    if not text:
+        return None
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise UsageError(f"{option}: {error}") from None
+
+
+def _number(option: str, text: str) -> Decimal:
+    from shell.errors import UsageError
+
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise UsageError(f"{option} {text!r} is not a number") from None
+    if not number.is_finite():
+        raise UsageError(f"{option} {text} is not a finite number")
+    return number
+
+
+def _fraction(option: str, text: str) -> Decimal:
+    from shell.errors import UsageError
+
+    number = _number(option, text)
+    if not 0 <= number <= Decimal("0.1"):
+        raise UsageError(f"{option} {text} is out of range: a fraction from 0 to 0.1 (0.004 is 0.40 %)")
+    return number
+
+
+def _positive(option: str, text: str) -> Decimal:
+    from shell.errors import UsageError
+
+    number = _number(option, text)
+    if not 0 < number <= Decimal(10**12):
+        raise UsageError(f"{option} {text} is out of range: more than 0, at most 1e12")
+    return number

@@ -1,0 +1,90 @@
+"""`brain data`: bring candles in, and say what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployments.cli.homes import HomeOption, home_of
+from deployments.cli.output import JsonFlag, answer, command, console_for, progress, table
+
+app = typer.Typer(no_args_is_help=True, help="Candles: import them, check them.")
+
+
+@app.command("import")
+@command
+def import_(
+    source: Annotated[Path, typer.Argument(help="A parquet or CSV file, or a folder of them.")],
+    symbols: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
+    home: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Import candles. Each file is taken whole or not at all; bad rows are quarantined and reported, never repaired."""
+    from shell.home import HomeLock
+    from shell.market.archive import Archive
+    from shell.market.importer import import_path
+    from shell.store.candles import CandleStore
+    from shell.store.store import Store
+
+    place = home_of(home).create()
+    console = console_for(as_json)
+    wanted = [each for each in symbols.split(",") if each.strip()] or None
+    with HomeLock(place), Store.open(place.database) as store, progress(console) as bar:
+        task = bar.add_task("import", total=None)
+        report = import_path(
+            source, CandleStore(store), Archive(place.archive), wanted,
+            lambda done, total, what: bar.update(task, completed=done, total=total, description=what),
+        )
+    if as_json:
+        answer(report.as_dict())
+        return
+    rows = [
+        [each.file, each.symbol, each.tier.value, f"{each.added:,}", str(each.quarantined), str(each.gaps)]
+        for each in report.files
+    ]
+    console.print(table("Imported", ["file", "symbol", "tier", "new bars", "quarantined", "gaps"], rows, right=(3, 4, 5)))
+
+
+@app.command("check")
+@command
+def check(
+    folder: Annotated[Path | None, typer.Argument(help="A data folder; without: what this home has stored.")] = None,
+    symbols: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
+    home: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Report holes, duplicates, out-of-order rows, zero and absurd wicks. Nothing is changed."""
+    from shell.market.folder import read_folder
+    from shell.market.stored_check import check_stored
+    from shell.store.candles import CandleStore
+
+    console = console_for(as_json)
+    wanted = [each for each in symbols.split(",") if each.strip()] or None
+    if folder is not None:
+        report = read_folder(folder, wanted).report
+    else:
+        from deployments.cli.homes import read_store
+
+        with read_store(home_of(home)) as store:
+            report = check_stored(CandleStore(store), wanted)
+    if as_json:
+        answer(report.as_dict())
+        return
+    rows = [
+        [
+            each.symbol, each.tier.value, f"{each.rows:,}", f"{each.first:%Y-%m-%d %H:%M}" if each.first else "",
+            f"{each.last:%Y-%m-%d %H:%M}" if each.last else "", f"{each.missing_bars:,}", str(len(each.gaps)),
+            str(each.duplicates), str(each.out_of_order), str(len(each.quarantined)),
+        ]
+        for each in report.series
+    ]
+    names = ["symbol", "tier", "rows", "first (UTC)", "last (UTC)", "missing", "holes", "duplicate", "unordered", "quarantined"]
+    console.print(table("Candles", names, rows, right=(2, 5, 6, 7, 8, 9)))
+    for each in report.series:
+        for gap in sorted(each.gaps, key=lambda gap: -gap.bars)[:5]:
+            console.print(f"  {each.symbol} {each.tier.value}: no bars {gap.start:%Y-%m-%d %H:%M} to {gap.end:%Y-%m-%d %H:%M}"
+                          f" UTC ({gap.bars})")
+        for row in each.quarantined[:5]:
+            console.print(f"  {each.symbol} {each.tier.value}: quarantined {row.opened:%Y-%m-%d %H:%M} UTC: {row.reason}")

@@ -1,0 +1,35 @@
+"""Which home a command works on, shared by the commands that read or change state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shell.errors import DataError
+from shell.home import Home
+from shell.store.store import Store
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="A home folder, such as a rehearsal's; default: this project.")
+]
+
+
+def home_of(folder: Path | None) -> Home:
+    """The home a command names. Raises DataError for a folder that is not there."""
+    if folder is None:
+        return Home.project()
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}")
+    return Home.private(folder)
+
+
+def read_store(home: Home) -> Store:
+    """The home's database for reading beside a running shell. Raises DataError when there is none yet."""
+    if not home.database.is_file():
+        raise DataError(
+            f"there is no database at {home.database}: nothing has run in this home yet "
+            "(`brain rehearse` makes one, `brain data import` another)"
+        )
+    return Store.open(home.database, read_only=True)

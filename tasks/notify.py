@@ -1,0 +1,22 @@
+"""Notify: one message a night into the shell's outbox."""
+
+from __future__ import annotations
+
+from prefect import task
+
+from tasks.client import ShellClient
+from tasks.context import client
+from tasks.night import NightRecord
+from tasks.policy import WRITE
+from tasks.report import headline
+
+
+def send_headline(shell: ShellClient, record: NightRecord) -> str:
+    text = headline(record)
+    shell.notify("night", "info", text, record.at)
+    return text
+
+
+@task(name="notify", description="One message about the night.", tags=["notification"], **WRITE)
+async def notify_night(record: NightRecord) -> str:
+    return send_headline(client(), record)

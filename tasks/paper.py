@@ -1,0 +1,64 @@
+"""Paper: start a candidate's trial, and settle trials that are due. A trial proves conformance, not skill."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+from prefect import task
+
+from shell.trials.candidate import Stage, StageResult
+from tasks.client import Conformance, PaperTrial, ShellClient
+from tasks.context import client
+from tasks.policy import READ, WRITE
+
+RUNNING = frozenset({"running", "extended"})
+
+
+def is_running(trial: PaperTrial) -> bool:
+    return trial.state in RUNNING
+
+
+def start_trial(shell: ShellClient, candidate_id: str, now: datetime) -> PaperTrial:
+    """Start a trial of the length its class asks for. Raises NotNow when every slot is taken."""
+    candidate = shell.candidate(candidate_id)
+    assert candidate.change_class is not None, "a review classified it before"
+    return shell.start_paper(candidate_id, candidate.change_class, now)
+
+
+def due_trials(shell: ShellClient, now: datetime) -> tuple[PaperTrial, ...]:
+    """Running trials whose time is up, in the order they started."""
+    due = [trial for trial in shell.paper_trials() if is_running(trial) and trial.due_at <= now]
+    return tuple(sorted(due, key=lambda trial: (trial.started_at, trial.trial_id)))
+
+
+def settle_trial(shell: ShellClient, trial: PaperTrial, now: datetime) -> Conformance:
+    """Judge one trial and store the PAPER stage, unless it was extended."""
+    conformance = shell.settle_paper(trial.trial_id, now)
+    if conformance.passed or conformance.extended_until is None:
+        shell.record_stage(trial.candidate_id, paper_stage(conformance), now)
+    return conformance
+
+
+def paper_stage(conformance: Conformance) -> StageResult:
+    """The stage that a judged trial comes to."""
+    return StageResult(
+        stage=Stage.PAPER, passed=conformance.passed, reasons=tuple(conformance.reasons),
+        inputs={**asdict(conformance), "extended_until": None, "reasons": list(conformance.reasons)},
+    )
+
+
+@task(name="start paper trial", description="A host and a ledger of its own beside the active strategy.",
+      tags=["candidate", "paper"], **WRITE)
+async def start_paper(candidate_id: str, now: datetime) -> PaperTrial:
+    return start_trial(client(), candidate_id, now)
+
+
+@task(name="find due paper trials", description="Trials whose time is up.", tags=["paper"], **READ)
+async def find_due(now: datetime) -> tuple[PaperTrial, ...]:
+    return due_trials(client(), now)
+
+
+@task(name="settle paper trial", description="Did paper do what the backtest said?", tags=["paper"], **WRITE)
+async def settle(trial: PaperTrial, now: datetime) -> Conformance:
+    return settle_trial(client(), trial, now)

@@ -1,0 +1,92 @@
+"""Promote: ask the shell for the swap, once. The shell recomputes the gate's verdict and swaps in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from prefect import task
+
+from shell.errors import Rejected
+from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
+from tasks.client import ActiveStrategy, Promotion, ShellClient
+from tasks.context import client
+from tasks.night import stage_inputs
+from tasks.policy import READ, WRITE
+
+ABORT_KEY = "promotion"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromotionAnswer:
+    """Either a promotion, or the sentence that refused it."""
+
+    candidate_id: str
+    promotion: Promotion | None
+    refusal: str = ""
+
+
+def ready(shell: ShellClient) -> tuple[str, ...]:
+    """Candidates that passed their paper trial and wait for the swap: tonight's, and any a crash left behind."""
+    return tuple(
+        candidate.candidate_id for candidate in shell.candidates()
+        if candidate.verdict is Verdict.PENDING and candidate.stage is Stage.PAPER and candidate.stages[-1].passed
+    )
+
+
+def promote_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> PromotionAnswer:
+    """Promote, or record why not. Anything but a known no reaches the caller after the shell was told to abort."""
+    candidate = shell.candidate(candidate_id)
+    refusal = overtaken(candidate, shell.active_strategy(), shell.candidates())
+    if not refusal:
+        try:
+            return PromotionAnswer(candidate_id=candidate_id, promotion=shell.promote(candidate_id, now))
+        except Rejected as error:
+            refusal = str(error)
+        except BaseException:
+            shell.abort_promotion(candidate_id, now)
+            raise
+        shell.abort_promotion(candidate_id, now)
+    shell.record_stage(
+        candidate_id, StageResult(stage=Stage.PROMOTE, passed=False, reasons=(refusal,), inputs={}), now
+    )
+    return PromotionAnswer(candidate_id=candidate_id, promotion=None, refusal=refusal)
+
+
+def overtaken(candidate: Candidate, active: ActiveStrategy, candidates: Sequence[Candidate]) -> str:
+    """A sentence when the strategy it has to beat is another one by now, and it does not beat that; else nothing.
+
+    The gate compared it with the incumbent of its night. Was another candidate promoted since, the two are compared by
+    their scores on the same selection segment; scores on different segments do not compare, which refuses as well.
+    """
+    own = stage_inputs(candidate, Stage.BACKTEST)
+    if own is None or own["incumbent"]["name"] == active.version:
+        return ""
+    rivals = [each for each in candidates if each.source_hash == active.hash and each.verdict is Verdict.PROMOTED]
+    theirs = stage_inputs(rivals[-1], Stage.BACKTEST) if rivals else None
+    was = own["incumbent"]["name"]
+    if theirs is None or theirs["segment"] != own["segment"]:
+        return f"it was compared with {was}; {active.version} is active by now and their scores do not compare"
+    mine, other = own["figures"]["daily_sharpe"], theirs["figures"]["daily_sharpe"]
+    if mine > other:
+        return ""
+    return f"it beat {was}, but {active.version}, active by now, has a daily Sharpe of {other:.3f}, it has {mine:.3f}"
+
+
+@task(name="find promotions", description="Candidates that passed their paper trial.", tags=["promotion"], **READ)
+async def find_ready() -> tuple[str, ...]:
+    return ready(client())
+
+
+@task(name="promote", description="Swap the active strategy, once and whole.", tags=["promotion"], **WRITE)
+async def promote(candidate_id: str, now: datetime) -> PromotionAnswer:
+    return promote_candidate(client(), candidate_id, now)
+
+
+@promote.on_rollback
+def undo_promotion(transaction: Any) -> None:
+    """Prefect rolls the surrounding transaction back: the shell's abort is idempotent and undoes nothing committed."""
+    candidate_id, now = transaction.get(ABORT_KEY)
+    client().abort_promotion(candidate_id, now)
