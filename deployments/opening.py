@@ -72,7 +72,7 @@ def open_replay(home: Home, settings: Settings, history: History, start: datetim
         store = held.enter_context(Store.open(home.database))
         Workspace(home.workspace).copy_from(Home.project().workspace)
         candles, archive = CandleStore(store), Archive(home.archive)
-        store.facts.put(SOURCE_FACT, f"{history.source}|{'real' if history.real else 'synthetic'}", start)
+        store.facts.set(SOURCE_FACT, f"{history.source}|{'real' if history.real else 'synthetic'}", start)
         seed_home(history, candles, archive, start)
         market = MarketBook(
             history.symbols, ReplayFeed(history, history.symbols, start, end), spread_pct=_spread(settings)

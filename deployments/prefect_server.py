@@ -26,6 +26,7 @@ from shell.errors import NotNow
 START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 10.0
 POLL_SECONDS = 0.2
+URL_FILE = "server.url"
 
 # What a server without deployments has no use for; the recorder of task runs and the event persister stay on.
 _IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "FOREMAN", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "TRIGGERS")
@@ -71,6 +72,7 @@ class PrefectServer:
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 cwd=self._home,
             )
+        (self._home / URL_FILE).write_text(f"{self.api_url} {self._process.pid}\n", encoding="utf-8")
         return self
 
     def wait(self, seconds: float = START_SECONDS_MAX) -> None:
@@ -93,6 +95,7 @@ class PrefectServer:
         process, self._process = self._process, None
         if process is None:
             return
+        (self._home / URL_FILE).unlink(missing_ok=True)
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(process.pid, number)

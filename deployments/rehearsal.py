@@ -82,6 +82,7 @@ class _Run:
     start: datetime
     end: datetime
     tell: Tell
+    seed: int
     lowest_ratio: float = 1.0
     peak: float = 0.0
     nights: int = 0
@@ -109,13 +110,13 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
     history = _history(options)
     start, end = _period(options, history)
     home = Home.private(options.out)
-    settings = _settings(home, history, options)
+    settings = _settings(home, history)
     _clear(home)
     configure(home, settings.log.level, console=False)
     with PrefectServer(home.prefect) as server:
         opened = open_replay(home, settings, history, start, end)
         clock = VirtualClock(start)
-        run = _Run(opened, Desk(opened.shell), clock, start, end, tell)
+        run = _Run(opened, Desk(opened.shell), clock, start, end, tell, options.seed)
         try:
             with using(server, home.prefect):
                 try:
@@ -167,13 +168,13 @@ async def _night(run: _Run, night: Night, now: datetime) -> None:
         if kind is not HaltKind.KILL_SWITCH:
             run.opened.shell.lift(kind, OPERATOR, now)
             run.halts_lifted += 1
-    await orchestrate(now=now.isoformat())
+    await orchestrate(now=now, seed=run.seed)
 
 
 async def _snapshot(now: datetime) -> None:
     from flows.snapshot import snapshot
 
-    await snapshot(now=now.isoformat())
+    await snapshot(now=now)
 
 
 def _measure(run: _Run) -> None:
@@ -213,11 +214,8 @@ def _period(options: Options, history: History) -> tuple[datetime, datetime]:
     return start, start + length
 
 
-def _settings(home: Home, history: History, options: Options) -> Settings:
-    settings = settings_for(home, account_overrides(history.symbols))
-    return settings.model_copy(
-        update={"orchestrator": settings.orchestrator.model_copy(update={"seed": options.seed})}
-    )
+def _settings(home: Home, history: History) -> Settings:
+    return settings_for(home, account_overrides(history.symbols))
 
 
 def _clear(home: Home) -> None:

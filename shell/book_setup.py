@@ -14,8 +14,8 @@ from shell.host.port import StrategyHost
 from shell.market.book import MarketBook
 from shell.market.history import History
 from shell.market.pair import Pair, replay_pair
-from shell.portfolio.book_state import BookState
 from shell.risk.limits import fill_allowance
+from shell.store.books import BookState
 
 
 def pairs_of(history: History) -> dict[str, Pair]:
@@ -65,5 +65,5 @@ def new_engine(
         halts=tuple(state.halts) if state else (), last_scan=state.last_scan if state else None,
     )
     if state is not None:
-        gateway.restore(state.open_orders)
+        gateway.restore([order.submitted for order in state.open_orders if order.submitted is not None])
     return engine

@@ -134,6 +134,7 @@ class OrchestratorConfig(_Section):
     selection_pct: Decimal = Field(
         default=Decimal("0.35"), gt=0, lt=1, description="part of history candidates are scored on"
     )
+    seed: int = Field(default=7, ge=0, le=2**32 - 1, description="seed of the local search")
     history_days_min: int = Field(
         default=60, ge=10, le=3_650, description="days of history below which nothing is tried"
     )

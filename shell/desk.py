@@ -82,7 +82,7 @@ class Desk:
         return self._shell.backtest_settings()
 
     def submissions(self) -> Sequence[Proposal]:
-        return self._store.candidates.pending_submissions()
+        return [waiting.proposal for waiting in self._store.candidates.pending()]
 
     def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate:
         return self._store.candidates.register(proposal, now)

@@ -6,7 +6,7 @@ one `StepRecord`, which a journal stores whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -321,6 +321,12 @@ class Engine:
         self._cancel_entries(None, reason, now)
         self._book_events(record)
         return self._finish(record)
+
+    def write_off(self, orders: Sequence[ApprovedOrder], reason: str, now: datetime) -> None:
+        """Record that intents written ahead never left: on a paper book, what the gateway does not hold was not sent."""
+        if orders:
+            updates = [_update(order, OrderState.REJECTED, reason, now) for order in orders]
+            self._finish(StepRecord(book=self.config.book, at=now, updates=updates))
 
     # -- scan -----------------------------------------------------------------------------------------------------
 

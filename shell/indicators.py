@@ -3,8 +3,8 @@
 `ema(data, "1h", 21)` takes the `SymbolData` of one scan and gives one value per bar of that tier's window, oldest
 first, NaN until enough bars were seen, read-only. Inside the host each new bar costs the same however long the history
 is; a `SymbolData` built by hand gives the same values from its frames. `ema_of(series, 21)` and its sisters take any
-plain sequence. Recursive averages (EMA, RSI, ATR) start at the first bar the host was given and keep growing from there,
-so they do not jump when the window's oldest bar leaves.
+plain sequence. Recursive averages (EMA, RSI, ATR) start at the first bar the host was given and keep growing from
+there, so they do not jump when the window's oldest bar leaves.
 
 Only closed bars exist here: the newest value belongs to the last closed bar, not to `current_price`.
 """
@@ -148,7 +148,7 @@ def rsi(data: SymbolData, tier: str, period: int = 14, column: str = "close") ->
     """Relative strength index, 0..100, Wilder's smoothing; NaN for the first `period` bars, 50 when nothing moved.
 
     100 - 100 / (1 + G/L), where G and L start as the mean gain and loss of the first `period` changes and then follow
-    G_t = (G_{t-1} * (period - 1) + gain_t) / period. Wilder, "New Concepts in Technical Trading Systems" (1978), sec. VI.
+    G_t = (G_{t-1} * (period - 1) + gain_t) / period. Wilder, "New Concepts in Technical Trading Systems", 1978.
     """
     return _grown(data, tier, ("rsi", period, column), lambda: _Rsi(period, column))
 
@@ -157,7 +157,7 @@ def atr(data: SymbolData, tier: str, period: int = 14) -> Values:
     """Average true range in quote units, Wilder's smoothing; NaN for the first `period - 1` bars.
 
     True range: max(high, previous close) - min(low, previous close), high - low on the first bar. The first average is
-    the mean of `period` true ranges, then A_t = (A_{t-1} * (period - 1) + TR_t) / period. Wilder (1978), sec. III.
+    the mean of `period` true ranges, then A_t = (A_{t-1} * (period - 1) + TR_t) / period. Wilder, 1978.
     """
     return _grown(data, tier, ("atr", period), lambda: _Atr(period))
 

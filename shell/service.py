@@ -141,6 +141,11 @@ class Shell:
         engine.close()
         self.notify("system", "info", "System stopped; positions and their stops stay", now)
 
+    def pause(self) -> None:
+        """Keep the strategy's state and the bars after an ad hoc run; orders rest on, the next start takes them up."""
+        self._save_state()
+        self.keep_bars()
+
     def close(self) -> None:
         """Stop all processes without the sequence, for an interrupted run: the books are whole after every step."""
         self.trials.close()
@@ -294,6 +299,11 @@ class Shell:
             host_config=self.config.host, zone=self.zone, pairs=dict(self.facts.pairs), fees=dict(self.facts.fees),
             state=state,
         )
+        if state is not None:
+            engine.write_off(
+                [order.approved for order in state.open_orders if order.submitted is None],
+                "the shell stopped before it was sent", self.now,
+            )
         saved = self.store.strategies.load_state(book, self.store.strategies.hash_of(source))
         engine.restore(saved, state.recent_trades if state else [])
         return engine

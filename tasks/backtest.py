@@ -1,4 +1,4 @@
-"""Backtest: a candidate on the selection segment, at plain and stressed costs, beside the incumbent: a counted trial."""
+"""Backtest on the selection segment, at plain and stressed costs, beside the incumbent: a counted trial."""
 
 from __future__ import annotations
 

@@ -59,7 +59,9 @@ class _DocstringsRemoved(ast.NodeTransformer):
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
-    return _DocstringsRemoved().visit(ast.parse(ast.unparse(tree)))
+    bare = _DocstringsRemoved().visit(ast.parse(ast.unparse(tree)))
+    assert isinstance(bare, ast.Module), "removing statements leaves a module"
+    return bare
 
 
 def _without_numbers(tree: ast.Module) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from prefect import task
@@ -42,7 +43,7 @@ def gather(shell: ShellClient, now: datetime) -> NightContext:
     )
 
 
-def interrupted(candidates: tuple[Candidate, ...] | list[Candidate], trials: list[PaperTrial]) -> tuple[str, ...]:
+def interrupted(candidates: Sequence[Candidate], trials: Sequence[PaperTrial]) -> tuple[str, ...]:
     """Candidates without an end and without a paper trial: a night was cut short, or the paper slots were taken."""
     on_trial = {trial.candidate_id for trial in trials}
     return tuple(

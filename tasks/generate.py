@@ -52,7 +52,7 @@ class Generation:
     def revise(self, refused: Proposal, findings: Sequence[str]) -> Generated:
         """Another proposal after a review's findings. A person's file is theirs to revise, so there is none for it."""
         if self._provider is None:
-            return Generated(candidate_id=None, reason="a submitted file is revised by its author")
+            return Generated(candidate_id=None, reason="nobody is there to revise it: it was submitted, or resumed")
         return self._register(self._provider.revise(self._context(), refused, findings))
 
     def _register(self, proposed: Proposed) -> Generated:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from shell.clock import NEW_YORK, local_day
-from shell.trials.candidate import Candidate, Stage, Verdict
+from shell.trials.candidate import Candidate, Stage
 from tasks.client import Conformance, Promotion, Segment, SegmentName
 
 
@@ -111,11 +111,6 @@ def night_seed(seed: int, night: str, ordinal: int) -> int:
     """The seed of one search: the same for the same settings seed, night and place in the night; 31 bits."""
     digest = hashlib.sha256(f"{seed}|{night}|{ordinal}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
-
-
-def is_interrupted(candidate: Candidate) -> bool:
-    """A candidate that has neither ended nor begun a paper trial may be waiting for the rest of its stages."""
-    return candidate.verdict is Verdict.PENDING
 
 
 def stage_inputs(candidate: Candidate, stage: Stage) -> Mapping[str, Any] | None:

@@ -104,7 +104,8 @@ def _reasons(review: Review) -> tuple[str, ...]:
         return mattering
     assert review.change is not None, "a source that parses has a class"
     advice = len(review.findings)
-    return (f"a {review.change.value}, " + (f"{advice} remarks" if advice else "nothing to object"),)
+    article = "an" if review.change is ChangeClass.OVERHAUL else "a"
+    return (f"{article} {review.change.value}, " + (f"{advice} remarks" if advice else "nothing to object"),)
 
 
 def _as_dict(finding: ReviewFinding) -> dict[str, Any]:

@@ -8,14 +8,12 @@ from typing import Any
 
 from prefect import task
 
-from shell.host.sandbox import SandboxReport, run_sandbox
+from shell.host.sandbox import SandboxReport, SandboxVerdict, run_sandbox
 from shell.risk.limits import limits_view
 from shell.trials.candidate import Stage, StageResult
 from tasks.client import ShellClient
 from tasks.context import client
 from tasks.policy import WRITE
-
-PASSED = "passed"
 
 
 def sandbox_candidate(shell: ShellClient, candidate_id: str, now: datetime, seed: int) -> StageResult:
@@ -30,15 +28,15 @@ def sandbox_candidate(shell: ShellClient, candidate_id: str, now: datetime, seed
 
 def sandbox_stage(report: SandboxReport) -> StageResult:
     """The stage a report comes to, without what depends on how fast the machine was."""
-    passed = report.verdict == PASSED
+    passed = report.verdict is SandboxVerdict.PASSED
     errors = [dict(error) for error in report.errors]
-    reasons = tuple(_sentence(error) for error in errors) or (f"the sandbox's verdict is {report.verdict}",)
+    reasons = tuple(_sentence(error) for error in errors) or (f"the sandbox's verdict is {report.verdict.value}",)
     if passed:
         reasons = (f"{len(report.signals)} signals on sample markets, the same from two fresh processes",)
     return StageResult(
         stage=Stage.SANDBOX, passed=passed, reasons=reasons,
         inputs={
-            "verdict": report.verdict, "answers_hash": report.answers_hash, "errors": errors,
+            "verdict": report.verdict.value, "answers_hash": report.answers_hash, "errors": errors,
             "signals": len(report.signals), "isolation": dict(report.isolation),
         },
     )

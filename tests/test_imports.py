@@ -29,7 +29,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backtest",),
     ("gate", "trials", "report"),
     ("promotion",),
-    ("service", "control"),
+    ("service", "control", "desk"),
 )
 PACKAGES = {"deployments": 3, "flows": 2, "tasks": 1, "shell": 0}
 ORCHESTRATION = {"prefect", "prefect_dask"}

@@ -61,12 +61,11 @@ def resume(
     as_json: JsonFlag = False,
 ) -> None:
     """Lift one halt. What tripped it is measured afresh from now."""
+    from deployments.standing import lift_stored
     from shell.clock import SystemClock
     from shell.errors import UsageError
     from shell.home import HomeLock
     from shell.risk.halts import HaltKind
-    from shell.risk.lifting import lift_stored
-    from shell.service import MAIN_BOOK
     from shell.store.store import Store
 
     known = [each.value for each in HaltKind]
@@ -74,7 +73,7 @@ def resume(
         raise UsageError(f"{kind!r} is not a halt: {', '.join(known)}")
     place = home_of(home).create()
     with HomeLock(place), Store.open(place.database) as store:
-        left = lift_stored(store, HaltKind(kind.upper()), MAIN_BOOK, by, SystemClock().now())
+        left = lift_stored(store, HaltKind(kind.upper()), by, SystemClock().now())
     if as_json:
         answer({"lifted": kind.upper(), "halted": left})
     else:

@@ -134,8 +134,8 @@ class LibraryBridge:
         return request
 
     def _portfolio(self, library: Library) -> Portfolio:
-        price = float(library.data.Close[-1]) / UNIT
-        qty = sum(trade.size for trade in library.trades) * UNIT
+        price = _price(library.data.Close[-1])
+        qty = _qty(sum(trade.size for trade in library.trades))
         positions = [self._position(library, qty, price)] if qty and self._round is not None else []
         return Portfolio(
             cash=library.equity - qty * price, total_value=library.equity, positions=positions, recent_trades=[],
@@ -146,12 +146,12 @@ class LibraryBridge:
     def _position(self, library: Library, qty: float, price: float) -> OpenPosition:
         held, trade = self._round, library.trades[-1]
         assert held is not None
-        entry = held.cost / held.bought
+        entry = _clean(held.cost / held.bought)
         gain = qty * (price - entry)
         return OpenPosition(
             symbol=self._symbol, side="long", qty=qty, avg_entry=entry, current_price=price, unrealized_pnl=gain,
             unrealized_pnl_pct=gain / (qty * entry), intent=held.intent,
-            stop_loss=trade.sl / UNIT if trade.sl else None, take_profit=trade.tp / UNIT if trade.tp else None,
+            stop_loss=_price(trade.sl) if trade.sl else None, take_profit=_price(trade.tp) if trade.tp else None,
             opened_at=held.opened_at, tag=held.tag,
         )
 
@@ -166,7 +166,7 @@ class LibraryBridge:
                 self._round = _Round(opened_at=from_ms(self._opens_ms[index]), intent=intent, tag=tag)
             else:
                 self.differences.add(ADDED_DIFFERENCE)
-            qty, price = trade.size * UNIT, trade.entry_price / UNIT
+            qty, price = _qty(trade.size), _price(trade.entry_price)
             self._round.bought += qty
             self._round.cost += qty * price
             self._pay(qty * price)
@@ -178,7 +178,7 @@ class LibraryBridge:
         flat = not library.trades
         for number, trade in enumerate(closed, start=1):
             assert self._round is not None
-            qty, price = abs(trade.size) * UNIT, trade.exit_price / UNIT
+            qty, price = _qty(abs(trade.size)), _price(trade.exit_price)
             self._round.proceeds += qty * price
             self._pay(qty * price)
             last = flat and number == len(closed)
@@ -288,6 +288,20 @@ class LibraryBridge:
     def _cancel_entries(self, library: Library) -> None:
         for order in _entries(library):
             order.cancel()
+
+
+def _price(scaled: float) -> float:
+    """A price of the library in quote units, without the noise that scaling there and back leaves in the last digits:
+    a strategy that put its stop at such a price would find it a tick away."""
+    return _clean(float(scaled) / UNIT)
+
+
+def _qty(units: int) -> float:
+    return _clean(units * UNIT)
+
+
+def _clean(value: float) -> float:
+    return float(f"{value:.12g}")
 
 
 def _entries(library: Library) -> list[Library]:

@@ -72,7 +72,7 @@ BUILTINS_DENIED = frozenset(
     for name, value in vars(builtins).items()
     if name not in BUILTINS
     and (name in _BUILTIN_ERRORS_DENIED or not (isinstance(value, type) and issubclass(value, Exception)))
-) | {"__builtins__", "exit", "quit", "copyright", "credits", "license", "reload"}
+) | {"__builtins__", "exit", "quit"}
 
 DUNDER_ATTRIBUTES = frozenset({"__init__", "__post_init__", "__name__", "__doc__"})
 DUNDER_VARIABLES = frozenset({"__all__", "__slots__", "__match_args__", "__hash__"})

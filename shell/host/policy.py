@@ -14,6 +14,7 @@ from shell.errors import StrategyRejected
 from shell.host import allowed
 from shell.host.loader import skill_file
 from shell.host.port import StrategySource
+from shell.host.scopes import Scopes
 from shell.host.shape import check_shape
 
 SOURCE_CHARS_MAX = 200_000
@@ -47,7 +48,7 @@ def check_policy(source: StrategySource) -> list[Finding]:
         tree = _parse(file, text, findings)
         if tree is not None:
             trees[file] = tree
-            findings += sorted(_Walk(file, tree, frozenset(source.skills)).findings())
+            findings += _walked(file, tree, frozenset(source.skills))
     if source.origin in trees:
         skills = [tree for file, tree in trees.items() if file != source.origin]
         found = check_shape(trees[source.origin], skills)
@@ -78,6 +79,13 @@ def _parse(file: str, text: str, findings: list[Finding]) -> ast.Module | None:
     return None
 
 
+def _walked(file: str, tree: ast.Module, skills: frozenset[str]) -> list[Finding]:
+    try:
+        return sorted(_Walk(file, tree, skills).findings())
+    except RecursionError:
+        return [Finding(file, 1, "SYNTAX", "an expression is nested too deeply")]
+
+
 class _Walk:
     """One pass over one file's tree, without recursion, knowing each node's parent and every imported name."""
 
@@ -86,6 +94,7 @@ class _Walk:
         self._parents = {child: parent for parent in ast.walk(tree) for child in ast.iter_child_nodes(parent)}
         self._modules: dict[str, str] = {}
         self._objects: dict[str, str] = {}
+        self._scopes = Scopes(tree, self._parents)
 
     def findings(self) -> Iterator[Finding]:
         nodes = list(ast.walk(self._tree))
@@ -114,13 +123,13 @@ class _Walk:
                 for name in node.kwd_attrs:
                     yield from _attribute_name(name, on_self=False)
             case ast.ExceptHandler() if node.name:
-                yield from _bound_name(node.name)
+                yield from self._bound(node, node.name)
             case ast.arg():
-                yield from _bound_name(node.arg)
+                yield from self._bound(node, node.arg)
             case _:
                 pass
 
-    # --- imports -------------------------------------------------------------------------------------------------------
+    # --- imports ------------------------------------------------------------------------------------------------------
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         if isinstance(node, ast.Import):
@@ -180,20 +189,26 @@ class _Walk:
             return f"{name} belongs to the shell; only shell.contract and shell.indicators may be imported"
         return f"the module {name} may not be imported; {allowed.advice_on(name)}"
 
-    # --- names and attributes ------------------------------------------------------------------------------------------
+    # --- names and attributes -----------------------------------------------------------------------------------------
 
     def _name(self, node: ast.Name) -> Iterator[tuple[str, str]]:
         name = node.id
         if not isinstance(node.ctx, ast.Load):
-            yield from _bound_name(name)
-        elif name in allowed.BUILTINS_DENIED:
+            yield from self._bound(node, name)
+        elif name in allowed.BUILTINS_DENIED and not self._scopes.local(node, name):
             yield "NAME", f"{name} may not be used: {_why_denied(name)}"
         elif allowed.is_dunder(name) and name not in allowed.BUILTINS | allowed.DUNDER_VARIABLES:
             yield "DUNDER", f"{name} may not be used"
-        elif name in ("getattr", "setattr") and not self._is_called(node):
+        elif name in ("getattr", "setattr", "hasattr") and not self._is_called(node):
             yield "NAME", f"{name} may only be called directly, with the attribute's name written out"
         elif name in self._modules and not isinstance(self._parents.get(node), ast.Attribute):
             yield "NAME", f"the module {name} may only be used as {name}.something; it cannot be passed on or replaced"
+
+    def _bound(self, node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
+        if allowed.is_dunder(name) and name not in allowed.DUNDER_VARIABLES:
+            yield "DUNDER", f"{name} may not be assigned"
+        elif name in allowed.BUILTINS_DENIED and not self._scopes.local(node, name):
+            yield "NAME", f"{name} may not be used as a name here; choose another"
 
     def _attribute(self, node: ast.Attribute) -> Iterator[tuple[str, str]]:
         on_self = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
@@ -211,9 +226,14 @@ class _Walk:
         if not isinstance(node.ctx, ast.Load):
             yield "ATTRIBUTE", f"{module}.{node.attr} may not be replaced"
             return
-        if module in allowed.PACKAGES or module.startswith("strategy.skills."):
-            if module.startswith("strategy.skills."):
-                yield from _attribute_name(node.attr, on_self=False)
+        full = f"{module}.{node.attr}"
+        if module.startswith("strategy.skills."):
+            yield from _attribute_name(node.attr, on_self=False)
+            return
+        if module in allowed.PACKAGES:
+            refused = None if full in allowed.PACKAGES else self._refused_module(full)
+            if refused is not None:
+                yield "IMPORT", refused
             return
         refused = allowed.refused_member(module, node.attr)
         if refused is not None:
@@ -261,7 +281,7 @@ class _Walk:
         if any("_" in field.replace("[", ".").partition(".")[2] for field in fields):
             yield "FORMAT", "a format field that names a private attribute is not allowed; use an f-string"
 
-    # --- calls ---------------------------------------------------------------------------------------------------------
+    # --- calls --------------------------------------------------------------------------------------------------------
 
     def _call(self, node: ast.Call) -> Iterator[tuple[str, str]]:
         if isinstance(node.func, ast.Name) and node.func.id in ("getattr", "setattr", "hasattr"):
@@ -305,13 +325,6 @@ def _named_attribute(node: ast.Call, function: str) -> Iterator[tuple[str, str]]
         return
     on_self = isinstance(node.args[0], ast.Name) and node.args[0].id == "self"
     yield from _attribute_name(target.value, on_self=on_self)
-
-
-def _bound_name(name: str) -> Iterator[tuple[str, str]]:
-    if allowed.is_dunder(name) and name not in allowed.DUNDER_VARIABLES:
-        yield "DUNDER", f"{name} may not be assigned"
-    elif name in allowed.BUILTINS_DENIED:
-        yield "NAME", f"{name} may not be used as a name; choose another"
 
 
 def _class(node: ast.ClassDef) -> Iterator[tuple[str, str]]:

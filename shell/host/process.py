@@ -72,9 +72,10 @@ class ChildProcess:
 
     def kill(self) -> None:
         """End the child and everything in its session, and reap it. Never raises."""
-        # The group first: until it is reaped the leader's id cannot belong to anybody else.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.returncode is None:
+            # Until it is reaped its id cannot belong to anybody else.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._socket.close()
         self._process.wait()
         stderr = self._process.stderr
@@ -124,7 +125,6 @@ class ChildProcess:
 def _environment(hash_seed: str) -> dict[str, str]:
     return {
         "PYTHONHASHSEED": hash_seed,
-        "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",
         "POLARS_MAX_THREADS": "1",
         "POLARS_ENGINE_AFFINITY": "in-memory",

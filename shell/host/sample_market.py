@@ -1,4 +1,4 @@
-"""Small made-up markets and a frictionless account to try a strategy on: a measure of its manners, never of its worth."""
+"""Small made-up markets and a frictionless account to try a strategy on: they measure manners, never worth."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def trending_market(symbols: Sequence[str], seed: int) -> Sample:
     rng = np.random.default_rng(seed)
     begins = BEGINS + timedelta(days=WARM_DAYS)
     scans = [begins + (number + 1) * SCAN_EVERY for number in range(SCANS)]
-    histories = {}
+    histories: dict[tuple[str, Tier], BarArray] = {}
     for number, symbol in enumerate(symbols):
         m5 = _five_minutes(rng, 100.0 * 10.0**number, WARM_DAYS + 3, phase=number)
         h1, d1 = _joined(m5, Tier.H1), _joined(m5, Tier.D1)
@@ -87,7 +87,7 @@ def awkward_market(seed: int) -> Sample:
 
 @dataclass(slots=True)
 class SampleAccount:
-    """Fills every entry and exit whole at the next scan's price, without costs: enough for every method to be called."""
+    """Fills every entry and exit whole at the next scan's price, without costs: so that every method is called."""
 
     sample: Sample
     cash: float

@@ -86,7 +86,7 @@ class _Failed(Exception):
 
     def __init__(self, verdict: SandboxVerdict, code: str, message: str, line: int | None = None) -> None:
         self.verdict = verdict
-        self.error = {"line": line, "code": code, "message": message}
+        self.error: dict[str, Any] = {"line": line, "code": code, "message": message}
         super().__init__(message)
 
 

@@ -41,7 +41,12 @@ class HostedStrategy:
     def prespawn(self) -> None:
         """Begin starting a process without waiting, so that its 0.4 s pass while the caller does other things."""
         if self._child is None:
-            self._child = ChildProcess(self._hash_seed)
+            try:
+                self._child = ChildProcess(self._hash_seed)
+            except OSError as error:
+                raise StrategyFault(
+                    "killed", f"no process could be started for the strategy: {error.strerror}"
+                ) from error
 
     def start(
         self,
@@ -83,7 +88,7 @@ class HostedStrategy:
         return interval
 
     def analyze(self, request: ScanRequest) -> list[Signal]:
-        """Deliver bars, fills and closed trades, then `analyze`. Raises StrategyFault; KeyError for a symbol unknown at start."""
+        """Deliver bars and notices, then `analyze`. Raises StrategyFault; KeyError for a symbol unknown at start."""
         body = encode_scan(request, self._symbols)
         try:
             reply = self._running().exchange(Kind.ANALYZE, body, self._call_seconds, "analyze")

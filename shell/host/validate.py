@@ -50,7 +50,7 @@ def decode_signals(body: bytes, symbols: Collection[str]) -> list[Signal]:
 
 
 def decode_state(body: bytes) -> dict[str, Any]:
-    """A strategy's state. Raises StrategyFault unless it is a JSON object of at most 64 KB, depth 20, finite numbers."""
+    """A strategy's state. Raises StrategyFault unless it is a JSON object of at most 64 KB and depth 20, all finite."""
     if len(body) > STATE_BYTES_MAX:
         _refuse(f"get_state returned {len(body)} bytes of JSON; at most {STATE_BYTES_MAX} are allowed")
     state = _json(body, "get_state")

@@ -60,7 +60,7 @@ def night_row(
     changes: Sequence[PromotionRow],
     active_now: str,
 ) -> NightRow:
-    """One night. `decision` is what was recorded of it: a text, or a mapping with `kind` or `decision` and `reasons`."""
+    """One night. `decision` is what was recorded: `decision` or `kind`, and `reasons`, at the top or one below."""
     inner = decision.get("decision", decision)
     told = _mapping(inner) if isinstance(inner, Mapping) else decision
     kind = inner if isinstance(inner, str) else told.get("kind", "no change")

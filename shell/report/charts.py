@@ -177,7 +177,8 @@ def drawdown_chart(data: ReportData) -> Chart | None:
     return Chart(
         name="Drawdown from the highest value so far", height=140,
         summary=f"The deepest fall from an earlier peak was {figures.percent(-deepest)}{when}.",
-        x_ticks=frame.x_ticks(), y_ticks=frame.y_ticks(figures.percent, count=4, digits_less=2), lines=(line,), legend=(),
+        x_ticks=frame.x_ticks(), y_ticks=frame.y_ticks(figures.percent, count=4, digits_less=2),
+        lines=(line,), legend=(),
         readout=_readout(frame, "percent", (("Drawdown", drawn),)),
     )
 

@@ -73,7 +73,7 @@ def night_changes(data: ReportData, night: NightRow) -> tuple[PromotionRow, ...]
 def distance(check: CheckRow) -> str:
     """How far a check's value lay from its threshold: to spare when it passed, missing or too much when it did not.
 
-    Empty where the distance does not explain the result: a check without numbers, or one that weighs more than these two.
+    Empty where the distance does not explain the result: a check without numbers, or one that weighs more than two.
     """
     value, threshold = check.value, check.threshold
     if isinstance(value, str | bool) or isinstance(threshold, str | bool) or value is None or threshold is None:
@@ -162,7 +162,8 @@ def _nights(data: ReportData) -> str:
     undecided = examined - counted[REFUSED] - counted[PROMOTED]
     if undecided:
         parts.append(f"{undecided} not decided yet")
-    sentence = f"In {nights} {figures.plural(examined, 'candidate was', 'candidates were')} examined: {', '.join(parts)}."
+    subject = figures.plural(examined, "candidate was", "candidates were")
+    sentence = f"In {nights} {subject} examined: {', '.join(parts)}."
     if not counted[PROMOTED]:
         sentence += " Changing nothing is the normal outcome."
     back = sum(row.rollback for row in data.promotions)

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shell.errors import Fatal, NotNow
@@ -39,6 +39,12 @@ from shell.store.tables_orders import AnswerRow, FillRow, OrderRow, ScanRow
 
 SCANS, ANSWERS, ORDERS = table_of(ScanRow), table_of(AnswerRow), table_of(OrderRow)
 FILLS, TRADES, EQUITY, FAULTS = table_of(FillRow), table_of(TradeRow), table_of(EquityRow), table_of(FaultRow)
+
+# Built once: their parts are what costs, not what they run.
+_THIS_ORDER = (ORDERS.c.book == bindparam("of_book")) & (ORDERS.c.intent_id == bindparam("of_intent"))
+_ORDER_OF_INTENT = select(ORDERS).where(_THIS_ORDER)
+_CHANGE_ORDER = update(ORDERS).where(_THIS_ORDER)
+_FILL_OF_ID = select(FILLS).where(FILLS.c.book == bindparam("of_book"), FILLS.c.fill_id == bindparam("of_fill"))
 
 
 class PreparedStep:
@@ -180,9 +186,7 @@ class SqlJournal:
         if row is None:
             raise Fatal(f"fill {fill.fill_id} belongs to intent {fill.intent.intent_id}, which was never recorded")
         order = order_of(row)
-        known = connection.execute(
-            select(FILLS).where(FILLS.c.book == self.book, FILLS.c.fill_id == fill.fill_id)
-        ).first()
+        known = connection.execute(_FILL_OF_ID, {"of_book": self.book, "of_fill": fill.fill_id}).first()
         if known is not None:
             if fill_of(known, order.intent) != fill:
                 raise Fatal(f"fill {fill.fill_id} of {self.book} came a second time with other contents")
@@ -197,8 +201,7 @@ class SqlJournal:
         self._change(connection, fill.intent.intent_id, changes)
 
     def _change(self, connection: Connection, intent_id: str, values: dict[str, Any]) -> None:
-        where = (ORDERS.c.book == self.book) & (ORDERS.c.intent_id == intent_id)
-        connection.execute(update(ORDERS).where(where).values(**values))
+        connection.execute(_CHANGE_ORDER, {"of_book": self.book, "of_intent": intent_id, **values})
 
     def _equity(self, connection: Connection, at: datetime, value: Decimal) -> None:
         """One mark a moment; a later one of the same moment takes its place."""
@@ -212,7 +215,7 @@ class SqlJournal:
 
 
 def _order_row(connection: Connection, book: str, intent_id: str) -> Any:
-    return connection.execute(select(ORDERS).where(ORDERS.c.book == book, ORDERS.c.intent_id == intent_id)).first()
+    return connection.execute(_ORDER_OF_INTENT, {"of_book": book, "of_intent": intent_id}).first()
 
 
 def _scan_fact(scan: ScanDone) -> dict[str, Any]:

@@ -29,8 +29,8 @@ def suggest(trial: optuna.Trial, gene: Gene) -> Number | str:
     if isinstance(gene, Choice):
         return str(trial.suggest_categorical(gene.name, gene.options))
     if gene.whole:
-        return trial.suggest_int(gene.name, int(gene.low), int(gene.high), step=int(gene.step))
-    value = trial.suggest_float(gene.name, float(gene.low), float(gene.high), step=float(gene.step))
+        return int(trial.suggest_int(gene.name, int(gene.low), int(gene.high), step=int(gene.step)))
+    value = float(trial.suggest_float(gene.name, float(gene.low), float(gene.high), step=float(gene.step)))
     return round(value, DECIMALS)
 
 

@@ -22,8 +22,8 @@ LINE_WIDTH = 110
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Term:
-    """One condition of an entry: what it needs from shell.indicators, its numbers, its code and its words."""
+class Clause:
+    """One condition, of an entry or an exit: the indicators it needs, its numbers, its code and its words."""
 
     indicators: tuple[str, ...]
     parameters: tuple[Parameter, ...]
@@ -39,23 +39,23 @@ FAST = _parameter("fast", 4, 28, 2)
 SLOW = _parameter("slow", 30, 160, 10)
 STOP = _parameter("stop_ranges", 3.0, 10.0, 0.5)
 
-TERMS: Mapping[str, Term] = {
-    "trend": Term(
+TERMS: Mapping[str, Clause] = {
+    "trend": Clause(
         indicators=("ema",), parameters=(FAST, SLOW),
         code='last(ema(data, "1h", VALUE["fast"])) > last(ema(data, "1h", VALUE["slow"]))',
         words="the fast average is above the slow one",
     ),
-    "breakout": Term(
+    "breakout": Clause(
         indicators=("highest",), parameters=(_parameter("channel", 12, 96, 6),),
         code='data.current_price > before(highest(data, "1h", VALUE["channel"]))',
         words="the price is above the highest price of its channel",
     ),
-    "rsi": Term(
+    "rsi": Clause(
         indicators=("rsi",), parameters=(_parameter("rsi_period", 8, 28, 2), _parameter("rsi_below", 40, 80, 5)),
         code='last(rsi(data, "1h", VALUE["rsi_period"])) < VALUE["rsi_below"]',
         words="the relative strength index is not overbought",
     ),
-    "band": Term(
+    "band": Clause(
         indicators=("atr", "ema"), parameters=(SLOW, _parameter("band_ranges", 0.0, 3.0, 0.25)),
         code=(
             'data.current_price > last(ema(data, "1h", VALUE["slow"])) '
@@ -63,13 +63,13 @@ TERMS: Mapping[str, Term] = {
         ),
         words="the price is some average ranges above the slow average",
     ),
-    "momentum": Term(
+    "momentum": Clause(
         indicators=("rate_of_change",),
         parameters=(_parameter("change_bars", 6, 72, 6), _parameter("change_above", 0.0, 0.05, 0.005)),
         code='last(rate_of_change(data, "1h", VALUE["change_bars"])) > VALUE["change_above"]',
         words="the price has risen enough over some hours",
     ),
-    "volume": Term(
+    "volume": Clause(
         indicators=("rolling_deviation", "rolling_mean"), parameters=(_parameter("volume_above", -0.5, 1.5, 0.25),),
         code="volume_score(data) > VALUE[\"volume_above\"]",
         words="the last hour's volume stands out",
@@ -77,23 +77,13 @@ TERMS: Mapping[str, Term] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
-    """How a position ends, besides its stop."""
-
-    indicators: tuple[str, ...]
-    parameters: tuple[Parameter, ...]
-    code: str
-    words: str
-
-
-EXITS: Mapping[str, Exit] = {
-    "opposite": Exit(
+EXITS: Mapping[str, Clause] = {
+    "opposite": Clause(
         indicators=("ema",), parameters=(FAST, SLOW),
         code='last(ema(data, "1h", VALUE["fast"])) < last(ema(data, "1h", VALUE["slow"]))',
         words="the fast average falls below the slow one",
     ),
-    "trail": Exit(
+    "trail": Clause(
         indicators=("atr",), parameters=(_parameter("trail_ranges", 2.0, 8.0, 0.5),),
         code=(
             'data.current_price < self._peak.get(data.symbol, 0.0) '
@@ -101,7 +91,7 @@ EXITS: Mapping[str, Exit] = {
         ),
         words="the price falls some average ranges below its highest since entry",
     ),
-    "time": Exit(
+    "time": Clause(
         indicators=(), parameters=(_parameter("hours_held", 24, 168, 12),),
         code='hour - self._entered.get(data.symbol, hour) >= VALUE["hours_held"]',
         words="it has been held for some hours",
@@ -182,7 +172,7 @@ def hypothesis(genes: Genes) -> str:
     return f"when {entry}, the move goes on for longer than fees cost; it is over when {leave}"
 
 
-def _joined(terms: list[Term]) -> str:
+def _joined(terms: list[Clause]) -> str:
     lines = "\n            and ".join(term.code for term in terms)
     return f"(\n            {lines}\n        )"
 

@@ -24,6 +24,7 @@ from shell.errors import DataError
 from shell.host.port import StrategySource
 from shell.market.history import History
 from shell.money import QuoteAmount
+from shell.orders import Side
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
 SYMBOL = "BTC/USD"
@@ -106,69 +107,49 @@ def settings(taker_fee: str = "0.004") -> BacktestSettings:
 
 
 def compare(ours: BacktestResult, theirs: CrossCheck) -> None:
-    """Fill by fill would need the library's order book, so: every sale with its entry, and the money at the end."""
-    assert len(ours.fills) == len(
-        {trade.entry_time for trade in theirs.trades}
-    ) + len(theirs.trades) + (len(ours.fills) and _still_open(ours, theirs))
-    sold = [fill for fill in ours.fills if fill.side.value == "sell"]
-    bought = [fill for fill in ours.fills if fill.side.value == "buy"]
+    """Every sale with its bar, price and quantity; every entry that was sold at least in part; the money at the end."""
+    sold = [fill for fill in ours.fills if fill.side is Side.SELL]
     exits = sorted(theirs.trades, key=lambda trade: trade.exit_time)
     assert [_bar(fill.filled_at) for fill in sold] == [trade.exit_time for trade in exits]
     assert [float(fill.price) for fill in sold] == pytest.approx([trade.exit_price for trade in exits], rel=1e-9)
     assert [float(fill.qty) for fill in sold] == pytest.approx([trade.qty for trade in exits], abs=2.1e-8)
+    bought = {_bar(fill.filled_at): float(fill.price) for fill in ours.fills if fill.side is Side.BUY}
     entries = {trade.entry_time: trade.entry_price for trade in theirs.trades}
-    assert {_bar(fill.filled_at): float(fill.price) for fill in bought if _bar(fill.filled_at) in entries} == (
-        pytest.approx(entries, rel=1e-9)
-    )
-    assert float(ours.final_value) == pytest.approx(theirs.final_value, abs=0.05)
-    assert sum(float(trade.pnl) for trade in ours.trades) == pytest.approx(
-        sum(trade.pnl for trade in theirs.trades if not _belongs_to_open(ours, trade.entry_time)), abs=0.05
-    )
+    still_open = bought.keys() - entries.keys()
+    assert len(still_open) <= 1
+    assert entries == pytest.approx({at: bought[at] for at in bought.keys() - still_open}, rel=1e-9)
+    assert float(ours.final_value) == pytest.approx(theirs.final_value, abs=0.01)
+    ended = {_bar(trade.opened_at): float(trade.pnl) for trade in ours.trades}
+    booked = {at: sum(trade.pnl for trade in theirs.trades if trade.entry_time == at) for at in ended}
+    assert booked == pytest.approx(ended, abs=0.005)
 
 
 def _bar(moment: datetime) -> datetime:
-    return moment - timedelta(
-        minutes=moment.minute % 5, seconds=moment.second, microseconds=moment.microsecond
-    )
+    """The open of the 5-minute bar that `moment` lies in."""
+    return moment - timedelta(minutes=moment.minute % 5, seconds=moment.second, microseconds=moment.microsecond)
 
 
-def _open_entry(ours: BacktestResult) -> datetime | None:
-    bought = [fill for fill in ours.fills if fill.side.value == "buy"]
-    closed = {trade.opened_at for trade in ours.trades}
-    return next((_bar(fill.filled_at) for fill in bought if fill.filled_at not in closed), None)
-
-
-def _belongs_to_open(ours: BacktestResult, entry_time: datetime) -> bool:
-    return entry_time == _open_entry(ours)
-
-
-def _still_open(ours: BacktestResult, theirs: CrossCheck) -> int:
-    """1 when the engine's last entry has sold nothing yet, so that the library lists no trade for it."""
-    entry = _open_entry(ours)
-    return int(entry is not None and entry not in {trade.entry_time for trade in theirs.trades})
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_same_trades_and_same_money_within_rounding(seed: int) -> None:
-    history = market(seed, 1500)
+    history = market(seed, 1000)
     ours = run_backtest(STRATEGY, history, settings=settings())
     theirs = crosscheck(STRATEGY, history, SYMBOL, settings=settings())
-    assert len(theirs.trades) > 40
+    assert len(theirs.trades) > 60
     purposes = {fill.intent.purpose.value for fill in ours.fills}
     assert purposes == {"entry", "exit", "stop", "target"}
     compare(ours, theirs)
 
 
 def test_same_trades_and_money_across_missing_bars() -> None:
-    history = market(5, 1500, holes=((200, 200), (400, 401), (700, 730), (1100, 1105)))
+    history = market(5, 1000, holes=((200, 200), (400, 401), (600, 630), (800, 805)))
     ours = run_backtest(STRATEGY, history, settings=settings())
     theirs = crosscheck(STRATEGY, history, SYMBOL, settings=settings())
-    assert len(theirs.trades) > 40
+    assert len(theirs.trades) > 60
     compare(ours, theirs)
 
 
 def test_the_window_begins_and_ends_where_the_engines_does() -> None:
-    history = market(6, 900)
+    history = market(6, 700)
     window = {"start": START + timedelta(hours=20, minutes=2), "end": START + timedelta(hours=60)}
     ours = run_backtest(STRATEGY, history, settings=settings(), **window)
     theirs = crosscheck(STRATEGY, history, SYMBOL, settings=settings(), **window)
@@ -177,7 +158,7 @@ def test_the_window_begins_and_ends_where_the_engines_does() -> None:
 
 
 def test_a_wrong_fee_would_be_seen() -> None:
-    history = market(1, 600)
+    history = market(1, 400)
     ours = run_backtest(STRATEGY, history, settings=settings("0.004"))
     theirs = crosscheck(STRATEGY, history, SYMBOL, settings=settings("0.0041"))
     with pytest.raises(AssertionError):
@@ -185,7 +166,7 @@ def test_a_wrong_fee_would_be_seen() -> None:
 
 
 def test_the_librarys_statistics_are_json_and_repeat() -> None:
-    history = market(2, 600)
+    history = market(2, 300)
     first, second = (crosscheck(STRATEGY, history, SYMBOL, settings=settings()) for _ in range(2))
     assert first == second
     statistics = json.loads(json.dumps(first.library_statistics, allow_nan=False))

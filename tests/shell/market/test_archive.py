@@ -74,9 +74,7 @@ def test_reading_gives_the_bars_opened_since_start_and_closed_at_end(
     archive.write("X/Y", Tier.M5, frame_at(times))
     start, end = START + begin * timedelta(minutes=5), START + (begin + length) * timedelta(minutes=5)
     read = archive.read("X/Y", Tier.M5, start, end)["timestamp"].to_physical().to_list()
-    expected = [
-        at for at in times if at >= start.timestamp() * 1000 and at + Tier.M5.ms <= end.timestamp() * 1000
-    ]
+    expected = [at for at in times if at >= start.timestamp() * 1000 and at + Tier.M5.ms <= end.timestamp() * 1000]
     assert read == expected
 
 

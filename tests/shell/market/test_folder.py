@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_used_gets_a_sentence(folder: Path, tmp_path: Pa
 
 def test_two_files_of_one_series_are_refused(folder: Path) -> None:
     five_minutes(10).write_csv(folder / "BTC-USD_5m.csv")
-    with pytest.raises(DataError, match="holds both BTC-USD_5m.csv and BTC-USD_5m.parquet"):
+    with pytest.raises(DataError, match=r"holds both BTC-USD_5m\.csv and BTC-USD_5m\.parquet"):
         load_history(folder)
 
 

@@ -7,15 +7,31 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from shell.report.data import (
-    CandidateRow, CheckRow, Counts, FaultRow, FillRow, GapRow, HaltRow, NightRow, PaperRow, PositionRow, PromotionRow,
-    RefusalRow, ReportData, Series, TradeRow,
+    CandidateRow,
+    CheckRow,
+    Counts,
+    FaultRow,
+    FillRow,
+    GapRow,
+    HaltRow,
+    NightRow,
+    PaperRow,
+    PositionRow,
+    PromotionRow,
+    RefusalRow,
+    ReportData,
+    Series,
+    TradeRow,
 )
 from shell.report.series import drawdown
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 DAYS = 14
 SYMBOLS = {"BTC/USD": 84_000.0, "ETH/USD": 2_200.0, "DOGE/USD": 0.2012}
-HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>\x00\x07\x1b[31m\u202egnp\ud800 </style> & \'quoted\' {{ 7*7 }}'
+HOSTILE = (
+    '<script>alert("x")</script><img src=x onerror=alert(1)>\x00\x07\x1b[31m\u202egnp\ud800 </style> & '
+    "'quoted' {{ 7*7 }} | `code` [link](javascript:alert(1))\n# heading"
+)
 
 
 def sample_report_data() -> ReportData:
@@ -42,9 +58,11 @@ def sample_report_data() -> ReportData:
         source="planted-edge market, seed 7", real=False, planted_edge=True, symbols=tuple(SYMBOLS), seed=7,
         starting_value=Decimal(10_000), final_value=Decimal(str(round(equity[-1][1], 2))),
         metrics={
-            "total_return_pct": equity[-1][1] / 10_000 - 1, "max_drawdown_pct": -min(fall for _, fall in drawdown(equity)), "sharpe": 1.84, "sortino": 2.71,
+            "total_return_pct": equity[-1][1] / 10_000 - 1,
+            "max_drawdown_pct": -min(fall for _, fall in drawdown(equity)), "sharpe": 1.84, "sortino": 2.71,
             "trades": len(trades), "win_rate": 0.5217, "profit_factor": 1.37, "expectancy": 4.83, "fees": float(fees),
-            "exposure_pct": 0.4412, "buy_and_hold_return_pct": hold[-1][1] / 10_000 - 1, "days": DAYS, "daily_sharpe": 0.0963,
+            "exposure_pct": 0.4412, "buy_and_hold_return_pct": hold[-1][1] / 10_000 - 1, "days": DAYS,
+            "daily_sharpe": 0.0963,
         },
         equity=equity, buy_and_hold=hold, prices=prices, trades=trades, fills=fills, fees_total=fees,
         fees_by_symbol=by_symbol, nights=_nights(), candidates=candidates,
@@ -57,8 +75,9 @@ def sample_report_data() -> ReportData:
         ),
         promotions=(
             PromotionRow(
-                at=START + timedelta(days=6, hours=6, minutes=10), version="v002", previous="v001", candidate_id="c0003",
-                hash="9f2c41d07ab3e655", figures={"daily_sharpe": 0.412, "total_return_pct": 0.0987, "trades": 31},
+                at=START + timedelta(days=6, hours=6, minutes=10), version="v002", previous="v001",
+                candidate_id="c0003", hash="9f2c41d07ab3e655",
+                figures={"daily_sharpe": 0.412, "total_return_pct": 0.0987, "trades": 31},
             ),
         ),
         refusals=(
@@ -67,7 +86,8 @@ def sample_report_data() -> ReportData:
         ),
         halts=(
             HaltRow(
-                kind="DAILY_LOSS", sentence="equity 9,688.20 is 3.1 % below the day's start of 10,000.00; 3 % is allowed",
+                kind="DAILY_LOSS",
+                sentence="equity 9,688.20 is 3.1 % below the day's start of 10,000.00; 3 % is allowed",
                 raised_at=START + timedelta(days=3, hours=15), lifted_at=START + timedelta(days=4, hours=5),
                 lifted_by="operator",
             ),
@@ -77,7 +97,9 @@ def sample_report_data() -> ReportData:
                 symbol="BTC/USD", begins=hole[0], ends=hole[1], bars=84,
             ),
         ),
-        faults=(FaultRow(at=START + timedelta(days=2, hours=3), sentence="analyze took longer than 10 s and was stopped"),),
+        faults=(
+            FaultRow(at=START + timedelta(days=2, hours=3), sentence="analyze took longer than 10 s and was stopped"),
+        ),
         counts=Counts(scans=4032, signals=107, orders=93, fills=92),
         settings={
             "account": {"starting cash": "10,000 USD", "time zone": "America/New_York"},
@@ -92,8 +114,8 @@ def sample_report_data() -> ReportData:
 def empty_report_data() -> ReportData:
     """A period in which nothing whatever happened, on real prices, with one mark of the account."""
     return ReportData(
-        title="One quiet day", start=START, end=START + timedelta(days=1), mode="paper", source="market folder", real=True,
-        symbols=("BTC/USD",), starting_value=Decimal(10_000), final_value=Decimal(10_000),
+        title="One quiet day", start=START, end=START + timedelta(days=1), mode="paper", source="market folder",
+        real=True, symbols=("BTC/USD",), starting_value=Decimal(10_000), final_value=Decimal(10_000),
         equity=((START, 10_000.0),), prices={"BTC/USD": ((START, 84_000.0),)},
         nights=(NightRow(night="2025-03-01", decision="no change", reasons=("there is no history yet",)),),
     )
@@ -102,8 +124,8 @@ def empty_report_data() -> ReportData:
 def hostile_report_data() -> ReportData:
     """Every text that a strategy, a model, a file or a person could have written is an attack."""
     trade = TradeRow(
-        symbol=HOSTILE, opened=START, closed=START + timedelta(hours=1), entry=Decimal(1), exit=Decimal(2), qty=Decimal(3),
-        pnl=Decimal("2.9"), pnl_pct=0.96, fees=Decimal("0.1"), exit_purpose=HOSTILE, version=HOSTILE,
+        symbol=HOSTILE, opened=START, closed=START + timedelta(hours=1), entry=Decimal(1), exit=Decimal(2),
+        qty=Decimal(3), pnl=Decimal("2.9"), pnl_pct=0.96, fees=Decimal("0.1"), exit_purpose=HOSTILE, version=HOSTILE,
     )
     candidate = CandidateRow(
         candidate_id=HOSTILE, night=HOSTILE, hypothesis=HOSTILE * 200, change_class=HOSTILE, provider=HOSTILE,
@@ -112,13 +134,18 @@ def hostile_report_data() -> ReportData:
         paper=PaperRow(trial_id=HOSTILE, state=HOSTILE, reasons=(HOSTILE,)),
     )
     return ReportData(
-        title=HOSTILE, start=START, end=START + timedelta(days=1), mode=HOSTILE, source=HOSTILE, real=False, symbols=(HOSTILE,),
-        starting_value=Decimal(0), final_value=Decimal(0), quote=HOSTILE, metrics={HOSTILE: HOSTILE, "sharpe": float("nan")},
+        title=HOSTILE, start=START, end=START + timedelta(days=1), mode=HOSTILE, source=HOSTILE, real=False,
+        symbols=(HOSTILE,), starting_value=Decimal(0), final_value=Decimal(0), quote=HOSTILE,
+        metrics={HOSTILE: HOSTILE, "sharpe": float("nan")},
         equity=((START, float("nan")), (START, 1.0), (START + timedelta(hours=1), float("inf"))),
         prices={HOSTILE: ((START, 1.0), (START + timedelta(hours=1), 2.0))}, trades=(trade,),
         fills=(FillRow(symbol=HOSTILE, at=START, side=HOSTILE, price=Decimal(1), qty=Decimal(3), purpose=HOSTILE),),
         fees_by_symbol={HOSTILE: Decimal(1)}, candidates=(candidate,),
-        nights=(NightRow(night=HOSTILE, decision=HOSTILE, reasons=(HOSTILE,), candidate_ids=(HOSTILE,), incumbent=HOSTILE),),
+        nights=(
+            NightRow(
+                night=HOSTILE, decision=HOSTILE, reasons=(HOSTILE,), candidate_ids=(HOSTILE,), incumbent=HOSTILE
+            ),
+        ),
         promotions=(
             PromotionRow(
                 at=START, version=HOSTILE, previous=HOSTILE, candidate_id=HOSTILE, hash=HOSTILE, reason=HOSTILE,
@@ -198,8 +225,10 @@ def _nights() -> tuple[NightRow, ...]:
     return tuple(rows)
 
 
-def _gate(trades: int, gain: float, stressed: float | None, fall: float, deflated: float, vault: float | None) -> tuple[CheckRow, ...]:
-    def row(name: str, passed: bool, value: float | int | None, threshold: float | int | None, sentence: str) -> CheckRow:
+def _gate(
+    trades: int, gain: float, stressed: float | None, fall: float, deflated: float, vault: float | None
+) -> tuple[CheckRow, ...]:
+    def row(name: str, passed: bool, value: float | None, threshold: float | None, sentence: str) -> CheckRow:
         return CheckRow(name=name, passed=passed, value=value, threshold=threshold, sentence=sentence)
 
     return (
@@ -235,7 +264,8 @@ def _candidates() -> tuple[CandidateRow, ...]:
         ),
         CandidateRow(
             candidate_id="c0002", night="2025-03-04", change_class="overhaul", provider="local", verdict="refused",
-            hypothesis="Buy a breakout of the 20-bar channel when volume is high;\nleave by an ATR trail.", stage="sandbox",
+            hypothesis="Buy a breakout of the 20-bar channel when volume is high;\nleave by an ATR trail.",
+            stage="sandbox",
             reasons=("the sandbox stopped it: analyze raised ZeroDivisionError in line 48",),
         ),
         CandidateRow(

@@ -17,36 +17,38 @@ def texts(store: Store) -> list[str]:
     return [message.text for message in store.outbox.list()]
 
 
-def test_a_failed_transaction_leaves_nothing(store):
-    with pytest.raises(KeyError), store.transaction():
-        store.outbox.add("system", "info", "half", START)
-        raise KeyError
-    assert texts(store) == []
+def add_and_fail(store: Store, text: str, error: BaseException) -> None:
+    with store.transaction():
+        store.outbox.add("system", "info", text, START)
+        raise error
 
 
-def test_ctrl_c_in_a_transaction_leaves_nothing(store):
-    with pytest.raises(KeyboardInterrupt), store.transaction():
-        store.outbox.add("system", "info", "half", START)
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("error", [KeyError(), KeyboardInterrupt()])
+def test_a_failed_or_interrupted_transaction_leaves_nothing(store, error):
+    with pytest.raises(type(error)):
+        add_and_fail(store, "half", error)
     assert texts(store) == []
     store.outbox.add("system", "info", "whole", START)
     assert texts(store) == ["whole"]
 
 
 def test_a_transaction_inside_another_is_kept_or_undone_with_it(store):
-    with pytest.raises(KeyError), store.transaction():
+    def outer() -> None:
         with store.transaction():
-            store.outbox.add("system", "info", "inner", START)
-        raise KeyError
+            with store.transaction():
+                store.outbox.add("system", "info", "inner", START)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        outer()
     assert texts(store) == []
 
 
 def test_an_inner_failure_that_is_handled_undoes_the_inner_part_alone(store):
     with store.transaction():
         store.outbox.add("system", "info", "outer", START)
-        with pytest.raises(KeyError), store.transaction():
-            store.outbox.add("system", "info", "inner", START)
-            raise KeyError
+        with pytest.raises(KeyError):
+            add_and_fail(store, "inner", KeyError())
     assert texts(store) == ["outer"]
 
 
@@ -149,7 +151,11 @@ def test_threads_take_turns(store):
 
 
 def test_a_failing_statement_is_fatal_and_leaves_nothing(store):
-    with pytest.raises(Fatal, match="no such table"), store.transaction() as connection:
-        store.outbox.add("system", "info", "half", START)
-        connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
+    def fail() -> None:
+        with store.transaction() as connection:
+            store.outbox.add("system", "info", "half", START)
+            connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)")
+
+    with pytest.raises(Fatal, match="no such table"):
+        fail()
     assert texts(store) == []

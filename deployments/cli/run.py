@@ -1,0 +1,74 @@
+"""`brain run FLOW`: any flow, now, with nothing else running."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, is_dataclass
+from typing import Annotated, Any
+
+import typer
+
+from deployments.cli.homes import HomeOption, home_of
+from deployments.cli.output import JsonFlag, answer, command, console_for
+
+
+@command
+def run(
+    flow: Annotated[str, typer.Argument(help="scan, fees, snapshot, orchestrate, evolve, aggregate, reconcile, ...")],
+    param: Annotated[list[str] | None, typer.Option("--param", help="A parameter, key=value; repeatable.")] = None,
+    home: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run one flow in this process, over a shell on this home and a private Prefect server.
+
+    Without an exchange connection the market is what the home has stored; `now` defaults to the newest stored moment.
+    """
+    from deployments.opening import last_stored, open_stored, settings_for
+    from deployments.prefect_server import PrefectServer, using
+    from flows.registry import find_flow, run_flow
+    from shell.clock import parse_moment
+    from shell.desk import Desk
+    from shell.errors import UsageError
+    from shell.log import configure
+    from tasks.context import use_client
+
+    find_flow(flow)
+    given = dict(_pair(text) for text in param or [])
+    place = home_of(home).create()
+    settings = settings_for(place)
+    console = console_for(as_json)
+    newest = last_stored(place, settings.account.symbols)
+    try:
+        now = parse_moment(given["now"]) if "now" in given else newest
+    except ValueError as error:
+        raise UsageError(f"--param now: {error}") from None
+    given["now"] = now.isoformat()
+    configure(place, settings.log.level, console=False)
+    console.print(f"{flow} at {now:%Y-%m-%d %H:%M} UTC on stored candles (no exchange is connected in this version)")
+    with PrefectServer(place.prefect) as server:
+        opened = open_stored(place, settings, now)
+        try:
+            for sentence in opened.shell.start(now):
+                console.print(sentence, markup=False, soft_wrap=True)
+            server.wait()
+            with using(server, place.prefect), use_client(Desk(opened.shell)):
+                result = _plain(run_flow(flow, given))
+            opened.shell.pause()
+        finally:
+            opened.close()
+    if as_json:
+        answer({"flow": flow, "now": now, "result": result})
+    else:
+        console.print(result, markup=False, soft_wrap=True)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from shell.errors import UsageError
+
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"--param {text!r} is not key=value")
+    return key.strip(), value.strip()
+
+
+def _plain(result: Any) -> Any:
+    return asdict(result) if is_dataclass(result) and not isinstance(result, type) else result

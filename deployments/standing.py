@@ -1,0 +1,89 @@
+"""How a home stands, read from its database alone: true beside a running shell, and after a crash."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from deployments.prefect_server import URL_FILE
+from shell.clock import to_ms
+from shell.home import Home
+from shell.market.bars import Tier
+from shell.money import Price, decimal_of
+from shell.portfolio.ledger import Ledger, equity
+from shell.portfolio.valuation import open_positions
+from shell.risk.halts import HaltKind, after_lift
+from shell.service import MAIN_BOOK
+from shell.store.candles import CandleStore
+from shell.store.store import Store
+
+PREFECT_SECONDS_MAX = 2.0
+
+
+def standing_of(home: Home, store: Store) -> dict[str, Any]:
+    """The answer of `brain status`. `books_check` is empty when the stored books equal a replay of their own facts."""
+    with store.reading():
+        state = store.books.load(MAIN_BOOK)
+        ledger = state.ledger if state else Ledger()
+        prices = newest_prices(store, ledger)
+        versions = store.strategies.list()
+        active = store.strategies.active() if versions else None
+        checks = [f"{book}: {problem}" for book in store.books.names() for problem in store.books.check(book)]
+        trials = [trial for trial in store.paper.list() if trial.state in ("running", "extended")]
+    return {
+        "mode": "paper", "halted": sorted(halt.kind.value for halt in state.halts) if state else [],
+        "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
+        "total_value": float(equity(ledger, prices)), "starting_value": float(ledger.capital),
+        "strategy": {"version": active.version if active else "none", "hash": active.hash if active else ""},
+        "prefect": _prefect(home), "last_scan": state.last_scan if state else None,
+        "open_orders": len(state.open_orders) if state else 0, "trades_closed": ledger.trades_closed,
+        "paper_trials": [{"trial": each.trial_id, "candidate": each.candidate_id, "due_at": each.due_at} for each in trials],
+        "candidates": len(store.candidates.list()), "books_check": checks, "event_log_hash": store.events.head(),
+    }
+
+
+def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
+    """The newest stored close of every holding, its own entry price where no candle is stored."""
+    candles = CandleStore(store)
+    prices = {}
+    for symbol, position in ledger.positions.items():
+        bar = candles.last(symbol, Tier.M5)
+        known = bar is not None and bar.close_ms > to_ms(position.opened_at)
+        prices[symbol] = Price(decimal_of(bar.close)) if bar is not None and known else position.avg_entry
+    return prices
+
+
+def lift_stored(store: Store, kind: HaltKind, by: str, at: datetime) -> list[str]:
+    """Lift a halt of a home whose shell is not running; returns the halts that remain. Raises NotNow if it is not halted."""
+    with store.transaction():
+        store.halts.lift(kind, MAIN_BOOK, by, at)
+        state = store.books.load(MAIN_BOOK)
+        if state is not None and state.marks is not None:
+            value = equity(state.ledger, newest_prices(store, state.ledger))
+            _, marks = after_lift(kind, state.ledger, state.marks, value)
+            store.books.save_marks(MAIN_BOOK, marks)
+    return sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK))
+
+
+def _row(position: Any) -> dict[str, Any]:
+    return {
+        "symbol": position.symbol, "qty": position.qty, "avg_entry": position.avg_entry,
+        "current_price": position.current_price, "unrealized_pnl": position.unrealized_pnl,
+        "unrealized_pnl_pct": position.unrealized_pnl_pct, "stop_loss": position.stop_loss,
+        "take_profit": position.take_profit, "opened_at": position.opened_at,
+    }
+
+
+def _prefect(home: Home) -> dict[str, Any]:
+    """Whether a Prefect server of this home answers. Nothing of trading depends on it (D1)."""
+    note = home.prefect / URL_FILE
+    if not note.is_file():
+        return {"reachable": False, "pid": None, "url": None}
+    url, _, pid = note.read_text(encoding="utf-8").strip().partition(" ")
+    try:
+        reachable = httpx.get(f"{url}/health", timeout=PREFECT_SECONDS_MAX).status_code == 200
+    except httpx.HTTPError:
+        reachable = False
+    return {"reachable": reachable, "pid": int(pid) if reachable and pid.isdigit() else None, "url": url}

@@ -1,0 +1,19 @@
+"""The daily fee check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from prefect import flow
+
+from flows.run import FLOW, moment, named
+from tasks.fees import update_fees
+
+
+@flow(
+    name="fees", flow_run_name=named("fees", "%Y-%m-%d"), **FLOW,
+    description="Fetch the fee schedule of every pair; the shell uses it from then on.",
+)
+async def fees(now: datetime | None = None) -> Mapping[str, Mapping[str, float]]:
+    return await update_fees(moment(now))

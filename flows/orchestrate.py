@@ -1,0 +1,75 @@
+"""The night: read, settle what is due, decide, perhaps evolve, aggregate, document, report, notify."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+
+from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
+
+from flows.evolve import evolve
+from flows.run import FLOW, as_run_of_its_own, moment, named
+from tasks.aggregate import aggregate_candles
+from tasks.decide import decide_night
+from tasks.document import read_document, update_document
+from tasks.index import read_active, read_index
+from tasks.night import CandidateOutcome, Decision, NightRecord, Settlement, night_of
+from tasks.notify import notify_night
+from tasks.paper import find_due, settle
+from tasks.promote import find_ready, promote
+from tasks.report import write_night_report
+from tasks.settlements import answered, settled
+from tasks.snapshot import read_performance
+
+DECIDED_PCT, EVOLVED_PCT, DONE_PCT = 20.0, 80.0, 100.0
+
+
+@flow(
+    name="orchestrate", flow_run_name=named("orchestrate", "%Y-%m-%d"), **FLOW,
+    description="The nightly cycle: settle paper trials, decide, perhaps evolve, aggregate, document, report.",
+)
+async def orchestrate(now: datetime | None = None, seed: int = 0) -> NightRecord:
+    """One night. `seed` is what searches derive theirs from. Safe to repeat: stages done are not done again."""
+    at = moment(now)
+    night = night_of(at)
+    progress = await acreate_progress_artifact(0.0, key="night", description=f"Night of {night}")
+    await read_document()
+    performance = await read_performance(at)
+    await read_index()
+
+    settlements = await _settle(at)
+    decision = await decide_night(at)
+    await aupdate_progress_artifact(progress, DECIDED_PCT)
+    outcomes = await _evolve(decision, at, seed)
+    await aupdate_progress_artifact(progress, EVOLVED_PCT)
+
+    record = NightRecord(
+        night=night, at=at, decision=decision, settlements=settlements, outcomes=outcomes, performance=performance,
+        active_version=await read_active(), aggregated=await aggregate_candles(at),
+    )
+    await update_document(record)
+    report = await write_night_report(record)
+    await acreate_markdown_artifact(report.markdown, key="night-report", description=f"Night of {night}")
+    await notify_night(record)
+    await aupdate_progress_artifact(progress, DONE_PCT)
+    return record
+
+
+async def _settle(at: datetime) -> tuple[Settlement, ...]:
+    """Judge the paper trials that are due, then promote those that passed, one after the other."""
+    judged = [settled(trial, await settle(trial, at)) for trial in await find_due(at)]
+    for candidate_id in await find_ready():
+        judged = answered(judged, await promote(candidate_id, at))
+    return tuple(judged)
+
+
+async def _evolve(decision: Decision, at: datetime, seed: int) -> tuple[CandidateOutcome, ...]:
+    """Each candidate in a run of its own, one after the other: they share the account's few processor cores."""
+    outcomes = []
+    for item in decision.items:
+        life = partial(
+            evolve, now=at, work=item.work, ordinal=item.ordinal, candidate_id=item.candidate_id, seed=seed
+        )
+        outcomes.append(await as_run_of_its_own(life))
+    return tuple(outcomes)

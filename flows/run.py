@@ -1,0 +1,63 @@
+"""What every flow needs: the moment it is for, a readable name, and a way to start a run of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable, Coroutine
+from datetime import datetime
+from typing import Any, TypeVar
+
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.runtime import flow_run
+
+from shell.clock import require_utc
+from shell.errors import UsageError
+
+Answer = TypeVar("Answer")
+
+# Flows keep no results in Prefect: what matters is in the trading database.
+FLOW: dict[str, Any] = {"persist_result": False, "validate_parameters": True, "retries": 0}
+
+
+def moment(now: datetime | None) -> datetime:
+    """The moment a run is for: the one given, else when it was scheduled. Raises UsageError for one without a zone."""
+    given = now if now is not None else flow_run.scheduled_start_time
+    try:
+        return require_utc(given)
+    except ValueError as error:
+        raise UsageError(f"now: {error}; write it like 2026-11-22T05:00:00+00:00") from None
+
+
+def named(kind: str, form: str = "%Y-%m-%d %H:%M") -> Callable[[], str]:
+    """A run name such as "scan 2026-11-22 14:35", from the run's own parameters."""
+
+    def name() -> str:
+        now = flow_run.parameters.get("now") or flow_run.scheduled_start_time
+        at = datetime.fromisoformat(now) if isinstance(now, str) else now
+        return f"{kind} {at:{form}}"
+
+    return name
+
+
+async def rename(name: str) -> None:
+    """Give the current run another name, once it is known what it is about."""
+    async with get_client() as prefect:
+        await prefect.update_flow_run(flow_run.id, name=name)
+
+
+async def as_run_of_its_own(start: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    """Run a flow beside the current one instead of inside it.
+
+    A nested run needs a tracking task in its parent, and on a SQLite server creating that one waits about two seconds
+    for a lock that the parent's own task events hold. It also could not outlive its parent.
+    """
+    context = contextvars.copy_context()
+    for running in (FlowRunContext, TaskRunContext):
+        context.run(_leave, running)
+    return await asyncio.create_task(start(), context=context)
+
+
+def _leave(running: Any) -> None:
+    running.__var__.set(None)
