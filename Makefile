@@ -43,7 +43,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 faults: $(READY)
-	$(BIN)/python -m pytest -q -rP -m faults tests/faults $(PYTEST_ARGS)
+	BRAIN_FAULT_POINTS=$${BRAIN_FAULT_POINTS:-25} $(BIN)/python -m pytest -q -s -m faults $(PYTEST_ARGS)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench_backtest.py

@@ -287,11 +287,14 @@ def _readout(frame: Frame, kind: str, named: Sequence[tuple[str, Series]]) -> di
 
 def _equity_summary(data: ReportData, equity: Series, held: Series) -> str:
     lowest, highest = min(equity, key=lambda point: point[1]), max(equity, key=lambda point: point[1])
-    text = (
-        f"The account's value went from {figures.money(equity[0][1])} to {figures.money(equity[-1][1])} {data.quote}, "
-        f"between {figures.money(lowest[1])} ({figures.day(lowest[0])}) and "
-        f"{figures.money(highest[1])} ({figures.day(highest[0])})."
-    )
+    if lowest[1] == highest[1]:
+        text = f"The account's value stayed at {figures.money(lowest[1])} {data.quote}."
+    else:
+        text = (
+            f"The account's value went from {figures.money(equity[0][1])} to {figures.money(equity[-1][1])} "
+            f"{data.quote}, between {figures.money(lowest[1])} ({figures.day(lowest[0])}) and "
+            f"{figures.money(highest[1])} ({figures.day(highest[0])})."
+        )
     if held:
         text += f" Buying and holding ended at {figures.money(held[-1][1])} {data.quote}."
     return text

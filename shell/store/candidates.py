@@ -78,7 +78,7 @@ class Candidates:
             connection.execute(
                 insert(CANDIDATES).values(
                     candidate_id=candidate_id, number=number, proposed_at=at, change_class=None,
-                    **identity, **_proposal_values(proposal),
+                    **(identity | _proposal_values(proposal)),
                 )
             )
             payload = {

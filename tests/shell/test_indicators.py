@@ -36,9 +36,15 @@ FORMS: dict[str, tuple[Callable[[SymbolData], Values], Callable[[dict[str, Value
     ),
     "highest": (lambda data: indicators.highest(data, "5m", 6), lambda c: indicators.highest_of(c["high"], 6)),
     "lowest": (lambda data: indicators.lowest(data, "5m", 6), lambda c: indicators.lowest_of(c["low"], 6)),
-    "change": (lambda data: indicators.rate_of_change(data, "5m", 4), lambda c: indicators.rate_of_change_of(c["close"], 4)),
+    "change": (
+        lambda data: indicators.rate_of_change(data, "5m", 4),
+        lambda c: indicators.rate_of_change_of(c["close"], 4),
+    ),
     "rsi": (lambda data: indicators.rsi(data, "5m", 5), lambda c: indicators.rsi_of(c["close"], 5)),
-    "atr": (lambda data: indicators.atr(data, "5m", 5), lambda c: indicators.atr_of(c["high"], c["low"], c["close"], 5)),
+    "atr": (
+        lambda data: indicators.atr(data, "5m", 5),
+        lambda c: indicators.atr_of(c["high"], c["low"], c["close"], 5),
+    ),
 }
 
 

@@ -19,7 +19,7 @@ RUN = RunFigures(
     total_return_pct=0.08, max_drawdown_pct=0.05, trades=25, days=84, daily_sharpe=0.35, skew=0.2, kurtosis=3.5
 )
 GOOD = GateInputs(
-    deterministic=True, answers_hash="abc", run=RUN, stressed_return_pct=0.03, trial_sharpes=(0.35, 0.1, -0.05),
+    deterministic=True, answers_hash="abc", run=RUN, stressed_return_pct=0.03, trial_sharpes=(0.35, 0.25, 0.3),
     incumbent=Rival(name="v001", total_return_pct=0.01, daily_sharpe=0.05),
     buy_and_hold=Rival(name="buying and holding", total_return_pct=0.02, daily_sharpe=0.04),
     vault=VaultLook(total_return_pct=0.02, max_drawdown_pct=0.03, trades=6, days=36),

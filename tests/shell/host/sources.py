@@ -21,7 +21,7 @@ LIMITS = RiskLimits(
 )
 QUICK = HostConfig(call_timeout=timedelta(seconds=1), start_timeout=timedelta(seconds=20))
 
-_TEMPLATE = '''
+_TEMPLATE = """
 import math
 import numpy as np
 import polars as pl
@@ -49,7 +49,7 @@ class Strategy:
 
     def load_state(self, state):
         self.count, self.seen = state["count"], state["seen"]
-'''
+"""
 
 
 def strategy(body: str = "pass", skills: Mapping[str, str] | None = None) -> StrategySource:

@@ -247,7 +247,7 @@ def tell(story: Story) -> tuple[list[Ledger], list[TradeClosed]]:
     return ledgers, trades
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(stories())
 def test_cash_is_capital_plus_all_that_came_in_less_all_that_went_out(story):
     ledgers, _ = tell(story)
@@ -258,7 +258,7 @@ def test_cash_is_capital_plus_all_that_came_in_less_all_that_went_out(story):
     assert all(ledger.cash >= NO_MONEY for ledger in ledgers)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(stories())
 def test_cash_plus_what_is_sunk_in_positions_is_capital_plus_what_was_realised(story):
     ledgers, trades = tell(story)
@@ -274,7 +274,7 @@ def test_cash_plus_what_is_sunk_in_positions_is_capital_plus_what_was_realised(s
     assert ledgers[-1].trades_closed == len(trades)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(stories())
 def test_holdings_and_fees_are_the_sums_of_the_fills(story):
     ledger = tell(story)[0][-1]
@@ -290,13 +290,13 @@ def test_holdings_and_fees_are_the_sums_of_the_fills(story):
     assert ledger.fees_paid == fees
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(stories())
 def test_the_same_facts_give_the_same_ledger(story):
     assert repr(tell(story)) == repr(tell(story))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(stories(), st.integers(0, 14))
 def test_capital_events_change_no_result(story, place):
     """Left out, or moved to another time, they leave every trade and every fee as it was."""

@@ -143,6 +143,11 @@ def test_positions_are_shown_in_the_order_of_their_symbols():
     assert [each.symbol for each in shown] == sorted(names)
 
 
+def test_a_flat_book_shows_no_positions_and_needs_no_prices():
+    shown = portfolio_view(Ledger(cash=QuoteAmount(7)), marks(), {})
+    assert (shown.cash, shown.total_value, shown.positions) == (7, 7, [])
+
+
 def test_the_portfolio_adds_up():
     ledger = Ledger(
         cash=QuoteAmount(9850), capital=QuoteAmount(10_000), fees_paid=QuoteAmount(3), positions={"BTC/USD": position()}

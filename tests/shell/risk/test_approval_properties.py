@@ -245,14 +245,14 @@ def check_change(world: World, change: ProtectionChange) -> None:
         assert change.stop_loss >= before.stop_loss
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.data(), world=worlds())
 def test_no_approved_entry_can_break_a_limit(data, world):
     signal = data.draw(signals(world.quote.last, actions=(Action.BUY,)))
     check_decision(world, signal, decide(world, signal))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.data(), world=worlds(holds=True))
 def test_no_approved_exit_sells_more_than_is_free_to_sell_and_no_protection_is_nonsense(data, world):
     signal = data.draw(signals(world.quote.last, actions=(Action.SELL, Action.CLOSE, Action.MODIFY)))
@@ -315,7 +315,7 @@ def view_now(worlds_: Mapping[str, World], ledger: Ledger, orders: list[Approved
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), account=accounts())
 def test_signals_assessed_in_a_row_never_exceed_the_limits_together(data, account):
     worlds_, ledger = account

@@ -1,0 +1,91 @@
+"""What honest strategies return is understood; what has no form on the wire is said plainly."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from enum import Enum
+
+import numpy as np
+import polars as pl
+import pytest
+
+from shell.contract import SIGNALS_MAX, Action, Signal
+from shell.host.answers import AnswerError, encode_fault, encode_signals, encode_started, encode_state
+from shell.host.validate import decode_signals, decode_state
+
+
+class Mood(Enum):
+    UP = "up"
+
+
+def test_numpy_numbers_texts_for_enums_and_line_breaks_are_taken() -> None:
+    row = Signal(
+        "A/B", "BUY", np.float32(0.25), "LIMIT", np.int64(7), confidence=np.float64(0.5), reasoning="up\n  now"
+    )  # type: ignore[arg-type]
+    (signal,) = decode_signals(encode_signals((row,)), {"A/B"})
+    assert (signal.action, signal.size_pct, signal.limit_price, signal.reasoning) == (Action.BUY, 0.25, 7.0, "up now")
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        (None, "analyze returned None; return a list of Signal"),
+        ({"A/B": 1}, "analyze returned a dict"),
+        (iter([]), "analyze returned a list_iterator"),
+        ([("A/B", "BUY")], "item 1 of analyze's list is a tuple"),
+        ([Signal("A/B", Action.BUY, stop_loss=pl.Series([1.0]))], "signal 1: stop_loss is a Series"),  # type: ignore[arg-type]
+        ([Signal("A/B", Action.BUY, stop_loss=np.array([1.0]))], "signal 1: stop_loss is a ndarray"),  # type: ignore[arg-type]
+        ([Signal("A/B", Action.BUY)] * (SIGNALS_MAX + 1), "51 signals; at most 50"),
+    ],
+)
+def test_what_is_no_list_of_signals_is_named(result: object, says: str) -> None:
+    with pytest.raises(AnswerError, match=says):
+        encode_signals(result)
+
+
+def test_state_of_numpy_values_enums_and_tuples_is_taken() -> None:
+    state = {"a": np.float64(0.1), "b": (np.int64(3), Mood.UP, Action.BUY), "c": {"d": np.bool_(True), "e": None}}
+    assert decode_state(encode_state(state)) == {"a": 0.1, "b": [3, "up", "BUY"], "c": {"d": True, "e": None}}
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        ([], "get_state returned a list; return a dict"),
+        ({"seen": {1, 2}}, r"state\['seen'\] is a set"),
+        ({1: "x"}, "state has a key of type a int"),
+        ({"a": [{"b": datetime(2024, 1, 1, tzinfo=UTC)}]}, r"state\['a'\]\[0\]\['b'\] is a datetime"),
+        ({"a": object()}, "is a object"),
+    ],
+)
+def test_state_that_json_cannot_hold_is_named_with_its_place(state: object, says: str) -> None:
+    with pytest.raises(AnswerError, match=says):
+        encode_state(state)
+
+
+def test_state_that_contains_itself_is_refused() -> None:
+    state: dict[str, object] = {}
+    state["self"] = state
+    with pytest.raises(AnswerError, match="nested deeper than 20"):
+        encode_state(state)
+
+
+def test_a_scan_interval_that_is_a_method_gets_advice() -> None:
+    with pytest.raises(AnswerError, match="put @property above it"):
+        encode_started(lambda: 5, {})
+
+
+def test_an_exception_never_runs_its_own_code() -> None:
+    class Hostile(Exception):
+        __module__ = "builtins"
+
+        @property
+        def args(self) -> tuple[object, ...]:  # type: ignore[override]
+            raise AssertionError
+
+        def __str__(self) -> str:
+            raise AssertionError
+
+    report = json.loads(encode_fault(Hostile("kept"), {"strategy.py"}, "strategy.py"))
+    assert report == {"kind": "error", "message": "Hostile: kept", "line": None}

@@ -1,0 +1,143 @@
+"""The local search against a made-up objective: what it looks at, what it proposes, what it remembers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from shell.config import RiskConfig
+from shell.host.port import StrategySource
+from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, source_hash
+from tasks.ai.local import LocalProvider, choose_family, recall
+from tasks.ai.parameters import declared_parameters
+from tasks.ai.provider import ProposalContext, Proposed, SearchScore
+from tasks.client import ActiveStrategy
+from tests.tasks.memory_shell import NOW, START
+from tests.tasks.sources import rule
+
+ACTIVE = ActiveStrategy(version="v001", hash=source_hash(rule()), source=rule(), since=START)
+TWEAK_NIGHT, GRAMMAR_NIGHT = "2024-01-02", "2024-01-01"
+
+
+class Bench:
+    """Scores a source by its stop: the wider the better. Keeps every look."""
+
+    def __init__(self, trades: int = 5) -> None:
+        self.looks: list[StrategySource] = []
+        self.trades = trades
+
+    def __call__(self, source: StrategySource) -> SearchScore:
+        self.looks.append(source)
+        stop = {each.name: each.value for each in declared_parameters(source.code)}["stop_ranges"]
+        return SearchScore(value=float(stop), daily_sharpe=0.1, total_return_pct=0.01, trades=self.trades)
+
+
+def context(bench: Bench, **changes: object) -> ProposalContext:
+    base = ProposalContext(
+        night=TWEAK_NIGHT, ordinal=0, seed=11, active=ACTIVE, candidates=(), tried=frozenset({ACTIVE.hash}),
+        evaluations_max=6, risk=RiskConfig(), window="w1", look=bench,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def as_candidate(proposed: Proposed) -> Candidate:
+    assert proposed.proposal is not None
+    stage = StageResult(
+        stage=Stage.GENERATE, passed=True, reasons=(), inputs={"evaluations": list(proposed.evaluations)}
+    )
+    return Candidate(
+        candidate_id="c0001", proposed_at=NOW, proposal=proposed.proposal, change_class=None, stage=Stage.GENERATE,
+        source_hash=source_hash(proposed.proposal.source), verdict=Verdict.PENDING, reasons=(), stages=(stage,),
+    )
+
+
+def test_nights_take_turns_and_a_strategy_without_parameters_is_never_tweaked() -> None:
+    assert choose_family(context(Bench())).name == "tweak"
+    assert choose_family(context(Bench(), night=GRAMMAR_NIGHT)).name == "grammar"
+    assert choose_family(context(Bench(), ordinal=1)).name == "grammar"
+    bare = replace(ACTIVE, source=StrategySource(code="x = 1\n"))
+    assert choose_family(context(Bench(), active=bare)).name == "grammar"
+
+
+def test_the_same_seed_proposes_the_same_bytes_and_another_seed_looks_elsewhere() -> None:
+    first, second, other = Bench(), Bench(), Bench()
+    assert LocalProvider().propose(context(first)) == LocalProvider().propose(context(second))
+    assert first.looks == second.looks
+    LocalProvider().propose(context(other, seed=12))
+    assert other.looks != first.looks
+
+
+def test_the_best_look_is_proposed_and_looks_stay_within_the_budget() -> None:
+    for night in (TWEAK_NIGHT, GRAMMAR_NIGHT):
+        bench = Bench()
+        proposed = LocalProvider().propose(context(bench, night=night))
+        assert len(bench.looks) == 1 + 6
+        assert bench.looks[0] == ACTIVE.source
+        assert proposed.proposal is not None
+        best = max(bench.looks[1:], key=lambda source: Bench()(source).value)
+        assert Bench()(proposed.proposal.source).value == Bench()(best).value > 6.0
+        assert proposed.proposal.hypothesis
+        assert len(proposed.evaluations) == 6
+
+
+def test_a_tweak_changes_nothing_but_declared_values() -> None:
+    proposal = LocalProvider().propose(context(Bench())).proposal
+    assert proposal is not None
+    before, after = ACTIVE.source.code.splitlines(), proposal.source.code.splitlines()
+    differing = [old for old, new in zip(before, after, strict=True) if old != new]
+    assert differing
+    assert all(line.startswith('    "') and "(" in line for line in differing)
+    assert "stop_ranges 6 -> " in proposal.hypothesis
+
+
+def test_nothing_better_than_the_active_strategy_means_no_proposal() -> None:
+    def worse(source: StrategySource) -> SearchScore:
+        score = Bench()(source)
+        return score if source == ACTIVE.source else replace(score, value=-1.0)
+
+    proposed = LocalProvider().propose(context(worse))  # type: ignore[arg-type]
+    assert proposed.proposal is None
+    assert "no selection trial was spent" in proposed.reason
+
+
+def test_a_rule_that_never_trades_is_not_proposed() -> None:
+    assert LocalProvider().propose(context(Bench(trades=0))).proposal is None
+
+
+def test_what_was_tried_is_not_proposed_again_and_revisions_go_down_the_list() -> None:
+    provider = LocalProvider()
+    bench = Bench()
+    first = provider.propose(context(bench)).proposal
+    assert first is not None
+    second = provider.revise(context(bench), first, ["no"]).proposal
+    assert second is not None
+    assert Bench()(second.source).value <= Bench()(first.source).value
+    again = LocalProvider().propose(
+        context(Bench(), tried=frozenset({ACTIVE.hash, source_hash(first.source)}))
+    ).proposal
+    assert again is not None
+    assert again.source == second.source
+
+
+def test_later_nights_remember_looks_of_the_same_window_only() -> None:
+    for night in (TWEAK_NIGHT, GRAMMAR_NIGHT):
+        earlier = as_candidate(LocalProvider().propose(context(Bench(), night=night)))
+        now = context(Bench(), night=night, candidates=(earlier,))
+        remembered = recall(now, choose_family(now))
+        assert len(remembered) == 6
+        moved = replace(now, window="w2")
+        assert recall(moved, choose_family(moved)) == []
+        bench = Bench()
+        LocalProvider().propose(replace(now, look=bench))
+        assert not {source_hash(source) for source in bench.looks[1:]} & {each.hash for each in remembered}
+
+
+def test_a_search_goes_on_from_what_it_remembers() -> None:
+    """Many looks, one memory: the sampler moves towards the wide stops that scored well."""
+    candidates: list[Candidate] = []
+    values = []
+    for number in range(6):
+        bench = Bench()
+        proposed = LocalProvider().propose(context(bench, seed=number, candidates=tuple(candidates)))
+        values.append(sum(Bench()(source).value for source in bench.looks[1:]) / 6)
+        candidates.append(as_candidate(proposed))
+    assert sum(values[-2:]) > sum(values[:2])
