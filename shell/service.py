@@ -13,7 +13,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import structlog
 
 from shell.answers import ActiveStrategy, Promotion, ScanOutcome, Status
 from shell.backtest.metrics import compute_metrics
@@ -28,6 +27,7 @@ from shell.execution.record import StepRecord
 from shell.home import Home
 from shell.host.port import StrategySource
 from shell.host.supervisor import HostedStrategy
+from shell.log import get_logger
 from shell.market.archive import Archive
 from shell.market.bars import Tier
 from shell.market.book import MarketBook
@@ -48,7 +48,6 @@ from shell.trials.candidate import Candidate
 MAIN_BOOK = "main"
 STATE_EVERY_SCANS = 12
 
-log = structlog.get_logger("shell")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,7 +243,7 @@ class Shell:
     def aggregate(self, now: datetime) -> Mapping[str, int]:
         """Move candles down the tiers and into the archive; re-runnable."""
         self.keep_bars()
-        return aggregate_tiers(self.store, self._candles, self._archive, now).as_dict()
+        return aggregate_tiers(self._candles, self._archive, now).as_dict()
 
     # -- changes of version ---------------------------------------------------------------------------------------
 
@@ -278,7 +277,9 @@ class Shell:
         """A person lifts a halt."""
         with self.store.transaction():
             self.store.halts.lift(kind, MAIN_BOOK, by, now)
-            self.engine.lift(kind, now)
+            self.engine.lift(kind)
+            if self.engine.marks is not None:
+                self.store.books.save_marks(MAIN_BOOK, self.engine.marks)
         self.notify("halt", "info", f"{kind.value} lifted by {by}", now)
 
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
@@ -286,7 +287,7 @@ class Shell:
         self.store.outbox.add(kind, severity, text, now)
         pending: Sequence[Any] = self.store.outbox.undelivered(100)
         for message in pending:
-            log.info("notification", kind=message.kind, severity=message.severity, text=message.text)
+            get_logger().info("notification", kind=message.kind, severity=message.severity, text=message.text)
         self.store.outbox.mark_delivered([message.id for message in pending], now)
 
     # -- inside ---------------------------------------------------------------------------------------------------

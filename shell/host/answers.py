@@ -80,7 +80,7 @@ def _place(error: BaseException, files: Collection[str], origin: str) -> tuple[i
                 line = trace.tb_lineno
         trace = trace.tb_next
     if isinstance(error, SyntaxError) and type(error).__module__ == "builtins" and error.filename in files:
-        deepest, deepest_line = error.filename, error.lineno
+        deepest, deepest_line = error.filename or origin, error.lineno
         line = error.lineno if deepest == origin else line
     return line, "" if deepest == origin or deepest_line is None else f"{deepest} line {deepest_line}: "
 

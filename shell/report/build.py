@@ -58,11 +58,12 @@ def build_report_data(
     seed: int | None = None,
     planted_edge: bool | None = None,
     quality: Sequence[str] = (),
+    notes: Sequence[str] = (),
     statistics: Mapping[str, Value] | None = None,
     partial: bool = False,
 ) -> ReportData:
     """The report of `book` from `start` to `end`. `history` holds the candles it traded on, in which prices, holes and
-    buy-and-hold are looked up; `quality` are sentences about them, `statistics` those of the `backtesting` library.
+    buy-and-hold are looked up; `quality` are sentences about them, `notes` about the run, `statistics` those of the `backtesting` library.
 
     `planted_edge` is read from the market's label unless given. A book that never traded gives a report that says so.
     """
@@ -77,6 +78,7 @@ def build_report_data(
         title=title, start=start, end=end, mode=settings.mode, source=history.source, real=history.real,
         planted_edge=(not history.real and "planted" in history.source) if planted_edge is None else planted_edge,
         symbols=history.symbols, quote=settings.account.quote, seed=seed, partial=partial, quality=tuple(quality),
+        notes=tuple(notes),
         starting_value=period.starting.value, final_value=final, metrics=_metrics(period, held, positions),
         equity=tuple((at, float(value)) for at, value in period.marks), buy_and_hold=held,
         prices={symbol: downsample(_closes(history, symbol, start, end)) for symbol in history.symbols},

@@ -60,15 +60,29 @@ def night_row(
     changes: Sequence[PromotionRow],
     active_now: str,
 ) -> NightRow:
-    """One night. `decision` is what was recorded: `decision` or `kind`, and `reasons`, at the top or one below."""
-    inner = decision.get("decision", decision)
-    told = _mapping(inner) if isinstance(inner, Mapping) else decision
-    kind = inner if isinstance(inner, str) else told.get("kind", "no change")
+    """One night from what was recorded: `decision`, `reasons`, `candidates` worked on, paper trials `settled`."""
+    worked = [_mapping(each) for each in decision.get("candidates", ())]
+    listed = {str(each["id"]) for each in worked if each.get("id")}
+    fruitless = [reason for each in worked if not each.get("id") for reason in _texts(each.get("reasons"))]
+    settled = [_settled(_mapping(each)) for each in decision.get("settled", ())]
     return NightRow(
-        night=night, decision=str(kind), reasons=_texts(told.get("reasons", decision.get("reasons"))),
-        candidate_ids=tuple(row.candidate_id for row in candidates if row.night == night),
+        night=night, decision=str(decision.get("decision", "no change")),
+        reasons=(*settled, *_texts(decision.get("reasons")), *fruitless),
+        candidate_ids=tuple(
+            row.candidate_id for row in candidates if row.night == night or row.candidate_id in listed
+        ),
         incumbent=_active_at(night, changes, active_now),
     )
+
+
+def _settled(told: Mapping[str, Any]) -> str:
+    """A paper trial that ended, or went on, in this night: one sentence."""
+    subject = f"paper trial {told.get('trial')} of {told.get('candidate')}"
+    if told.get("promoted"):
+        return f"{subject} passed, and it became {told['promoted']}"
+    reasons = "; ".join(_texts(told.get("refusal") or told.get("reasons")))
+    outcome = "passed, but it was not promoted" if told.get("passed") else "has not passed"
+    return f"{subject} {outcome}" + (f": {reasons}" if reasons else "")
 
 
 def _active_at(night: str, changes: Sequence[PromotionRow], active_now: str) -> str:

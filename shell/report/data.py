@@ -184,8 +184,8 @@ class ReportData:
 
     `real` is False for any invented market, `planted_edge` True when an edge was put into it on purpose. `metrics` are
     those of `shell.backtest.result.Metrics`; `statistics` those of the `backtesting` library, if it was run; `settings`
-    maps a section to names and texts for people; `quality` holds sentences about the data. `partial` says that the run
-    was stopped before its end.
+    maps a section to names and texts for people; `quality` holds sentences about the data, `notes` about the
+    run. `partial` says that the run was stopped before its end.
     """
 
     title: str
@@ -217,6 +217,7 @@ class ReportData:
     gaps: tuple[GapRow, ...] = ()
     faults: tuple[FaultRow, ...] = ()
     quality: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     counts: Counts = Counts()
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     statistics: Mapping[str, Value] = field(default_factory=dict)

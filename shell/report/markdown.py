@@ -204,4 +204,5 @@ def _run(data: ReportData) -> list[str]:
         told += f" Seed {data.seed}."
     if data.event_log_hash:
         told += f" Event log {_text(data.event_log_hash)}."
-    return ["## How it was run", told]
+    notes = ["\n".join(f"- {_text(sentence)}" for sentence in data.notes)] if data.notes else []
+    return ["## How it was run", told, *notes]

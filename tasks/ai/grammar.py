@@ -19,6 +19,7 @@ NONE = "none"
 ORIGIN = "strategy.py"
 SIZE_MIN, SIZE_STEP = 0.02, 0.01
 LINE_WIDTH = 110
+CODE_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ TERMS: Mapping[str, Clause] = {
     "band": Clause(
         indicators=("atr", "ema"), parameters=(SLOW, _parameter("band_ranges", 0.0, 3.0, 0.25)),
         code=(
-            'data.current_price > last(ema(data, "1h", VALUE["slow"])) '
+            'data.current_price > last(ema(data, "1h", VALUE["slow"]))\n            '
             '+ VALUE["band_ranges"] * last(atr(data, "1h", RANGE_BARS))'
         ),
         words="the price is some average ranges above the slow average",
@@ -86,7 +87,7 @@ EXITS: Mapping[str, Clause] = {
     "trail": Clause(
         indicators=("atr",), parameters=(_parameter("trail_ranges", 2.0, 8.0, 0.5),),
         code=(
-            'data.current_price < self._peak.get(data.symbol, 0.0) '
+            'data.current_price < self._peak.get(data.symbol, 0.0)\n            '
             '- VALUE["trail_ranges"] * last(atr(data, "1h", RANGE_BARS))'
         ),
         words="the price falls some average ranges below its highest since entry",
@@ -156,8 +157,8 @@ def emit(genes: Genes, max_trade_pct: float) -> StrategySource:
         math="import math\n" if {"highest", "rolling_mean"} & indicators else "",
         before=_BEFORE if "highest" in indicators else "",
         volume_score=_VOLUME_SCORE if "rolling_mean" in indicators else "",
-        entry=" and ".join(term.code for term in terms) if len(terms) == 1 else _joined(terms),
-        leave=leave.code,
+        entry=_joined(terms),
+        leave=_joined([leave]),
         order_type="LIMIT" if limit else "MARKET",
         price='data.current_price * (1 - VALUE["discount_pct"])' if limit else "data.current_price",
         limit_price="limit_price=price, " if limit else "",
@@ -172,8 +173,10 @@ def hypothesis(genes: Genes) -> str:
     return f"when {entry}, the move goes on for longer than fees cost; it is over when {leave}"
 
 
-def _joined(terms: list[Clause]) -> str:
-    lines = "\n            and ".join(term.code for term in terms)
+def _joined(clauses: list[Clause]) -> str:
+    if len(clauses) == 1 and len(clauses[0].code) <= CODE_WIDTH:
+        return clauses[0].code
+    lines = "\n            and ".join(clause.code for clause in clauses)
     return f"(\n            {lines}\n        )"
 
 

@@ -63,7 +63,7 @@ def test_a_secret_is_immutable_and_equals_only_a_secret() -> None:
 
 def test_the_environment_comes_before_the_file_and_stays_as_it_was(tmp_path: Path) -> None:
     env_file = tmp_path / ".env"
-    lines = ("#", 'KRAKEN_API_KEY="from file"', f"KRAKEN_API_SECRET={CANARY}${{HOME}}", "OTHER=1", "TELEGRAM_BOT_TOKEN=")
+    lines = ('KRAKEN_API_KEY="from file"', f"KRAKEN_API_SECRET={CANARY}${{HOME}}", "TELEGRAM_BOT_TOKEN=")
     env_file.write_text("\n".join(lines))
     before = dict(os.environ)
     secrets = load_secrets({"KRAKEN_API_KEY": " from environment ", "ANTHROPIC_API_KEY": ""}, env_file)

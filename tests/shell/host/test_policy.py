@@ -1,3 +1,4 @@
+# ruff: noqa: E501  # a table of one-line programs
 """Wall 1: ordinary numeric code passes untouched, escapes are refused with the line and what to do instead."""
 
 from __future__ import annotations

@@ -100,6 +100,7 @@ def sample_report_data() -> ReportData:
         faults=(
             FaultRow(at=START + timedelta(days=2, hours=3), sentence="analyze took longer than 10 s and was stopped"),
         ),
+        notes=("the scripted operator lifted 1 halt",), quality=("1 row with an absurd wick was left out",),
         counts=Counts(scans=4032, signals=107, orders=93, fills=92),
         settings={
             "account": {"starting cash": "10,000 USD", "time zone": "America/New_York"},
@@ -156,7 +157,7 @@ def hostile_report_data() -> ReportData:
         halts=(HaltRow(kind=HOSTILE, sentence=HOSTILE, raised_at=START, lifted_at=START, lifted_by=HOSTILE),),
         gaps=(GapRow(symbol=HOSTILE, begins=START, ends=START, bars=1),),
         faults=(FaultRow(at=START, sentence=HOSTILE),), settings={HOSTILE: {HOSTILE: HOSTILE}},
-        statistics={HOSTILE: HOSTILE}, event_log_hash=HOSTILE,
+        statistics={HOSTILE: HOSTILE}, notes=(HOSTILE,), quality=(HOSTILE,), event_log_hash=HOSTILE,
     )
 
 

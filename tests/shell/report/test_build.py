@@ -106,7 +106,7 @@ def _night(store: Store) -> None:
             ),
             at,
         )
-    store.nights.record(date(2023, 3, 2).isoformat(), {"kind": "evolve", "reasons": ["the search has room"]}, at)
+    store.nights.record(date(2023, 3, 2).isoformat(), {"decision": "evolve", "reasons": ["the search has room"]}, at)
 
 
 def _build(store: Store, market: History, start: datetime = START, end: datetime = END) -> ReportData:
@@ -185,6 +185,26 @@ def test_a_candidate_carries_its_gate_its_figures_and_its_night(store: Store, ma
     (night,) = data.nights
     assert (night.decision, night.reasons) == ("evolve", ("the search has room",))
     assert (night.candidate_ids, night.incumbent) == (("c0001",), "v001")
+
+
+def test_a_night_tells_what_it_settled_and_what_it_searched_in_vain(store: Store, market: History) -> None:
+    _night(store)
+    decision = {
+        "decision": "evolve", "reasons": ["the search has room"],
+        "candidates": [{"id": None, "reasons": ["nothing new was found"]}, {"id": "c0001", "reasons": []}],
+        "settled": [
+            {"trial": "t0001", "candidate": "c0000", "passed": True, "promoted": "v002", "reasons": [], "refusal": ""},
+            {"trial": "t0002", "candidate": "c0009", "passed": False, "promoted": None, "reasons": ["2 fills differ"]},
+        ],
+    }
+    store.nights.record("2023-03-03", decision, _later(53))
+    night = _build(store, market).nights[1]
+    assert night.reasons == (
+        "paper trial t0001 of c0000 passed, and it became v002",
+        "paper trial t0002 of c0009 has not passed: 2 fills differ",
+        "the search has room", "nothing new was found",
+    )
+    assert night.candidate_ids == ("c0001",)
 
 
 def test_promotions_and_rollbacks_are_listed_and_nights_before_them_name_the_old_version(

@@ -136,6 +136,7 @@ def test_every_number_of_the_data_is_in_the_page() -> None:
         expected += [halt.kind, halt.sentence, figures.moment(halt.raised_at), halt.lifted_by]
     for gap in data.gaps:
         expected += [gap.symbol, figures.moment(gap.begins), figures.moment(gap.ends), str(gap.bars)]
+    expected += [*data.notes, *data.quality]
     expected += [figures.money(amount) for amount in data.fees_by_symbol.values()]
     expected += [text for section in data.settings.values() for pair in section.items() for text in pair]
     expected += [figures.figure("", value) for value in data.statistics.values()]

@@ -105,14 +105,14 @@ def test_a_rule_that_never_trades_is_not_proposed() -> None:
 
 def test_what_was_tried_is_not_proposed_again_and_revisions_go_down_the_list() -> None:
     provider = LocalProvider()
-    bench = Bench()
-    first = provider.propose(context(bench)).proposal
+    night = context(Bench(), evaluations_max=15)
+    first = provider.propose(night).proposal
     assert first is not None
-    second = provider.revise(context(bench), first, ["no"]).proposal
+    second = provider.revise(night, first, ["no"]).proposal
     assert second is not None
     assert Bench()(second.source).value <= Bench()(first.source).value
     again = LocalProvider().propose(
-        context(Bench(), tried=frozenset({ACTIVE.hash, source_hash(first.source)}))
+        replace(night, tried=frozenset({ACTIVE.hash, source_hash(first.source)}))
     ).proposal
     assert again is not None
     assert again.source == second.source

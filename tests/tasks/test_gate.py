@@ -1,0 +1,136 @@
+"""Scoring and judging with real backtests of a short synthetic market."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shell.config import GateConfig, Settings
+from shell.gate.verdict import recheck
+from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
+from tasks.backtest import backtest_candidate
+from tasks.gate import distinct_trials, gate_candidate
+from tasks.generate import Generation
+from tasks.night import Work, WorkItem
+from tests.tasks.memory_shell import NOW, START, MemoryShell, small_settings
+from tests.tasks.sources import proposal, rule
+
+DAYS = 32
+LENIENT = GateConfig(
+    min_trades=1, min_days=2, min_deflated_sharpe=1e-9, max_drawdown_pct=1.0, cost_stress=1.0
+)
+
+
+def shell_with(gate: GateConfig = LENIENT, **orchestrator: object) -> MemoryShell:
+    settings = small_settings(history_days_min=20, search_days_max=5, **orchestrator)
+    return MemoryShell(
+        rule(slow=150, fast=20), settings=Settings(orchestrator=settings.orchestrator, gate=gate),
+        last=START + timedelta(days=DAYS),
+    )
+
+
+def scored(shell: MemoryShell, **changes: object) -> Candidate:
+    """A candidate that has been through the sandbox's stage (made up) and the backtest (real)."""
+    candidate_id = shell.register_candidate(proposal(rule(**changes)), NOW).candidate_id
+    shell.record_stage(
+        candidate_id,
+        StageResult(
+            stage=Stage.SANDBOX, passed=True, reasons=(), inputs={"verdict": "passed", "answers_hash": "abc"}
+        ), NOW,
+    )
+    backtest_candidate(shell, candidate_id, NOW)
+    return shell.candidate(candidate_id)
+
+
+def test_a_backtest_is_a_counted_trial_and_scores_the_incumbent_and_buy_and_hold_beside_it() -> None:
+    shell = shell_with()
+    candidate = scored(shell)
+    [score] = shell.trial_scores
+    stage = candidate.stages[-1]
+    assert (score.candidate_id, score.segment, score.source_hash) == ("c0001", "selection", candidate.source_hash)
+    assert len(score.daily_returns) == stage.inputs["figures"]["days"] > 5
+    assert score.sharpe == stage.inputs["figures"]["daily_sharpe"]
+    assert stage.inputs["incumbent"]["name"] == "v001"
+    assert stage.inputs["buy_and_hold"]["daily_sharpe"] != 0
+    assert "seconds" not in str(stage.inputs)
+
+
+def test_a_strategy_that_breaks_is_refused_with_its_line() -> None:
+    shell = shell_with()
+    broken = rule().code.replace("        signals = []", "        signals = [1 / (len(markets) - len(markets))]")
+    candidate_id = shell.register_candidate(proposal(type(rule())(code=broken)), NOW).candidate_id
+    result = backtest_candidate(shell, candidate_id, NOW)
+    assert not result.passed
+    assert "ZeroDivisionError" in result.reasons[0]
+    assert shell.ledger[candidate_id].verdict is Verdict.REFUSED
+    assert shell.trial_scores == []
+
+
+def test_a_refused_candidate_never_opens_the_vault_and_says_how_far_it_was() -> None:
+    shell = shell_with(GateConfig())
+    candidate = scored(shell)
+    result = gate_candidate(shell, candidate.candidate_id, NOW)
+    assert not result.passed
+    assert shell.vault_looks == []
+    assert result.inputs["first_failure"] == "minimum_trades"
+    assert len(result.inputs["checks"]) == 10
+    assert shell.ledger[candidate.candidate_id].verdict is Verdict.REFUSED
+
+
+def test_the_stored_verdict_can_be_computed_again() -> None:
+    shell = shell_with(GateConfig())
+    candidate = scored(shell)
+    result = gate_candidate(shell, candidate.candidate_id, NOW)
+    stored = shell.candidate(candidate.candidate_id).stages[-1].inputs
+    again = recheck(stored)
+    assert again.passed == result.passed
+    assert [check.as_dict() for check in again.checks] == list(stored["checks"])
+
+
+def test_a_vault_look_is_spent_once() -> None:
+    from tasks.gate import look_into_vault
+
+    shell = shell_with()
+    candidate = shell.register_candidate(proposal(rule()), NOW)
+    first = look_into_vault(shell, candidate, NOW)
+    second = look_into_vault(shell, candidate, NOW)
+    assert first.refusal == "" and first.days >= 4
+    assert "has had its look" in second.refusal
+    assert shell.vault_looks == ["c0001"]
+
+
+def test_the_same_source_on_the_same_candles_is_one_trial() -> None:
+    shell = shell_with()
+    scored(shell)
+    [score] = shell.trial_scores
+    shell.ledger.clear()
+    scored(shell)
+    assert len(distinct_trials([score, *shell.trial_scores])) == 1
+    scored(shell, fast=12)
+    assert len(distinct_trials(shell.trial_scores)) == 2
+
+
+def test_generating_logs_every_look_and_keeps_the_search_with_the_candidate() -> None:
+    shell = shell_with(search_evaluations=2)
+    made = Generation(shell, WorkItem(work=Work.SEARCH, ordinal=0), NOW, seed=3).generate()
+    assert sum(shell.searches) == made.looks == 3
+    assert shell.trial_scores == []
+    again = shell_with(search_evaluations=2)
+    assert Generation(again, WorkItem(work=Work.SEARCH, ordinal=0), NOW, seed=3).generate() == made
+    assert again.ledger == shell.ledger
+    if made.candidate_id is None:
+        pytest.skip("this seed found nothing better than the active strategy")
+    stage = shell.candidate(made.candidate_id).stages[0]
+    assert stage.stage is Stage.GENERATE
+    assert len(stage.inputs["evaluations"]) == 2
+
+
+def test_a_submitted_file_is_taken_as_it_is() -> None:
+    shell = shell_with()
+    mine = proposal(rule(fast=28))
+    shell.waiting.append(mine)
+    made = Generation(shell, WorkItem(work=Work.SUBMISSION, ordinal=0), NOW, seed=3).generate()
+    assert shell.candidate(str(made.candidate_id)).proposal == mine
+    assert shell.searches == []
+    assert shell.waiting == []

@@ -1,0 +1,61 @@
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from shell.config import PairCosts, PaperConfig
+from shell.errors import DataError
+from shell.market.history import History
+from tasks.runs import data_hash, run, stressed
+from tasks.search import objective, trades_needed
+from tests.tasks.memory_shell import START, MemoryShell, market
+from tests.tasks.sources import rule
+
+
+def test_stress_multiplies_every_cost_and_stops_at_what_a_cost_may_be() -> None:
+    shell = MemoryShell(rule())
+    pairs = (PairCosts(symbol="BTC/USD", taker_fee_pct=Decimal("0.002")),)
+    paper = PaperConfig(spread_pct=Decimal("0.09"), pairs=pairs)
+    shell.config = shell.config.model_copy(update={"paper": paper})
+    costs = stressed(shell.backtest_settings(), 2.0).paper
+    assert (costs.taker_fee_pct, costs.maker_fee_pct) == (Decimal("0.008"), Decimal("0.005"))
+    assert (costs.slippage_pct, costs.spread_pct) == (Decimal("0.001"), Decimal("0.1"))
+    assert costs.for_symbol("BTC/USD").taker_fee_pct == Decimal("0.004")
+
+
+def test_the_data_hash_changes_with_any_price() -> None:
+    frames = dict(market().m5)
+    same = History(m5=dict(reversed(frames.items())))
+    symbol = next(iter(frames))
+    moved = {**frames, symbol: frames[symbol].with_columns(frames[symbol]["close"] * (1 + 1e-12))}
+    assert data_hash(same) == data_hash(market())
+    assert data_hash(History(m5=moved)) != data_hash(market())
+
+
+def test_a_repeated_run_gives_what_the_first_gave_and_other_costs_do_not_mix_with_it() -> None:
+    settings = MemoryShell(rule()).backtest_settings()
+    window = {"start": START + timedelta(days=5), "end": START + timedelta(days=9), "data": "test_runs"}
+    first = run(rule(), market(), settings=settings, **window)  # type: ignore[arg-type]
+    assert run(rule(), market(), settings=settings, **window) is first  # type: ignore[arg-type]
+    dearer = run(rule(), market(), settings=stressed(settings, 3.0), **window)  # type: ignore[arg-type]
+    assert dearer.metrics.fees > first.metrics.fees
+
+
+def test_a_window_without_bars_is_a_data_error() -> None:
+    settings = MemoryShell(rule()).backtest_settings()
+    past = START - timedelta(days=9)
+    with pytest.raises(DataError):
+        run(rule(), market(), start=past, end=past + timedelta(days=2), settings=settings, data="x")
+
+
+def test_too_few_trades_cost_more_the_fewer_they_are() -> None:
+    values = [objective(0.4, trades, 10) for trades in (0, 5, 10, 99)]
+    assert values == pytest.approx([0.15, 0.275, 0.4, 0.4])
+
+
+def test_trades_needed_scale_with_the_window() -> None:
+    shell = MemoryShell(rule())
+    selection = list(shell.segments(START + timedelta(days=70)).values())[1]
+    assert trades_needed(shell.config.gate, selection.days, selection) == shell.config.gate.min_trades
+    assert trades_needed(shell.config.gate, selection.days / 3, selection) == 4
+    assert trades_needed(shell.config.gate, 0.5, selection) == 1
