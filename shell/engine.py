@@ -249,9 +249,9 @@ class Engine:
         purpose = reached(position, price) if position is not None else None
         if position is None or purpose is None:
             return
-        for order in self.gateway.open_orders():
-            if order.intent.symbol == symbol:
-                self.gateway.cancel(order.order_id, f"the position's {purpose.value} was reached", at)
+        for working in self.gateway.open_orders():
+            if working.intent.symbol == symbol:
+                self.gateway.cancel(working.order_id, f"the position's {purpose.value} was reached", at)
         intent_id = f"{self.config.book}:{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}"
         order = protective_exit(
             position, purpose, now=at,

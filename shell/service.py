@@ -34,7 +34,7 @@ from shell.market.book import MarketBook
 from shell.market.columns import to_frame
 from shell.market.pair import Pair
 from shell.market.tiers import aggregate_tiers
-from shell.money import QuoteAmount
+from shell.money import NO_MONEY, QuoteAmount
 from shell.portfolio.valuation import daily_loss, drawdown, open_positions
 from shell.promotion.swap import promote, recover, register_workspace, roll_back
 from shell.promotion.trials import PaperTrials
@@ -114,11 +114,8 @@ class Shell:
         for sentence in found:
             self.notify("recovery", "warning", sentence, now)
         status = self.status()
-        self.notify(
-            "system", "info",
-            f"System online, {len(status.positions)} positions, {status.total_value:,.2f} {self.config.account.quote} portfolio",
-            now,
-        )
+        value = f"{status.total_value:,.2f} {self.config.account.quote}"
+        self.notify("system", "info", f"System online, {len(status.positions)} positions, {value} portfolio", now)
         return [*found, *problems]
 
     def step(self, now: datetime, *, origin: str) -> StepRecord:
@@ -203,19 +200,19 @@ class Shell:
 
     def snapshot(self, now: datetime) -> Mapping[str, Any]:
         """Record the day's performance (23:55 local)."""
-        engine, status = self.engine, self.status()
-        row = {
-            "equity": str(engine.equity()), "cash": str(engine.ledger.cash), "fees": str(engine.ledger.fees_paid),
-            "day_pnl": str(engine.equity() - engine.marks.day_start) if engine.marks else "0",
-            "positions": list(status.positions),
-        }
-        day = local_day(now, self.zone)
+        engine, day = self.engine, local_day(now, self.zone)
+        equity = engine.equity()
+        day_pnl = equity - engine.marks.day_start if engine.marks else NO_MONEY
+        positions = [dict(each) for each in self.status().positions]
         self.store.snapshots.record(
-            book=MAIN_BOOK, day=day, at=now, equity=row["equity"], cash=row["cash"], day_pnl=row["day_pnl"],
-            fees=row["fees"], positions=row["positions"],
+            book=MAIN_BOOK, day=day, at=now, equity=equity, cash=engine.ledger.cash, day_pnl=day_pnl,
+            fees=engine.ledger.fees_paid, positions=positions,
         )
         self.keep_bars()
-        return {"day": day.isoformat(), **row}
+        return {
+            "day": day.isoformat(), "equity": str(equity), "cash": str(engine.ledger.cash), "day_pnl": str(day_pnl),
+            "fees": str(engine.ledger.fees_paid), "positions": positions,
+        }
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         """What the main book did so far, from its fills and equity marks."""

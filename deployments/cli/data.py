@@ -56,8 +56,9 @@ def check(
     as_json: JsonFlag = False,
 ) -> None:
     """Report holes, duplicates, out-of-order rows, zero and absurd wicks. Nothing is changed."""
-    from shell.market.folder import read_folder
     from shell.market.stored_check import check_stored
+
+    from shell.market.folder import read_folder
     from shell.store.candles import CandleStore
 
     console = console_for(as_json)

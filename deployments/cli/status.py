@@ -98,4 +98,5 @@ def _show(facts: dict[str, Any]) -> None:
              f"{each['unrealized_pnl']:,.2f}", f"{each['stop_loss']:,.6g}" if each["stop_loss"] else "none"]
             for each in facts["positions"]
         ]
-        console.print(table("Positions", ["symbol", "quantity", "entry", "price", "unrealised", "stop"], lines, right=(1, 2, 3, 4, 5)))
+        names = ["symbol", "quantity", "entry", "price", "unrealised", "stop"]
+        console.print(table("Positions", names, lines, right=(1, 2, 3, 4, 5)))

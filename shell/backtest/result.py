@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,7 +17,6 @@ from shell.money import QuoteAmount
 from shell.orders import Fill
 from shell.portfolio.ledger import TradeClosed
 
-
 __all__ = ["BacktestResult", "BacktestSettings", "EquityCurve", "History", "Metrics"]
 
 
@@ -29,7 +28,7 @@ class BacktestSettings:
     paper: PaperConfig
     risk: RiskConfig
     zone: ZoneInfo
-    host: HostConfig = HostConfig()
+    host: HostConfig = field(default_factory=HostConfig)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,7 @@ def frame(request_id: int, kind: Kind, body: bytes) -> bytes:
 
 def encode_start(facts: StartFacts, windows: Mapping[tuple[str, Tier], BarArray]) -> bytes:
     """A START body: JSON, then each window's six columns in the order the JSON lists them."""
-    tables = [(symbol, tier.index, len(rows)) for (symbol, tier), rows in windows.items()]
+    tables = [(symbol, tier.ordinal, len(rows)) for (symbol, tier), rows in windows.items()]
     head = {
         "code": facts.code,
         "skills": dict(facts.skills),
@@ -138,7 +138,7 @@ def encode_scan(request: ScanRequest, symbol_index: Mapping[str, int]) -> bytes:
         _, bid, ask, last, _ = facts.quote
         numbers += (symbol_index[symbol], bid, ask, last, facts.volume_24h, facts.maker_fee_pct, facts.taker_fee_pct)
     for symbol, tier, open_ms, open_, high, low, close, volume in request.new_bars:
-        numbers += (symbol_index[symbol], tier.index, open_ms, open_, high, low, close, volume)
+        numbers += (symbol_index[symbol], tier.ordinal, open_ms, open_, high, low, close, volume)
     tail = b""
     if account.positions or request.notices or request.new_trades:
         rows = (

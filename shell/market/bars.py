@@ -32,7 +32,7 @@ class Tier(str, Enum):
         return self.kept_ms // self.ms
 
     @property
-    def index(self) -> int:
+    def ordinal(self) -> int:
         """Position in wire formats: 0, 1, 2."""
         return _INDEX[self]
 

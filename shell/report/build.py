@@ -63,7 +63,8 @@ def build_report_data(
     partial: bool = False,
 ) -> ReportData:
     """The report of `book` from `start` to `end`. `history` holds the candles it traded on, in which prices, holes and
-    buy-and-hold are looked up; `quality` are sentences about them, `notes` about the run, `statistics` those of the `backtesting` library.
+    buy-and-hold are looked up; `quality` are sentences about them, `notes` about the run, `statistics` those of the
+    `backtesting` library.
 
     `planted_edge` is read from the market's label unless given. A book that never traded gives a report that says so.
     """

@@ -106,7 +106,7 @@ def signals(
 @st.composite
 def worlds(draw: st.DrawFn, *, holds: bool = False) -> World:
     pair, quote, config = draw(pairs()), draw(quotes()), draw(configs())
-    lots = st.integers(1, 10**6).map(lambda count: str(pair.lot * count))
+    lots = st.one_of(st.integers(1, 10**6), st.integers(1, 300)).map(lambda count: str(pair.lot * count))
     symbols = draw(st.sets(st.sampled_from(SYMBOLS), max_size=2)) | ({pair.symbol} if holds else set())
     positions = {
         symbol: held(draw(lots), symbol, stop=draw(st.sampled_from([None, "1", "50"]))) for symbol in sorted(symbols)
