@@ -32,8 +32,8 @@ def write_report(
     halts_lifted: int,
 ) -> Path:
     """The report of a rehearsal, in its reports folder."""
-    quality = [f"the scripted operator lifted {halts_lifted} halts"] if halts_lifted else []
-    return _write(opened.store, opened.settings, opened.home, history, title, start, end, seed, quality, partial)
+    notes = [f"the scripted operator lifted {halts_lifted} halts"] if halts_lifted else []
+    return _write(opened.store, opened.settings, opened.home, history, title, start, end, seed, notes, partial)
 
 
 def write_stored_report(home: Home) -> Path:
@@ -54,10 +54,10 @@ def write_stored_report(home: Home) -> Path:
 
 def _write(
     store: Store, settings: Settings, home: Home, history: History, title: str, start: datetime, end: datetime,
-    seed: int | None, quality: list[str], partial: bool,
+    seed: int | None, notes: list[str], partial: bool,
 ) -> Path:
     data = build_report_data(
-        store, history, settings, title=title, start=start, end=end, seed=seed, quality=quality, partial=partial,
+        store, history, settings, title=title, start=start, end=end, seed=seed, notes=notes, partial=partial,
         statistics=_library_view(store, settings, history, start, end),
     )
     path = home.reports / REPORT_FILE

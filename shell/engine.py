@@ -51,6 +51,7 @@ from shell.risk.view import RecentSignal, RiskView, reserved
 
 MINUTE_MS = 60_000
 ORDER_RATE_WINDOW = timedelta(minutes=1)
+MEASURED_HALTS = (HaltKind.DAILY_LOSS, HaltKind.DRAWDOWN, HaltKind.CONSECUTIVE_LOSSES)
 VENUE_REFUSED = "VENUE_REFUSED"
 
 
@@ -198,6 +199,14 @@ class Engine:
         self.halts.pop(kind, None)
         if self.marks is not None:
             self.ledger, self.marks = after_lift(kind, self.ledger, self.marks, self.equity())
+
+    def lift_measured(self) -> list[HaltKind]:
+        """Lift the halts that arithmetic raised, as an operator would after a look; returns them. For books no person
+        watches: backtests, and paper trials, at the start of each local day."""
+        lifted = [kind for kind in self.halts if kind in MEASURED_HALTS]
+        for kind in lifted:
+            self.lift(kind)
+        return lifted
 
     def equity(self) -> QuoteAmount:
         """Cash and positions at the newest prices."""

@@ -84,7 +84,7 @@ def backtest(
             for trade in result.trades
         ],
         "final_value": float(result.final_value), "equity_hash": result.equity_hash, "bars": result.bars,
-        "steps": result.steps, "signals": result.signals, "refusals": dict(result.refusals),
+        "steps": result.steps, "signals": result.signals, "refusals": dict(result.refusals), "halts": dict(result.halts),
         "faults": list(result.faults), "seconds": round(result.seconds, 3),
         "bars_per_second": round(result.bars / result.seconds, 1) if result.seconds else 0.0,
         "certified": result.certified, "start": result.start, "end": result.end, "seed": seed,

@@ -17,7 +17,7 @@ import numpy as np
 from shell.backtest.metrics import buy_and_hold_return, compute_metrics, daily_returns
 from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve
 from shell.book_setup import fees_of, new_engine, pairs_of
-from shell.clock import MS, from_ms, monotonic, to_ms
+from shell.clock import MS, from_ms, local_day, monotonic, to_ms
 from shell.engine import Engine
 from shell.errors import DataError, StrategyFault, UsageError
 from shell.execution.record import StepRecord
@@ -28,6 +28,7 @@ from shell.market.book import MarketBook, ReplayFeed, period_of
 from shell.market.history import History
 from shell.orders import ApprovedOrder, Fill, SignalAnswer
 from shell.portfolio.ledger import CapitalEvent, TradeClosed
+from shell.risk.halts import Halt
 
 STEP = timedelta(minutes=5)
 BACKTEST_BOOK = "backtest"
@@ -44,6 +45,7 @@ class MemoryJournal:
     trades: list[TradeClosed] = field(default_factory=list)
     answers: list[SignalAnswer] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    halts: list[Halt] = field(default_factory=list)
 
     def write_ahead(self, orders: Sequence[ApprovedOrder]) -> None:
         """Nothing leaves a backtest, so nothing needs to be known before it does."""
@@ -53,6 +55,7 @@ class MemoryJournal:
         self.trades += step.trades
         self.answers += step.answers
         self.faults += step.faults
+        self.halts += step.halts_raised
 
 
 def run_backtest(
@@ -112,9 +115,16 @@ def _drive(
     step_ms = int(STEP.total_seconds() * MS)
     slots = range(to_ms(start), to_ms(end) + 1, step_ms)
     values = np.empty(len(slots))
+    today = local_day(start, engine.config.zone)
     for number, slot_ms in enumerate(slots):
         # At the very end there is no later bar an order could fill in, so nothing is asked any more.
-        engine.step(from_ms(slot_ms), origin="backtest", scan=number + 1 < len(slots))
+        now = from_ms(slot_ms)
+        engine.step(now, origin="backtest", scan=number + 1 < len(slots))
+        # The same as a paper trial: nobody watches this book, so each local day begins with its measured halts lifted.
+        day = local_day(now, engine.config.zone)
+        if day != today:
+            today = day
+            engine.lift_measured()
         values[number] = float(engine.equity())
         if engine.faults_in_row >= faults_max:
             raise StrategyFault("error", f"the strategy failed {faults_max} times in a row: {engine.last_fault}")
@@ -134,6 +144,7 @@ def _result(
         buy_and_hold_return_pct=buy_and_hold_return(
             history, start, end, taker_fee_pct=float(settings.paper.taker_fee_pct)
         ),
+        open_since=[position.opened_at for position in engine.ledger.positions.values()],
     )
     digest = hashlib.sha256(curve.times_ms.tobytes() + curve.values.tobytes())
     for fill in kept.fills:
@@ -143,5 +154,6 @@ def _result(
         daily_returns=daily_returns(curve), final_value=engine.equity(), equity_hash=digest.hexdigest(), bars=bars,
         steps=len(curve.values), signals=len(kept.answers),
         refusals=Counter(answer.code for answer in kept.answers if not answer.approved), faults=tuple(kept.faults),
+        halts=Counter(halt.kind.value for halt in kept.halts),
         start=start, end=end, seconds=seconds, certified=True,
     )

@@ -63,7 +63,8 @@ class EquityCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestResult:
-    """One run. `bars` counts 5m bars x symbols; `equity_hash` covers every equity mark; `refusals` count codes."""
+    """One run. `bars` counts 5m bars x symbols; `equity_hash` covers every equity mark; `refusals` count codes, `halts`
+    kinds; a backtest lifts its measured halts when the next local day begins."""
 
     metrics: Metrics
     fills: tuple[Fill, ...]
@@ -81,3 +82,4 @@ class BacktestResult:
     end: datetime
     seconds: float
     certified: bool
+    halts: Counter[str] = field(default_factory=Counter)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from shell.answers import Conformance, PaperTrial
 from shell.backtest.driver import MemoryJournal, run_backtest
 from shell.backtest.result import BacktestSettings
+from shell.clock import local_day
 from shell.engine import Engine
 from shell.errors import BrainError, NotNow, StrategyFault
 from shell.host.port import StrategySource
@@ -42,6 +43,7 @@ class PaperTrials:
         self._settings = settings
         self._slots = slots
         self._running: dict[str, _Running] = {}
+        self._today: date | None = None
 
     def resume(self) -> int:
         """Take up the trials that were running when the shell last stopped."""
@@ -64,9 +66,20 @@ class PaperTrials:
         return trial
 
     def step(self, now: datetime) -> None:
-        """Bring every trial to `now`."""
+        """Bring every trial to `now`; a local day that begins finds a trial's measured halts lifted."""
+        day = local_day(now, self._settings.zone)
         for running in self._running.values():
             running.engine.step(now, origin=TRIAL_ORIGIN)
+            if day != self._today:
+                self._lift(running, now)
+        self._today = day
+
+    def _lift(self, running: _Running, now: datetime) -> None:
+        engine, book = running.engine, f"trial:{running.trial.trial_id}"
+        for kind in engine.lift_measured():
+            self._store.halts.lift(kind, book, TRIAL_ORIGIN, now)
+            if engine.marks is not None:
+                self._store.books.save_marks(book, engine.marks)
 
     def open(self) -> Sequence[PaperTrial]:
         return [running.trial for running in self._running.values()]

@@ -85,9 +85,7 @@ def test_grown_in_any_chunks_equals_recomputed(name: str, seed: int, chunks: lis
     for size in chunks[1:]:
         shelf.feed([(0.0, 0.0, *row) for row in rows[known : known + size].tolist()])
         known += size
-        np.testing.assert_allclose(
-            grown(hosted(shelf, known)), recomputed(columns_of(rows[:known])), rtol=1e-9, equal_nan=True
-        )
+        np.testing.assert_allclose(grown(hosted(shelf, known)), recomputed(columns_of(rows[:known])), rtol=1e-9, equal_nan=True)
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -102,9 +100,7 @@ def test_averages_agree_with_polars() -> None:
     expected = close.ewm_mean(span=21, adjust=False, min_samples=21).fill_null(math.nan)
     np.testing.assert_allclose(indicators.ema_of(close, 21), expected, rtol=1e-12)
     np.testing.assert_allclose(indicators.sma_of(close, 20), close.rolling_mean(20).fill_null(math.nan), rtol=1e-12)
-    np.testing.assert_allclose(
-        indicators.rolling_deviation_of(close, 20), close.rolling_std(20).fill_null(math.nan), rtol=1e-9
-    )
+    np.testing.assert_allclose(indicators.rolling_deviation_of(close, 20), close.rolling_std(20).fill_null(math.nan), rtol=1e-9)
 
 
 def test_wilders_strength_index_by_the_book() -> None:

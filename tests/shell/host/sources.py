@@ -16,9 +16,7 @@ from shell.market.bars import TIERS, Bar, Quote, Tier
 BEGIN = datetime(2024, 1, 10, tzinfo=UTC)
 BEGIN_MS = round(BEGIN.timestamp() * 1000)
 SYMBOLS = ("BTC/USD", "ETH/USD", "SOL/USD")
-LIMITS = RiskLimits(
-    max_trade_pct=0.1, default_trade_pct=0.05, max_positions=5, max_daily_loss_pct=0.03, max_drawdown_pct=0.15
-)
+LIMITS = RiskLimits(max_trade_pct=0.1, default_trade_pct=0.05, max_positions=5, max_daily_loss_pct=0.03, max_drawdown_pct=0.15)
 QUICK = HostConfig(call_timeout=timedelta(seconds=1), start_timeout=timedelta(seconds=20))
 
 _TEMPLATE = """
@@ -98,8 +96,7 @@ def scan(
         now=now,
         new_bars=bars,
         facts={
-            symbol: SymbolFacts(Quote(symbol, 99.0, 101.0, 100.0 + number, at_ms), 50.0, 0.0025, 0.004)
-            for symbol in symbols
+            symbol: SymbolFacts(Quote(symbol, 99.0, 101.0, 100.0 + number, at_ms), 50.0, 0.0025, 0.004) for symbol in symbols
         },
         portfolio=account,
         notices=notices,

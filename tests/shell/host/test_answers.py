@@ -20,9 +20,7 @@ class Mood(Enum):
 
 
 def test_numpy_numbers_texts_for_enums_and_line_breaks_are_taken() -> None:
-    row = Signal(
-        "A/B", "BUY", np.float32(0.25), "LIMIT", np.int64(7), confidence=np.float64(0.5), reasoning="up\n  now"
-    )  # type: ignore[arg-type]
+    row = Signal("A/B", "BUY", np.float32(0.25), "LIMIT", np.int64(7), reasoning="up\n  now")  # type: ignore[arg-type]
     (signal,) = decode_signals(encode_signals((row,)), {"A/B"})
     assert (signal.action, signal.size_pct, signal.limit_price, signal.reasoning) == (Action.BUY, 0.25, 7.0, "up now")
 

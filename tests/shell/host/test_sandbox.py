@@ -54,7 +54,6 @@ def test_an_honest_trend_rule_passes_and_its_trades_are_shown() -> None:
     assert report.isolation["policy"] is True
     assert report.isolation["seccomp"] is False
     json.dumps(report.as_dict(), allow_nan=False)
-    assert sandbox(strategy(TREND), policy=True).answers_hash == report.answers_hash
 
 
 def test_a_refused_file_is_never_run() -> None:
@@ -78,7 +77,6 @@ def test_a_refused_file_is_never_run() -> None:
         ("1 / len(markets['BTC/USD'].candles_5m)", "error", "ERROR", "awkward markets"),
         ("return [Signal(s, Action.CLOSE) for s in {'BTC/USD', 'ETH/USD'}]", "nondeterministic", "NONDETERMINISTIC",
          "differ at scan 1"),
-        ("import time\nself.seen = [time.time()]", "nondeterministic", "NONDETERMINISTIC", "different states"),
         ("self.hidden = getattr(self, 'hidden', 0) + 1\nif self.hidden == 40: return [Signal('BTC/USD', Action.BUY)]",
          "error", "STATE", "a restart after scan 30 changes the signals of scan 40"),
     ],

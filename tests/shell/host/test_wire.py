@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from shell.contract import Action, ClosedTrade, Intent, OpenPosition
 from shell.host.port import ClosedNotice, FillNotice
-from shell.host.wire import StartFacts, decode_scan, decode_start, encode_scan, encode_start, portfolio_of
+from shell.host.wire import StartFacts, decode_scan, decode_start, encode_scan, encode_start, moment_of, portfolio_of
 from shell.market.bars import TIERS, Bar, Tier
 from tests.shell.host.sources import BEGIN, LIMITS, SYMBOLS, rows, scan
 
 INDEX = {symbol: at for at, symbol in enumerate(SYMBOLS)}
 numbers = st.floats(allow_nan=False, allow_infinity=False)
-moments = st.datetimes(datetime(2010, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+moments = st.integers(1_300_000_000_000_000, 4_000_000_000_000_000).map(moment_of)
 symbols = st.sampled_from(SYMBOLS)
 prices = st.floats(1e-9, 1e9)
 

@@ -57,6 +57,7 @@ def test_another_fact_gives_another_head(store, tmp_path, part):
         "UPDATE events SET hash = replace(hash, 'a', 'b') WHERE seq = 5",
         "DELETE FROM events WHERE seq = 3",
         "DELETE FROM events WHERE seq = 1",
+        "UPDATE events SET seq = 9 WHERE seq = 5",
     ],
 )
 def test_a_changed_or_missing_row_is_found_out(store, tampering):

@@ -118,9 +118,24 @@ def test_a_slot_is_worked_once_a_book_and_a_second_time_changes_nothing(store, j
     assert store.books.load("main").ledger == funded
     assert store.history.equity() == []
     store.journal("trial:t0001").record(StepRecord(book="trial:t0001", at=minutes(5), scan=scan(minutes(5))))
-    # What failed must not be remembered as written.
-    journal.record(StepRecord(book="main", at=minutes(10), scan=scan(minutes(10)), ledger=spent))
+
+
+def test_a_ledger_that_was_undone_with_a_transaction_is_not_remembered_as_written(store, journal, funded):
+    spent = replace(funded, cash=QuoteAmount(1))
+    marks = EquityMarks(day=date(2023, 3, 1), day_start=QuoteAmount(1), peak=QuoteAmount(2))
+    step = StepRecord(book="main", at=minutes(5), scan=scan(minutes(5)), ledger=spent, marks=marks)
+
+    def record_and_fail() -> None:
+        with store.transaction():
+            journal.record(step)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        record_and_fail()
+    assert store.books.load("main").ledger == funded
+    journal.record(step)
     assert store.books.load("main").ledger == spent
+    assert store.books.load("main").marks == marks
 
 
 def test_the_same_fill_again_is_booked_once(store, journal, funded):

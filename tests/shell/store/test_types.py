@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy.dialects import sqlite
 
@@ -69,6 +69,8 @@ def test_a_naive_time_is_refused():
 
 
 @given(st.text())
+@example("a\0b")
+@example("é\ud800\0")
 def test_any_text_can_be_encoded_and_plain_text_is_kept_as_it_is(text):
     written = PlainText().process_bind_param(text, DIALECT)
     written.encode("utf-8")
