@@ -52,7 +52,7 @@ bench: $(READY)
 lock:
 	@command -v uv >/dev/null || { echo "make lock needs uv, which resolves for all platforms at once" >&2; exit 1; }
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes \
-		--no-annotate --no-header --no-emit-index-url pyproject.toml --output-file requirements.lock
+		--no-annotate --no-header --no-strip-extras --no-emit-index-url pyproject.toml --output-file requirements.lock
 
 # Only what can be made again: never data/, reports/ or strategy/.
 clean:

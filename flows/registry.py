@@ -68,6 +68,7 @@ def run_flow(name: str, parameters: Mapping[str, str]) -> Any:
         raise UsageError(f"flow {name}: {' '.join(str(error).split())}") from None
 
     async def start() -> Any:
-        return await chosen(**parameters)
+        answer: Any = chosen(**parameters)
+        return await answer
 
     return asyncio.run(start())

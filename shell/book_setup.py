@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from shell.config import HostConfig, PaperConfig, RiskConfig
-from shell.engine import Engine, EngineConfig
+from shell.engine import Engine
+from shell.engine_config import EngineConfig
 from shell.exchange.gateway import FeeSchedule
 from shell.exchange.paper import PaperGateway
 from shell.execution.record import Journal
@@ -66,4 +67,5 @@ def new_engine(
     )
     if state is not None:
         gateway.restore([order.submitted for order in state.open_orders if order.submitted is not None])
+        engine.write_off([order.approved for order in state.open_orders if order.submitted is None])
     return engine

@@ -7,23 +7,20 @@ one `StepRecord`, which a journal stores whole or not at all.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, assert_never
-from zoneinfo import ZoneInfo
 
 from shell.clock import from_ms, local_day, monotonic, to_ms
-from shell.config import HostConfig, RiskConfig
 from shell.contract import Action, Signal
+from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault
-from shell.exchange.gateway import FeeSchedule, Gateway
+from shell.exchange.gateway import Gateway
 from shell.execution.monitor import level_between, path_of, reached, untouched
 from shell.execution.record import Journal, ScanDone, StepRecord
-from shell.host.port import ClosedNotice, FillNotice, ScanRequest, StrategyHost, SymbolFacts
+from shell.host.port import NO_VENUE_VOLUME, ClosedNotice, FillNotice, ScanRequest, StrategyHost, SymbolFacts
 from shell.market.bars import Bar, Tier
 from shell.market.book import MarketBook
-from shell.market.pair import Pair
 from shell.money import Price, QuoteAmount, decimal_of
 from shell.orders import (
     ApprovedOrder,
@@ -45,28 +42,15 @@ from shell.portfolio.ledger import (
 from shell.portfolio.valuation import closed_trade, mark, portfolio_view, with_capital, with_entry
 from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess, protective_exit
 from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
-from shell.risk.limits import FILL_ALLOWANCE, limits_view
+from shell.risk.limits import limits_view
 from shell.risk.refusal import Refused
 from shell.risk.view import RecentSignal, RiskView, reserved
 
 MINUTE_MS = 60_000
+TRY = ":try"
 ORDER_RATE_WINDOW = timedelta(minutes=1)
 MEASURED_HALTS = (HaltKind.DAILY_LOSS, HaltKind.DRAWDOWN, HaltKind.CONSECUTIVE_LOSSES)
 VENUE_REFUSED = "VENUE_REFUSED"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineConfig:
-    """What an engine is told once."""
-
-    book: str
-    version: str
-    risk: RiskConfig
-    host: HostConfig
-    zone: ZoneInfo
-    pairs: Mapping[str, Pair]
-    fees: Mapping[str, FeeSchedule]
-    fill_allowance_pct: Decimal = FILL_ALLOWANCE
 
 
 class Engine:
@@ -97,6 +81,10 @@ class Engine:
         self._host = host
         self._host_up = False
         self._state: Mapping[str, Any] | None = None
+        self._fee_floats = {
+            symbol: (float(config.fees[symbol].maker_pct), float(config.fees[symbol].taker_pct))
+            for symbol in market.symbols
+        }
         self._journal = journal
         self._cursor = market.cursor
         self._unsent: list[Bar] = []
@@ -107,6 +95,7 @@ class Engine:
         self._recent: list[RecentSignal] = []
         self._order_times: list[datetime] = []
         self._booked: set[str] = set()
+        self._try = ""
         self._equity: QuoteAmount | None = None
 
     # -- life of the strategy behind the engine ------------------------------------------------------------------
@@ -261,7 +250,7 @@ class Engine:
         for working in self.gateway.open_orders():
             if working.intent.symbol == symbol:
                 self.gateway.cancel(working.order_id, f"the position's {purpose.value} was reached", at)
-        intent_id = f"{self.config.book}:{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}"
+        intent_id = f"{self.config.book}:{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}{self._try}"
         order = protective_exit(
             position, purpose, now=at,
             ids=OrderIds(intent_id=intent_id, book=self.config.book, version=self.config.version),
@@ -331,11 +320,16 @@ class Engine:
         self._book_events(record)
         return self._finish(record)
 
-    def write_off(self, orders: Sequence[ApprovedOrder], reason: str, now: datetime) -> None:
-        """Record that intents written ahead never left: on a paper book, what the gateway does not hold was not sent."""
-        if orders:
-            updates = [_update(order, OrderState.REJECTED, reason, now) for order in orders]
-            self._finish(StepRecord(book=self.config.book, at=now, updates=updates))
+    def write_off(self, orders: Sequence[ApprovedOrder]) -> None:
+        """Record that intents written ahead never left: the process died first, and a paper book that does not hold an
+        order never got it. The slot will be worked again, and a new try is a new intent (D9), so ids get a new mark."""
+        if not orders:
+            return
+        tries = [int(order.intent.intent_id.rpartition(TRY)[2]) for order in orders if TRY in order.intent.intent_id]
+        self._try = f"{TRY}{max(tries, default=0) + 1}"
+        now = max(order.intent.decided_at for order in orders)
+        updates = [_update(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
+        self._finish(StepRecord(book=self.config.book, at=now, updates=updates))
 
     # -- scan -----------------------------------------------------------------------------------------------------
 
@@ -362,13 +356,10 @@ class Engine:
 
     def _request(self, now: datetime) -> ScanRequest:
         facts = {}
-        for symbol in self.market.symbols:
+        for symbol, (maker_pct, taker_pct) in self._fee_floats.items():
             quote = self.market.quote(symbol)
             if quote is not None:
-                fee = self.config.fees[symbol]
-                facts[symbol] = SymbolFacts(
-                    quote, self.market.volume_24h(symbol), float(fee.maker_pct), float(fee.taker_pct)
-                )
+                facts[symbol] = SymbolFacts(quote, NO_VENUE_VOLUME, maker_pct, taker_pct)
         assert self.marks is not None
         request = ScanRequest(
             now=now, new_bars=tuple(self._unsent), facts=facts,
@@ -395,7 +386,7 @@ class Engine:
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
         ids = OrderIds(
-            intent_id=f"{signal_id}:o", book=self.config.book, version=self.config.version, signal_id=signal_id
+            intent_id=f"{signal_id}:o{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id
         )
         decision = assess(
             signal, view=self._view(now), config=self.config.risk, pair=pair,

@@ -250,10 +250,7 @@ class _Rolling:
         values, period, figure = source.column(self._column), self._period, self._figure
         if stop - start <= _FEW:
             # A sliding view costs 20 us to make; one slice costs 1. Both sum in the same order, to the same bits.
-            return [
-                float(figure(values[at - period : at])) if at >= period else math.nan
-                for at in range(start + 1, stop + 1)
-            ]
+            return [float(figure(values[at - period : at])) if at >= period else math.nan for at in range(start + 1, stop + 1)]
         out = np.full(stop - start, math.nan)
         first = max(start, period - 1)
         step = max(1, _BULK_VALUES // period)

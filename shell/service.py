@@ -297,11 +297,6 @@ class Shell:
             host_config=self.config.host, zone=self.zone, pairs=dict(self.facts.pairs), fees=dict(self.facts.fees),
             state=state,
         )
-        if state is not None:
-            engine.write_off(
-                [order.approved for order in state.open_orders if order.submitted is None],
-                "the shell stopped before it was sent", self.now,
-            )
         saved = self.store.strategies.load_state(book, self.store.strategies.hash_of(source))
         engine.restore(saved, state.recent_trades if state else [])
         return engine

@@ -8,7 +8,7 @@ from datetime import datetime
 from prefect import task
 
 from shell.errors import DataError
-from shell.trials.candidate import Candidate, Verdict
+from shell.trials.candidate import Candidate, Stage, Verdict
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
 from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
@@ -44,11 +44,12 @@ def gather(shell: ShellClient, now: datetime) -> NightContext:
 
 
 def interrupted(candidates: Sequence[Candidate], trials: Sequence[PaperTrial]) -> tuple[str, ...]:
-    """Candidates without an end and without a paper trial: a night was cut short, or the paper slots were taken."""
+    """Candidates that neither ended nor began a paper trial: a night was cut short, or the paper slots were taken."""
     on_trial = {trial.candidate_id for trial in trials}
     return tuple(
         candidate.candidate_id for candidate in candidates
-        if candidate.verdict is Verdict.PENDING and candidate.candidate_id not in on_trial
+        if candidate.verdict is Verdict.PENDING and candidate.stage not in (Stage.PAPER, Stage.PROMOTE)
+        and candidate.candidate_id not in on_trial
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, assert_never
 from shell.backtest.result import BacktestSettings
 from shell.clock import from_ms, local_day
 from shell.contract import Action, ClosedTrade, Intent, OpenPosition, OrderType, Portfolio, Signal
-from shell.host.port import ClosedNotice, FillNotice, ScanRequest, StrategyHost, SymbolFacts
+from shell.host.port import NO_VENUE_VOLUME, ClosedNotice, FillNotice, ScanRequest, StrategyHost, SymbolFacts
 from shell.market.bars import Bar, Tier
 from shell.market.book import MarketBook, ReplayFeed
 from shell.market.history import History
@@ -122,7 +122,7 @@ class LibraryBridge:
         facts = {}
         if quote is not None:
             facts[self._symbol] = SymbolFacts(
-                quote, self._market.volume_24h(self._symbol), float(self._paper.maker_fee_pct), self._fee
+                quote, NO_VENUE_VOLUME, float(self._paper.maker_fee_pct), self._fee
             )
         request = ScanRequest(
             now=from_ms(now_ms), new_bars=tuple(self._unsent), facts=facts, portfolio=self._portfolio(library),

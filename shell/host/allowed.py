@@ -64,9 +64,7 @@ BUILTINS = _words(
     False None NotImplemented Ellipsis __debug__ __name__ __doc__
     """
 )
-_BUILTIN_ERRORS_DENIED = frozenset(
-    {"BaseException", "BaseExceptionGroup", "GeneratorExit", "KeyboardInterrupt", "SystemExit"}
-)
+_BUILTIN_ERRORS_DENIED = frozenset({"BaseException", "BaseExceptionGroup", "GeneratorExit", "KeyboardInterrupt", "SystemExit"})
 BUILTINS_DENIED = frozenset(
     name
     for name, value in vars(builtins).items()
@@ -121,9 +119,7 @@ _ADVICE = {
 
 def advice_on(module: str) -> str:
     """What to do instead of importing `module`."""
-    return _ADVICE.get(
-        module.split(".")[0], "use the contract, numpy, polars and the computing part of the standard library"
-    )
+    return _ADVICE.get(module.split(".")[0], "use the contract, numpy, polars and the computing part of the standard library")
 
 
 def reads_frames(attribute: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from shell.contract import SymbolData
 from shell.host.port import BarArray
 from shell.indicators import Indicator
-from shell.market.bars import CANDLE_COLUMNS, TIERS, Tier
+from shell.market.bars import CANDLE_COLUMNS, DAY_MS, TIERS, Tier
 from shell.market.columns import Columns
 
 _POSITION = {name: at for at, name in enumerate(CANDLE_COLUMNS)}
@@ -55,8 +56,9 @@ class TierSeries:
 class HostSymbolData(SymbolData):
     """`SymbolData` over growing series: candles are those known at the scan it was made for, whenever they are read."""
 
-    __slots__ = ("_now_ms", "_series")
+    __slots__ = ("_now_ms", "_series", "_venue_volume")
     _now_ms: int
+    _venue_volume: float
     _series: Mapping[Tier, TierSeries]
 
     def __init__(self, series: Mapping[Tier, TierSeries], now_ms: int, symbol: str, facts: Sequence[float]) -> None:
@@ -66,9 +68,17 @@ class HostSymbolData(SymbolData):
         _set(self, "symbol", symbol)
         _set(self, "current_price", last)
         _set(self, "spread", ask - bid)
-        _set(self, "volume_24h", volume_24h)
+        _set(self, "_venue_volume", volume_24h)
         _set(self, "maker_fee_pct", maker_fee_pct)
         _set(self, "taker_fee_pct", taker_fee_pct)
+
+    @property
+    def volume_24h(self) -> float:
+        """Base units traded in 24 hours: the venue's figure, or the sum of the candles where it gave none."""
+        if not math.isnan(self._venue_volume):
+            return self._venue_volume
+        columns = self._series[Tier.M5].columns
+        return float(columns.window(self._now_ms, DAY_MS)[:, _POSITION["volume"]].sum())
 
     @property
     def candles_5m(self) -> pl.DataFrame:
@@ -96,9 +106,7 @@ class CandleShelf:
 
     def __init__(self, symbols: Sequence[str], windows: Mapping[tuple[str, Tier], BarArray]) -> None:
         self.symbols = list(symbols)
-        self._series = [
-            {tier: TierSeries(tier, windows.get((symbol, tier))) for tier in TIERS} for symbol in self.symbols
-        ]
+        self._series = [{tier: TierSeries(tier, windows.get((symbol, tier))) for tier in TIERS} for symbol in self.symbols]
 
     def feed(self, bars: Sequence[Sequence[float]]) -> None:
         """Append closed bars (symbol index, tier index, open_ms, open, high, low, close, volume), oldest first."""

@@ -26,9 +26,7 @@ class SkillImporter(MetaPathFinder, Loader):
     def __init__(self, skills: Mapping[str, str]) -> None:
         self._skills = {f"{SKILLS}.{name}": (skill_file(name), text) for name, text in skills.items()}
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         return ModuleSpec(fullname, self) if fullname in self._skills else None
 
     def exec_module(self, module: ModuleType) -> None:

@@ -41,9 +41,7 @@ def check_policy(source: StrategySource) -> list[Finding]:
     texts = {source.origin: source.code, **{skill_file(name): text for name, text in sorted(source.skills.items())}}
     for name in sorted(source.skills):
         if not name.isidentifier() or name.startswith("_"):
-            findings.append(
-                Finding(skill_file(name), 1, "SKILL_NAME", "a skill's name is a plain identifier such as trend")
-            )
+            findings.append(Finding(skill_file(name), 1, "SKILL_NAME", "a skill's name is a plain identifier such as trend"))
     for file, text in texts.items():
         tree = _parse(file, text, findings)
         if tree is not None:
@@ -73,9 +71,7 @@ def _parse(file: str, text: str, findings: list[Finding]) -> ast.Module | None:
     except SyntaxError as error:
         findings.append(Finding(file, error.lineno or 1, "SYNTAX", f"this is not valid Python: {error.msg}"))
     except (ValueError, RecursionError, MemoryError):
-        findings.append(
-            Finding(file, 1, "SYNTAX", "this is not Python: null characters, lone surrogates or too deep nesting")
-        )
+        findings.append(Finding(file, 1, "SYNTAX", "this is not Python: null characters, lone surrogates or too deep nesting"))
     return None
 
 
@@ -181,9 +177,7 @@ class _Walk:
             skill = name.removeprefix("strategy.skills.")
             if skill in self._skills:
                 return None
-            known = (
-                f"those that exist: {', '.join(sorted(self._skills))}" if self._skills else "this version has no skills"
-            )
+            known = f"those that exist: {', '.join(sorted(self._skills))}" if self._skills else "this version has no skills"
             return f"there is no skill {skill!r}; {known}"
         if name.startswith("shell"):
             return f"{name} belongs to the shell; only shell.contract and shell.indicators may be imported"
@@ -251,9 +245,7 @@ class _Walk:
                 return None
             inner = f"{outer}.{node.attr}"
             if outer in allowed.PACKAGES:
-                known = (
-                    inner in allowed.PACKAGES or inner in allowed.SHELL_MODULES or inner.startswith("strategy.skills.")
-                )
+                known = inner in allowed.PACKAGES or inner in allowed.SHELL_MODULES or inner.startswith("strategy.skills.")
                 return inner if known else None
             return allowed.submodule(outer, node.attr) if outer in allowed.MODULES else None
         return None

@@ -47,8 +47,15 @@ class ClosedNotice(NamedTuple):
     pnl_pct: float
 
 
+# `SymbolFacts.volume_24h` where the market source knows none.
+NO_VENUE_VOLUME = float("nan")
+
+
 class SymbolFacts(NamedTuple):
-    """What `SymbolData` needs besides candles, for one symbol at one scan."""
+    """What `SymbolData` needs besides candles, for one symbol at one scan.
+
+    `volume_24h` is the venue's figure; NaN where there is none, and the host then sums the 5m candles it has been fed.
+    """
 
     quote: Quote
     volume_24h: float

@@ -19,9 +19,7 @@ from shell.market.bars import Tier
 class HostedStrategy:
     """One strategy in one child at a time; implements `shell.host.port.StrategyHost`. Not for several threads."""
 
-    def __init__(
-        self, source: StrategySource, config: HostConfig, *, check_policy: bool = True, hash_seed: str = "0"
-    ) -> None:
+    def __init__(self, source: StrategySource, config: HostConfig, *, check_policy: bool = True, hash_seed: str = "0") -> None:
         self._source = source
         self._call_seconds = config.call_timeout.total_seconds()
         self._start_seconds = config.start_timeout.total_seconds()
@@ -44,9 +42,7 @@ class HostedStrategy:
             try:
                 self._child = ChildProcess(self._hash_seed)
             except OSError as error:
-                raise StrategyFault(
-                    "killed", f"no process could be started for the strategy: {error.strerror}"
-                ) from error
+                raise StrategyFault("killed", f"no process could be started for the strategy: {error.strerror}") from error
 
     def start(
         self,

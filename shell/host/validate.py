@@ -63,11 +63,7 @@ def decode_state(body: bytes) -> dict[str, Any]:
 def decode_started(body: bytes) -> tuple[int, dict[str, Any]]:
     """(scan_interval_minutes, what the child says of its isolation) from the answer to START."""
     answer = _json(body, "initialize")
-    if (
-        not isinstance(answer, dict)
-        or set(answer) != {"interval", "isolation"}
-        or not isinstance(answer["isolation"], dict)
-    ):
+    if not isinstance(answer, dict) or set(answer) != {"interval", "isolation"} or not isinstance(answer["isolation"], dict):
         _refuse("the answer to start has another form")
     interval = answer["interval"]
     if type(interval) is not int or not 1 <= interval <= SCAN_INTERVAL_MINUTES_MAX:

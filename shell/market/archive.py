@@ -10,13 +10,15 @@ import os
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from polars.exceptions import PolarsError
 
 from shell.clock import to_ms
 from shell.errors import DataError
 from shell.market.bars import CANDLE_COLUMNS, Tier
-from shell.market.columns import CANDLE_SCHEMA, empty_frame
+from shell.market.columns import CANDLE_SCHEMA, empty_frame, open_ms_of
 
 _MONTH_FILES = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
 
@@ -58,6 +60,18 @@ class Archive:
         """Open time in ms of the newest archived bar."""
         months = self._months(symbol, tier)
         return int(_read_month(months[-1])["timestamp"].to_physical()[-1]) if months else None
+
+    def opens_around(self, symbol: str, tier: Tier, start: datetime, end: datetime) -> NDArray[np.int64]:
+        """Open times in ms of the bars opened from `start` to `end`, of the last one before and the first one after."""
+        months = self._months(symbol, tier)
+        first, last = f"{start:%Y-%m}.parquet", f"{end:%Y-%m}.parquet"
+        before, after = [path for path in months if path.name < first], [path for path in months if path.name > last]
+        near = before[-1:] + [path for path in months if first <= path.name <= last] + after[:1]
+        if not near:
+            return np.empty(0, dtype=np.int64)
+        times = np.concatenate([open_ms_of(_read_month(path)) for path in near])
+        low, high = times.searchsorted(to_ms(start)), times.searchsorted(to_ms(end), side="right")
+        return times[max(int(low) - 1, 0) : int(high) + 1]
 
     def symbols(self) -> list[str]:
         """Symbols with any archived bar, sorted."""

@@ -70,6 +70,7 @@ class MarketBook:
         self._log_base = 0
         self._now_ms = 0
         self._last: dict[str, Bar] = {}
+        self._quotes: dict[str, Quote] = {}
         self._next_hour_ms = 0
 
     def preload(self, history: History, until: datetime) -> None:
@@ -110,6 +111,7 @@ class MarketBook:
             columns[bar.symbol, Tier.M5].append(bar.open_ms, bar.open, bar.high, bar.low, bar.close, bar.volume)
             self._builders[bar.symbol].push(bar)
             self._last[bar.symbol] = bar
+            self._quotes.pop(bar.symbol, None)
             log.append(bar)
         if now_ms >= self._next_hour_ms:
             self._close_buckets(now_ms)
@@ -142,16 +144,12 @@ class MarketBook:
 
     def quote(self, symbol: str) -> Quote | None:
         """The newest price, true at its bar's close; None before the first bar."""
-        bar = self._last.get(symbol)
-        if bar is None:
-            return None
-        half = bar.close * self._half_spread
-        return Quote(symbol, bar.close - half, bar.close + half, bar.close, bar.open_ms + Tier.M5.ms)
-
-    def volume_24h(self, symbol: str) -> float:
-        """Base units traded in the 24 hours up to now."""
-        window = self._columns[symbol, Tier.M5].window(self._now_ms, DAY_MS)
-        return float(window[:, 5].sum()) if len(window) else 0.0
+        quote = self._quotes.get(symbol)
+        if quote is None and (bar := self._last.get(symbol)) is not None:
+            half = bar.close * self._half_spread
+            quote = Quote(symbol, bar.close - half, bar.close + half, bar.close, bar.close_ms)
+            self._quotes[symbol] = quote
+        return quote
 
 
 def period_of(frames: Iterable[pl.DataFrame]) -> tuple[datetime, datetime]:

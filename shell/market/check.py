@@ -62,6 +62,14 @@ class QuarantinedRow:
     volume: float | None
     flaw: Flaw
 
+    @property
+    def opened(self) -> datetime | None:
+        return None if self.open_ms is None else from_ms(self.open_ms)
+
+    @property
+    def reason(self) -> str:
+        return self.flaw.value
+
     def as_dict(self) -> dict[str, Any]:
         values: dict[str, Any] = {name: getattr(self, name) for name in CANDLE_COLUMNS[1:]}
         at = None if self.open_ms is None else from_ms(self.open_ms).isoformat()

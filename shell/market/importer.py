@@ -1,6 +1,7 @@
 """Import of candle files into the store: parquet, CSV with a header, Kraken's downloadable OHLCVT; a file or a folder.
 
 Each file is one transaction: its bars, the rows left out of it, the holes in it and the hours and days built from it.
+With an archive, bars older than their tier keeps (counted from the newest bar of the series) go on to parquet at once.
 """
 
 from __future__ import annotations
@@ -14,21 +15,25 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from shell.clock import from_ms, to_ms
 from shell.errors import DataError
-from shell.market.bars import Tier
+from shell.market.archive import Archive
+from shell.market.bars import DAY_MS, Tier
 from shell.market.candle_file import SUFFIXES, read_candle_file
 from shell.market.check import CheckedSeries, DataReport, SeriesReport, check_frame
 from shell.market.columns import open_ms_of
 from shell.market.folder import refuse_other_kind
 from shell.market.pair import parse_symbol
 from shell.market.port import CandleKeeper
-from shell.market.tiers import build_tiers
+from shell.market.tiers import archive_leaving, build_tiers
 
 # Called with bytes done, bytes in all, and the name of the file at hand.
 Progress = Callable[[int, int, str], None]
 
 ROWS_A_STEP = 50_000
+_NO_TIMES: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 NAMES = "BTC-USD_5m, _1h or _1d (.parquet or .csv), or Kraken's XBTUSD_5.csv, _60.csv or _1440.csv"
 _MINUTES = {"5": Tier.M5, "60": Tier.H1, "1440": Tier.D1}
 _OWN_NAME = re.compile(r"([A-Z0-9]+-[A-Z0-9]+)_(5m|1h|1d)", re.IGNORECASE)
@@ -59,12 +64,30 @@ _KRAKEN_OLD_PAIR = re.compile(r"X([A-Z]{3})[XZ]([A-Z]{3})")
 class FileImported:
     """One file: how many of its bars were not stored before, and what was found in it."""
 
-    name: str
+    file: str
     added: int
     report: SeriesReport
 
+    @property
+    def symbol(self) -> str:
+        return self.report.symbol
+
+    @property
+    def tier(self) -> Tier:
+        return self.report.tier
+
+    @property
+    def quarantined(self) -> int:
+        """Rows left out."""
+        return len(self.report.quarantined)
+
+    @property
+    def gaps(self) -> int:
+        """Holes in the file."""
+        return len(self.report.gaps)
+
     def as_dict(self) -> dict[str, Any]:
-        return {"file": self.name, "added": self.added, **self.report.as_dict()}
+        return {"file": self.file, "added": self.added, **self.report.as_dict()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,15 +114,17 @@ class ImportReport:
 def import_path(
     path: Path,
     candles: CandleKeeper,
-    *,
-    now: datetime,
+    archive: Archive | None = None,
     symbols: Sequence[str] | None = None,
     progress: Progress | None = None,
+    *,
+    now: datetime | None = None,
 ) -> ImportReport:
     """Import a file or the candle files of a folder, all symbols or those named.
 
     A single file may have any name when exactly one symbol is named; its tier is then told by its times. Raises
-    DataError for what cannot be imported: nothing of that file is stored then, files before it are.
+    DataError for what cannot be imported: nothing of that file is stored then, files before it are. Hours and days are
+    built as far as they have closed at `now` (None: at the close of the file's newest bar; the next night goes on).
     """
     wanted = None if symbols is None else tuple(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
     chosen, skipped = _choose(path, wanted)
@@ -109,7 +134,8 @@ def import_path(
     for file, series in chosen:
         size = file.stat().st_size
         report(done, total, file.name)
-        imported.append(_import_file(file, series, candles, now, _part_of(report, done, size, total, file.name)))
+        stored = _part_of(report, done, size, total, file.name)
+        imported.append(_import_file(file, series, candles, archive, now, stored))
         done += size
         report(done, total, file.name)
     return ImportReport(source=path.name, files=tuple(imported), skipped=tuple(skipped))
@@ -176,7 +202,8 @@ def _import_file(
     path: Path,
     series: tuple[str, Tier | None],
     candles: CandleKeeper,
-    now: datetime,
+    archive: Archive | None,
+    now: datetime | None,
     stored: Callable[[float], None],
 ) -> FileImported:
     frame = read_candle_file(path)
@@ -185,14 +212,35 @@ def _import_file(
     symbol, tier = series[0], series[1] or _tier_of_times(path, frame)
     checked = check_frame(symbol, tier, frame)
     refuse_other_kind(path, checked.report)
+    times = open_ms_of(checked.clean)
+    first, last = from_ms(int(times[0])), from_ms(int(times[-1]))
+    closed = from_ms(int(times[-1]) + tier.ms)
     with candles.transaction():
-        added = _store(checked, candles, stored)
+        archived = _NO_TIMES if archive is None else archive.opens_around(symbol, tier, first, last)
+        known = np.intersect1d(archived, times)
+        both = np.isin(known, open_ms_of(candles.between(symbol, tier, first, closed))) if len(known) else known
+        added = _store(checked, candles, stored) - len(known) + int(both.sum())
         candles.quarantine(symbol, tier, checked.report.quarantined, path.name)
-        first, last = checked.clean["timestamp"][0], checked.clean["timestamp"][-1]
-        candles.refresh_gaps(symbol, tier, first, last, now)
+        candles.refresh_gaps(symbol, tier, first, last, closed if now is None else now, archived=archived)
         if tier is not Tier.D1:
-            build_tiers(candles, symbol, first, now)
-    return FileImported(name=path.name, added=added, report=checked.report)
+            build_tiers(candles, symbol, first, _built_until(closed, now), archive)
+        if archive is not None:
+            _archive_old(candles, archive, symbol)
+    return FileImported(file=path.name, added=added, report=checked.report)
+
+
+def _built_until(closed: datetime, now: datetime | None) -> datetime:
+    """The end of the UTC day in which the file's newest bar closed, so that its last day is built, but never after `now`."""
+    if now is None:
+        return closed
+    return min(now, from_ms(-(-to_ms(closed) // DAY_MS) * DAY_MS))
+
+
+def _archive_old(candles: CandleKeeper, archive: Archive, symbol: str) -> None:
+    for tier in Tier:
+        newest = candles.last(symbol, tier)
+        if newest is not None:
+            archive_leaving(candles, archive, symbol, tier, from_ms(newest.close_ms))
 
 
 def _store(checked: CheckedSeries, candles: CandleKeeper, stored: Callable[[float], None]) -> int:

@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from shell.market.bars import Bar, Tier
 from shell.market.check import Gap, QuarantinedRow
@@ -38,4 +40,20 @@ class CandleKeeper(Protocol):
 
     def quarantine(self, symbol: str, tier: Tier, rows: Iterable[QuarantinedRow], source: str) -> int: ...
 
-    def refresh_gaps(self, symbol: str, tier: Tier, start: datetime, end: datetime, now: datetime) -> list[Gap]: ...
+    def gaps(self, symbol: str, tier: Tier) -> list[Gap]:
+        """Recorded holes, oldest first."""
+
+    def quarantined(self, symbol: str, tier: Tier) -> list[dict[str, Any]]:
+        """Rows left out, with `id`, their columns, `reason` and `source`."""
+
+    def refresh_gaps(
+        self,
+        symbol: str,
+        tier: Tier,
+        start: datetime,
+        end: datetime,
+        now: datetime,
+        *,
+        archived: NDArray[np.int64] = ...,
+    ) -> list[Gap]:
+        """Record the holes from `start` to `end`; `archived` are open times of bars kept elsewhere."""

@@ -58,10 +58,10 @@ def aggregate_tiers(candles: CandleKeeper, archive: Archive, now: datetime) -> A
     moved = dict.fromkeys(TIERS, 0)
     with candles.transaction():
         for symbol in candles.symbols():
-            built = build_tiers(candles, symbol, _resume_at(candles, symbol), now)
+            built = build_tiers(candles, symbol, _resume_at(candles, symbol), now, archive)
             built_h1, built_d1 = built_h1 + built.h1, built_d1 + built.d1
             for tier in TIERS:
-                moved[tier] += _archive_leaving(candles, archive, symbol, tier, now)
+                moved[tier] += archive_leaving(candles, archive, symbol, tier, now)
     return AggregationDone(
         h1_built=built_h1,
         d1_built=built_d1,
@@ -71,19 +71,19 @@ def aggregate_tiers(candles: CandleKeeper, archive: Archive, now: datetime) -> A
     )
 
 
-def build_tiers(candles: CandleKeeper, symbol: str, start: datetime, now: datetime) -> Built:
-    """Build the hours and days of the UTC day of `start` and later that have closed at `now`.
+def build_tiers(candles: CandleKeeper, symbol: str, start: datetime, now: datetime, archive: Archive | None = None) -> Built:
+    """Build the hours and days of the UTC day of `start` and later that have closed at `now`, archived bars included.
 
     Hours come from 5m bars, days from 5m bars or, for days that these do not cover, from hours. Where the 5m series
     begins inside an hour or day, a bar that is already stored for it knows more and is kept.
     """
     begin_ms = to_ms(start) // DAY_MS * DAY_MS
-    span = candles.span(symbol, Tier.M5)
+    first_ms = _first_ms(candles, archive, symbol)
     with candles.transaction():
-        if span is None:
+        if first_ms is None:
             return Built(h1=0, d1=_days_from_hours(candles, symbol, begin_ms, now, now))
-        whole_hours, whole_days = _ceil(span[0], Tier.H1.ms), _ceil(span[0], DAY_MS)
-        m5 = candles.between(symbol, Tier.M5, from_ms(begin_ms), now)
+        whole_hours, whole_days = _ceil(first_ms, Tier.H1.ms), _ceil(first_ms, DAY_MS)
+        m5 = _everything(candles, archive, symbol, Tier.M5, from_ms(begin_ms), now)
         hours = closed_only(aggregate(m5, Tier.H1), Tier.H1, to_ms(now))
         h1 = candles.add(symbol, Tier.H1, _opened(hours, before=whole_hours), replace=False)
         h1 += candles.add(symbol, Tier.H1, _opened(hours, since=whole_hours))
@@ -125,10 +125,19 @@ def kept_since(tier: Tier, now: datetime) -> datetime:
     return from_ms((to_ms(now) - tier.kept_ms) // DAY_MS * DAY_MS)
 
 
+def _first_ms(candles: CandleKeeper, archive: Archive | None, symbol: str) -> int | None:
+    """Open time of the oldest 5m bar, stored or archived."""
+    span = candles.span(symbol, Tier.M5)
+    archived = None if archive is None else archive.first(symbol, Tier.M5)
+    return min((at for at in (archived, span[0] if span else None) if at is not None), default=None)
+
+
 def _everything(
-    candles: CandleKeeper, archive: Archive, symbol: str, tier: Tier, start: datetime, end: datetime
+    candles: CandleKeeper, archive: Archive | None, symbol: str, tier: Tier, start: datetime, end: datetime
 ) -> pl.DataFrame:
     stored = candles.between(symbol, tier, start, end)
+    if archive is None:
+        return stored
     archived = archive.read(symbol, tier, start, end)
     if archived.is_empty():
         return stored
@@ -136,7 +145,8 @@ def _everything(
     return pl.concat([archived, stored]).unique("timestamp", keep="last", maintain_order=True).sort("timestamp")
 
 
-def _archive_leaving(candles: CandleKeeper, archive: Archive, symbol: str, tier: Tier, now: datetime) -> int:
+def archive_leaving(candles: CandleKeeper, archive: Archive, symbol: str, tier: Tier, now: datetime) -> int:
+    """Move the bars that have left `tier` at `now`; returns how many. The file is written before the store lets go."""
     limit = kept_since(tier, now)
     leaving = candles.before(symbol, tier, limit)
     if leaving.is_empty():

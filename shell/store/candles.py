@@ -32,6 +32,7 @@ _FIELDS = tuple(column.name for column in _ROW)
 
 # Far enough on either side for any bar, and a number every database takes.
 _EVER_MS = 2**60
+_NO_TIMES: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 class Doors(Protocol):
@@ -138,15 +139,26 @@ class CandleStore:
         ]
         return sorted(found, key=lambda item: (item.symbol, item.tier.ms))
 
-    def refresh_gaps(self, symbol: str, tier: Tier, start: datetime, end: datetime, now: datetime) -> list[Gap]:
+    def refresh_gaps(
+        self,
+        symbol: str,
+        tier: Tier,
+        start: datetime,
+        end: datetime,
+        now: datetime,
+        *,
+        archived: NDArray[np.int64] = _NO_TIMES,
+    ) -> list[Gap]:
         """Look for holes among the stored bars opened from `start` to `end` and their neighbours, and record them.
 
+        `archived` are increasing open times of bars that have left the store and are no holes.
         A recorded hole that has been filled disappears; a known one keeps the time it was found, a new one gets `now`.
         Returns the holes of that stretch.
         """
         with self._store.transaction() as connection:
-            low, high = _with_neighbours(connection, symbol, tier, to_ms(start), to_ms(end))
-            gaps = find_gaps(tier, _times(connection, symbol, tier, low, high))
+            low, high = _with_neighbours(connection, symbol, tier, to_ms(start), to_ms(end), archived)
+            times = np.union1d(_times(connection, symbol, tier, low, high), archived)
+            gaps = find_gaps(tier, times[(times >= low) & (times <= high)])
             inside = and_(_series(_GAPS, symbol, tier), _GAPS.c.from_ms.between(low, high))
             known = {(row.from_ms, row.to_ms): row.found_at for row in connection.execute(select(_GAPS).where(inside))}
             connection.execute(delete(_GAPS).where(inside))
@@ -226,12 +238,17 @@ def _times(connection: Connection, symbol: str, tier: Tier, first_ms: int, last_
     return np.fromiter(times, dtype=np.int64)
 
 
-def _with_neighbours(connection: Connection, symbol: str, tier: Tier, first_ms: int, last_ms: int) -> tuple[int, int]:
-    """The stretch widened to the stored bar before it and the one after it."""
+def _with_neighbours(
+    connection: Connection, symbol: str, tier: Tier, first_ms: int, last_ms: int, archived: NDArray[np.int64]
+) -> tuple[int, int]:
+    """The stretch widened to the stored or archived bar before it and the one after it."""
     times, series = _CANDLES.c.open_ms, _series(_CANDLES, symbol, tier)
     before = connection.execute(select(func.max(times)).where(series, times < first_ms)).scalar()
     after = connection.execute(select(func.min(times)).where(series, times > last_ms)).scalar()
-    return (first_ms if before is None else before), (last_ms if after is None else after)
+    earlier, later = archived[archived < first_ms].tolist()[-1:], archived[archived > last_ms].tolist()[:1]
+    low = max([*earlier, *([] if before is None else [before])], default=first_ms)
+    high = min([*later, *([] if after is None else [after])], default=last_ms)
+    return int(low), int(high)
 
 
 def _changed(rows: BarArray, stored: BarArray, fresh: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -248,7 +265,6 @@ def _insert(connection: Connection, symbol: str, tier: Tier, rows: BarArray) -> 
         return
     columns = [rows[:, 0].astype(np.int64).tolist(), *(rows[:, at].tolist() for at in range(1, WIDTH))]
     values = [
-        {"symbol": symbol, "tier": tier.value, **dict(zip(_FIELDS, row, strict=True))}
-        for row in zip(*columns, strict=True)
+        {"symbol": symbol, "tier": tier.value, **dict(zip(_FIELDS, row, strict=True))} for row in zip(*columns, strict=True)
     ]
     connection.execute(insert(_CANDLES), values)

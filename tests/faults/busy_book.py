@@ -6,7 +6,7 @@ Run as a program it goes on from wherever the store stands: `python -m tests.fau
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -98,23 +98,23 @@ def begin(journal: Journal, seed: int, state: BookState | None) -> tuple[Engine,
     return engine, start + STEP
 
 
-def go(engine: Engine, first: datetime, steps: int) -> None:
-    """Step `engine` from `first` until `steps` steps after the beginning of the book."""
+def go(engine: Engine, first: datetime, steps: int, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Step `engine` from `first` until `steps` steps after the beginning of the book, telling each one."""
     now = first
     while now <= BEGIN + steps * STEP:
+        tell(now.isoformat())
         engine.step(now, origin="fault test")
         now += STEP
     engine.close()
 
 
 def main(folder: Path, seed: int, steps: int) -> None:
-    """One life of the process; says `stepping` when the first step begins."""
+    """One life of the process; prints a line as each step begins."""
     home = Home.private(folder).create()
     with HomeLock(home), Store.open(home.database) as store:
         store.books.ensure_capital(BOOK, CASH, BEGIN)
         engine, first = begin(store.journal(BOOK), seed, store.books.load(BOOK))
-        print("stepping", flush=True)
-        go(engine, first, steps)
+        go(engine, first, steps, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

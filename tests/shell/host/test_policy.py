@@ -1,4 +1,3 @@
-# ruff: noqa: E501  # a table of one-line programs
 """Wall 1: ordinary numeric code passes untouched, escapes are refused with the line and what to do instead."""
 
 from __future__ import annotations
@@ -88,6 +87,7 @@ BAD = [
     ("open('x')", "NAME", "no files"),
     ("[open for open in [1]]\nopen('x')", "NAME", "no files"),
     ("f = lambda x=open('y'), open=1: open", "NAME", "no files"),
+    ("def f(x=open('y'), open=1): return open", "NAME", "no files"),
     ("global open\nopen = 3", "NAME", "choose another"),
     ("globals()['x']", "NAME", "attributes of self"),
     ("vars(self)", "NAME", "attributes of self"),

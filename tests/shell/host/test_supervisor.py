@@ -15,8 +15,8 @@ from shell.contract import Action, ClosedTrade, Intent, OpenPosition, OrderType,
 from shell.errors import StrategyFault, StrategyRejected
 from shell.host.port import ClosedNotice, FillNotice, StrategySource
 from shell.host.supervisor import HostedStrategy
-from shell.market.bars import Tier
-from tests.shell.host.sources import BEGIN, BODY_LINE, LIMITS, QUICK, SYMBOLS, bar, rows, scan, strategy, windows
+from shell.market.bars import Bar, Tier
+from tests.shell.host.sources import BEGIN, BEGIN_MS, BODY_LINE, LIMITS, QUICK, SYMBOLS, bar, rows, scan, strategy, windows
 
 
 class Hosts:
@@ -99,6 +99,12 @@ def test_bars_appear_when_they_close_and_not_before(hosts: Hosts) -> None:
     # A bar handed over early is not shown: it closes at scan 3, this is scan 2.
     assert told(host, 2, bars=[bar(3)]) == "(51, 200.0, '2024-01-10T00:00:00+00:00')"
     assert told(host, 3) == "(52, 200.0, '2024-01-10T00:10:00+00:00')"
+
+
+def test_a_bar_still_open_is_not_shown_even_if_it_was_handed_over(hosts: Hosts) -> None:
+    hour = Bar("BTC/USD", Tier.H1, BEGIN_MS, 1.0, 1.0, 1.0, 1.0, 1.0)
+    host = hosts.start(tell("markets['BTC/USD'].candles_1h.height"))
+    assert [told(host, number, bars=[hour] if number == 2 else []) for number in (2, 11, 12)] == ["50", "50", "51"]
 
 
 def test_candles_have_the_columns_of_the_contract_in_every_tier(hosts: Hosts) -> None:

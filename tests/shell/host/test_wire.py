@@ -94,7 +94,11 @@ def test_a_scan_survives_the_wire(
 def test_a_start_survives_the_wire(state: dict[str, object] | None, recent: list[ClosedTrade], count: int) -> None:
     sent = StartFacts("code – ü", {"trend": "x = 1"}, "strategy.py", list(SYMBOLS), LIMITS, state, recent, 10.0)
     # Neither row-contiguous nor column-contiguous windows may be assumed.
-    windows = {("BTC/USD", Tier.M5): rows(Tier.M5, 2 * count)[::2], ("ETH/USD", Tier.D1): np.empty((0, 6))}
+    windows = {
+        ("BTC/USD", Tier.M5): rows(Tier.M5, 2 * count)[::2],
+        ("ETH/USD", Tier.D1): np.empty((0, 6)),
+        ("SOL/USD", Tier.H1): rows(Tier.H1, 3, price=7.0),
+    }
     facts, got = decode_start(encode_start(sent, windows))
     assert facts == sent
     assert list(got) == list(windows)

@@ -44,9 +44,7 @@ def test_a_bucket_is_its_bars_and_no_bucket_is_invented(tier: Tier, times: list[
 
 
 @given(times=bar_times(), checks=st.lists(st.integers(0, 3 * 288 + 400), max_size=40), seed=st.integers(0, 5))
-def test_building_bar_by_bar_equals_aggregating_whatever_the_rhythm(
-    times: list[int], checks: list[int], seed: int
-) -> None:
+def test_building_bar_by_bar_equals_aggregating_whatever_the_rhythm(times: list[int], checks: list[int], seed: int) -> None:
     """Bars arrive when they close; `close_until` is called at arbitrary moments besides."""
     builder = BucketBuilder("X/Y")
     frame, bars = frame_at(times, seed), bars_of("X/Y", Tier.M5, rows_at(times, seed))

@@ -46,7 +46,9 @@ def test_no_bar_that_closes_after_now_is_ever_revealed_and_none_is_lost(
         assert all(bar.close_ms <= to_ms(now) for bar in fresh)
         everything = rows_of(history.m5[BTC])
         for tier in TIERS:
-            whole = everything if tier is Tier.M5 else aggregate_rows(everything[everything[:, 0] + 300_000 <= to_ms(now)], tier)
+            whole = (
+                everything if tier is Tier.M5 else aggregate_rows(everything[everything[:, 0] + 300_000 <= to_ms(now)], tier)
+            )
             closed = whole[whole[:, 0] + tier.ms <= to_ms(now)]
             window = book.windows()[BTC, tier]
             assert np.array_equal(window, closed[closed[:, 0] >= to_ms(now) - tier.kept_ms])

@@ -13,8 +13,10 @@ import pytest
 from shell.errors import DataError
 from shell.market import importer
 from shell.market.aggregate import aggregate
+from shell.market.archive import Archive
 from shell.market.bars import Tier
 from shell.market.importer import import_path, series_of_name
+from shell.market.tiers import aggregate_tiers, full_history
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 from tests.shell.market.series import START, five_minutes
@@ -52,7 +54,7 @@ def test_a_folder_of_kraken_files_is_imported_with_the_tiers_we_keep(candles: Ca
     assert stored(candles, "BTC/USD", Tier.H1).equals(aggregate(FRAME, Tier.H1))
     assert stored(candles, "BTC/USD", Tier.D1).equals(aggregate(FRAME, Tier.D1))
     assert stored(candles, "ETH/EUR", Tier.D1).height == 3
-    assert [file.name for file in report.files] == ["XBTUSD_5.csv", "XBTUSD_60.csv", "ETHEUR_1440.csv"]
+    assert [file.file for file in report.files] == ["XBTUSD_5.csv", "XBTUSD_60.csv", "ETHEUR_1440.csv"]
     assert report.skipped == ("XBTUSD_15.csv holds 15-minute bars; 5, 60 and 1440 minutes are kept",)
     json.dumps(report.as_dict(), allow_nan=False)
 
@@ -62,6 +64,66 @@ def test_importing_again_adds_nothing(candles: CandleStore, tmp_path: Path) -> N
     assert import_path(tmp_path / "BTC-USD_5m.parquet", candles, now=NOW).added == FRAME.height
     assert import_path(tmp_path / "BTC-USD_5m.parquet", candles, now=NOW).added == 0
     assert stored(candles, "BTC/USD").equals(FRAME)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(tmp_path / "archive")
+
+
+LONG = five_minutes(70 * 288)
+
+
+def write_parts(folder: Path) -> list[Path]:
+    """The same symbol in two files, the second 10 bars after the first."""
+    paths = []
+    for name, part in (("old", LONG.head(35 * 288 - 10)), ("new", LONG.slice(35 * 288))):
+        (folder / name).mkdir()
+        paths.append(folder / name / "BTC-USD_5m.parquet")
+        part.write_parquet(paths[-1])
+    return paths
+
+
+def test_with_an_archive_the_store_keeps_the_tier_and_history_stays_whole(
+    candles: CandleStore, archive: Archive, tmp_path: Path
+) -> None:
+    LONG.write_parquet(tmp_path / "BTC-USD_5m.parquet")
+    assert import_path(tmp_path / "BTC-USD_5m.parquet", candles, archive).added == LONG.height
+    assert stored(candles, "BTC/USD").equals(LONG.tail(30 * 288))
+    history = full_history(candles, archive, ["BTC/USD"], START, START + timedelta(days=70))
+    assert history.m5["BTC/USD"].equals(LONG)
+    assert history.h1["BTC/USD"].equals(aggregate(LONG, Tier.H1))
+    assert history.d1["BTC/USD"].equals(aggregate(LONG, Tier.D1))
+    assert import_path(tmp_path / "BTC-USD_5m.parquet", candles, archive).added == 0
+    assert stored(candles, "BTC/USD").equals(LONG.tail(30 * 288))
+    assert set(aggregate_tiers(candles, archive, START + timedelta(days=70)).as_dict().values()) == {0}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["old first", "new first"])
+def test_files_of_one_symbol_make_the_same_store_in_any_order(
+    candles: CandleStore, archive: Archive, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    paths = write_parts(tmp_path)
+    for at in order:
+        import_path(paths[at], candles, archive, now=START + timedelta(days=71))
+    aggregate_tiers(candles, archive, START + timedelta(days=70))
+    parts = pl.concat([LONG.head(35 * 288 - 10), LONG.slice(35 * 288)])
+    history = full_history(candles, archive, ["BTC/USD"], START, START + timedelta(days=70))
+    assert history.m5["BTC/USD"].equals(parts)
+    assert history.h1["BTC/USD"].equals(aggregate(parts, Tier.H1))
+    assert history.d1["BTC/USD"].equals(aggregate(parts, Tier.D1))
+    assert [gap.bars for gap in candles.gaps("BTC/USD", Tier.M5)] == [10]
+
+
+def test_a_file_with_fewer_bars_does_not_thin_the_hours_built_from_archived_ones(
+    candles: CandleStore, archive: Archive, tmp_path: Path
+) -> None:
+    LONG.write_parquet(tmp_path / "BTC-USD_5m.parquet")
+    import_path(tmp_path / "BTC-USD_5m.parquet", candles, archive)
+    LONG.head(10 * 288).gather_every(3).write_parquet(tmp_path / "BTC-USD_5m.parquet")
+    assert import_path(tmp_path / "BTC-USD_5m.parquet", candles, archive).added == 0
+    assert stored(candles, "BTC/USD", Tier.H1).equals(aggregate(LONG, Tier.H1))
+    assert candles.gaps("BTC/USD", Tier.M5) == []
 
 
 def test_only_the_symbols_asked_for_are_imported(candles: CandleStore, tmp_path: Path) -> None:
@@ -116,7 +178,7 @@ def test_progress_grows_to_its_total(candles: CandleStore, tmp_path: Path, monke
     for symbol in ("BTC-USD", "ETH-USD"):
         FRAME.write_parquet(folder / f"{symbol}_5m.parquet")
     seen: list[tuple[int, int, str]] = []
-    import_path(folder, candles, now=NOW, progress=lambda *step: seen.append(step))
+    import_path(folder, candles, now=NOW, progress=lambda done, total, name: seen.append((done, total, name)))
     done = [step[0] for step in seen]
     assert done == sorted(done)
     assert done[-1] == seen[-1][1] == sum(path.stat().st_size for path in folder.iterdir())

@@ -1,0 +1,27 @@
+"""What an engine is told once: whose book, which limits, which pairs and fees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from shell.config import HostConfig, RiskConfig
+from shell.exchange.gateway import FeeSchedule
+from shell.market.pair import Pair
+from shell.risk.limits import FILL_ALLOWANCE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """What an engine is told once."""
+
+    book: str
+    version: str
+    risk: RiskConfig
+    host: HostConfig
+    zone: ZoneInfo
+    pairs: Mapping[str, Pair]
+    fees: Mapping[str, FeeSchedule]
+    fill_allowance_pct: Decimal = FILL_ALLOWANCE
