@@ -7,14 +7,14 @@ from datetime import datetime
 from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 
-from flows.run import FLOW, moment, named, rename
+from flows.run import FLOW, label, moment, named, night_tag
 from shell.errors import NotNow
 from shell.trials.candidate import Stage, StageResult
 from tasks.backtest import backtest
 from tasks.context import client
 from tasks.gate import gate
 from tasks.generate import Generated, Generation, generate, revise
-from tasks.night import CandidateOutcome, Work, WorkItem
+from tasks.night import CandidateOutcome, Work, WorkItem, night_of
 from tasks.outcome import found_nothing, outcome_of
 from tasks.paper import start_paper
 from tasks.review import review
@@ -37,9 +37,10 @@ async def evolve(
     made = Generated(candidate_id=candidate_id, reason="resumed") if candidate_id else await generate(generation)
     made = await _review(generation, made, at)
     if made.candidate_id is None:
+        await label(night_tag(night_of(at)), "no candidate")
         return found_nothing(made.reason, made.looks)
     name = made.candidate_id
-    await rename(f"evolve {name}")
+    await label(night_tag(night_of(at)), name, name=f"evolve {name}")
     await _until_refused(name, at, seed)
     trial = None
     if _passed(name, Stage.GATE):

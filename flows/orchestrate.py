@@ -9,7 +9,7 @@ from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 
 from flows.evolve import evolve
-from flows.run import FLOW, as_run_of_its_own, moment, named
+from flows.run import FLOW, as_run_of_its_own, label, moment, named, night_tag
 from tasks.aggregate import aggregate_candles
 from tasks.decide import decide_night
 from tasks.document import read_document, update_document
@@ -33,6 +33,7 @@ async def orchestrate(now: datetime | None = None, seed: int = 0) -> NightRecord
     """One night. `seed` is what searches derive theirs from. Safe to repeat: stages done are not done again."""
     at = moment(now)
     night = night_of(at)
+    await label(night_tag(night))
     progress = await acreate_progress_artifact(0.0, key="night", description=f"Night of {night}")
     await read_document()
     performance = await read_performance(at)

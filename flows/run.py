@@ -41,10 +41,19 @@ def named(kind: str, form: str = "%Y-%m-%d %H:%M") -> Callable[[], str]:
     return name
 
 
-async def rename(name: str) -> None:
-    """Give the current run another name, once it is known what it is about."""
+async def label(*tags: str, name: str | None = None) -> None:
+    """Add tags to the current run, and give it another name once it is known what it is about.
+
+    Added to the run and not put around it: tags around a run reach its tasks, which costs (tasks.policy).
+    """
+    kept = [*flow_run.tags, *(tag for tag in tags if tag not in flow_run.tags)]
     async with get_client() as prefect:
-        await prefect.update_flow_run(flow_run.id, name=name)
+        await prefect.update_flow_run(flow_run.id, name=name, tags=kept)
+
+
+def night_tag(night: str) -> str:
+    """What a night's runs have in common."""
+    return f"night {night}"
 
 
 async def as_run_of_its_own(start: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:

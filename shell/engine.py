@@ -18,7 +18,7 @@ from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault
 from shell.exchange.gateway import Gateway
 from shell.execution.monitor import level_between, path_of, reached, untouched
 from shell.execution.record import Journal, ScanDone, StepRecord
-from shell.host.port import NO_VENUE_VOLUME, ClosedNotice, FillNotice, ScanRequest, StrategyHost, SymbolFacts
+from shell.host.port import ClosedNotice, FillNotice, StrategyHost
 from shell.market.bars import Bar, Tier
 from shell.market.book import MarketBook
 from shell.money import Price, QuoteAmount, decimal_of
@@ -34,17 +34,17 @@ from shell.portfolio.ledger import (
     CapitalEvent,
     EquityMarks,
     Ledger,
-    TradeClosed,
     apply_capital,
     apply_fill,
     with_protection,
 )
-from shell.portfolio.valuation import closed_trade, mark, portfolio_view, with_capital, with_entry
+from shell.portfolio.valuation import mark, portfolio_view, with_capital, with_entry
 from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess, protective_exit
 from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
 from shell.risk.limits import limits_view
 from shell.risk.refusal import Refused
 from shell.risk.view import RecentSignal, RiskView, reserved
+from shell.seat import Seat
 
 MINUTE_MS = 60_000
 TRY = ":try"
@@ -78,19 +78,9 @@ class Engine:
         self.interval_minutes = 5
         self.faults_in_row = 0
         self.last_fault = ""
-        self._host = host
-        self._host_up = False
-        self._state: Mapping[str, Any] | None = None
-        self._fee_floats = {
-            symbol: (float(config.fees[symbol].maker_pct), float(config.fees[symbol].taker_pct))
-            for symbol in market.symbols
-        }
+        self.seat = Seat(host, market, config.fees)
         self._journal = journal
         self._cursor = market.cursor
-        self._unsent: list[Bar] = []
-        self._notices: list[FillNotice | ClosedNotice] = []
-        self._trades: list[TradeClosed] = []
-        self._trades_sent = 0
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent: list[RecentSignal] = []
         self._order_times: list[datetime] = []
@@ -98,46 +88,21 @@ class Engine:
         self._try = ""
         self._equity: QuoteAmount | None = None
 
-    # -- life of the strategy behind the engine ------------------------------------------------------------------
-
     def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
         """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
-        self._host.close()
-        self._host, self._host_up, self._state = host, False, state
-        self._notices.clear()
+        self.seat.replace(host, state)
         self.faults_in_row = 0
         self.config = replace(self.config, version=version)
 
     def start_host(self) -> None:
         """Start the strategy now instead of at its first scan. Raises StrategyFault."""
-        if self._host_up:
-            return
-        self.interval_minutes = self._host.start(
-            symbols=list(self.market.symbols), limits=limits_view(self.config.risk), windows=self.market.windows(),
-            state=self._state, recent_trades=[closed_trade(trade) for trade in self._trades[-100:]],
-        )
-        self._host_up = True
-        # The windows just sent hold every bar and trade so far.
-        self._unsent.clear()
-        self._trades_sent = len(self._trades)
-
-    def keep_state(self) -> Mapping[str, Any] | None:
-        """The strategy's state, asked now; the last known one when it cannot answer."""
-        if self._host_up:
-            try:
-                self._state = self._host.get_state()
-            except StrategyFault:
-                self._host_up = False
-        return self._state
-
-    def restore(self, state: Mapping[str, Any] | None, trades: list[TradeClosed]) -> None:
-        """Give back what was known before a restart."""
-        self._state, self._trades, self._trades_sent = state, list(trades), len(trades)
+        interval = self.seat.start(limits_view(self.config.risk))
+        if interval is not None:
+            self.interval_minutes = interval
 
     def close(self) -> None:
         """Leave no process behind. Books are untouched."""
-        self._host.close()
-        self._host_up = False
+        self.seat.close()
 
     # -- one step -------------------------------------------------------------------------------------------------
 
@@ -150,7 +115,7 @@ class Engine:
         for bar in bars:
             if bar.tier is Tier.M5:
                 self._walk(bar, record)
-        self._unsent.extend(bars)
+        self.seat.see(bars)
         self.gateway.expire(now)
         self._book_events(record)
         self._mark(now, record)
@@ -207,6 +172,11 @@ class Engine:
                 total = total + position.qty.times(price)
             self._equity = total
         return self._equity
+
+    @property
+    def idle(self) -> bool:
+        """True when no price can change these books before the next scan."""
+        return not (self.ledger.positions or self.halts or self.gateway.open_orders())
 
     @property
     def last_scan(self) -> datetime | None:
@@ -283,13 +253,11 @@ class Engine:
         if fill.intent.purpose is Purpose.ENTRY and self.marks is not None:
             self.marks = with_entry(self.marks)
         action = Action.BUY if fill.side is Side.BUY else Action.CLOSE if trade is not None else Action.SELL
-        self._notices.append(
-            FillNotice(fill.symbol, action, float(fill.qty), float(fill.price), fill.intent.horizon)
-        )
+        self.seat.hear(FillNotice(fill.symbol, action, float(fill.qty), float(fill.price), fill.intent.horizon))
         if trade is not None:
             record.trades.append(trade)
-            self._trades.append(trade)
-            self._notices.append(ClosedNotice(trade.symbol, float(trade.pnl), trade.pnl_pct))
+            self.seat.remember(trade)
+            self.seat.hear(ClosedNotice(trade.symbol, float(trade.pnl), trade.pnl_pct))
 
     def _mark(self, now: datetime, record: StepRecord) -> None:
         """Roll the day, raise the peak, and halt when a loss limit is reached."""
@@ -339,11 +307,11 @@ class Engine:
         record.scan = scan
         try:
             self.start_host()
-            signals = self._host.analyze(self._request(now))
+            assert self.marks is not None
+            portfolio = portfolio_view(self.ledger, self.marks, self.prices(), equity=self.equity())
+            signals = self.seat.scan(now, portfolio)
         except StrategyFault as fault:
             self.faults_in_row += 1
-            self._host_up = False
-            self._host.close()
             scan.fault = self.last_fault = f"{fault.kind}: {fault}"
             record.faults.append(scan.fault)
         else:
@@ -353,24 +321,6 @@ class Engine:
                 self._answer(signal, f"{self.config.book}:{slot:%Y%m%dT%H%M}:{number}", now, record)
             scan.approved = sum(answer.approved for answer in record.answers)
         scan.milliseconds = (monotonic() - begun) * 1000
-
-    def _request(self, now: datetime) -> ScanRequest:
-        facts = {}
-        for symbol, (maker_pct, taker_pct) in self._fee_floats.items():
-            quote = self.market.quote(symbol)
-            if quote is not None:
-                facts[symbol] = SymbolFacts(quote, NO_VENUE_VOLUME, maker_pct, taker_pct)
-        assert self.marks is not None
-        request = ScanRequest(
-            now=now, new_bars=tuple(self._unsent), facts=facts,
-            portfolio=portfolio_view(self.ledger, self.marks, self.prices(), equity=self.equity()),
-            notices=tuple(self._notices),
-            new_trades=tuple(closed_trade(trade) for trade in self._trades[self._trades_sent :]),
-        )
-        self._unsent.clear()
-        self._notices.clear()
-        self._trades_sent = len(self._trades)
-        return request
 
     def prices(self) -> dict[str, Price]:
         """The newest price of every holding."""

@@ -298,7 +298,7 @@ class Shell:
             state=state,
         )
         saved = self.store.strategies.load_state(book, self.store.strategies.hash_of(source))
-        engine.restore(saved, state.recent_trades if state else [])
+        engine.seat.restore(saved, state.recent_trades if state else [])
         return engine
 
     def _swap(self, now: datetime) -> None:
@@ -336,7 +336,7 @@ class Shell:
             self.engine.faults_in_row = 0
 
     def _save_state(self) -> None:
-        state = self.engine.keep_state()
+        state = self.engine.seat.keep_state()
         if state is not None:
             self.store.strategies.save_state(MAIN_BOOK, self.store.strategies.active().hash, state)
 

@@ -11,6 +11,6 @@ from tasks.context import client
 from tasks.policy import WRITE
 
 
-@task(name="aggregate candles", description="5m to 1h to 1d, the rest into the archive.", tags=["data"], **WRITE)
+@task(name="aggregate candles", description="5m to 1h to 1d, the rest into the archive.", **WRITE)
 async def aggregate_candles(now: datetime) -> Mapping[str, int]:
     return dict(client().aggregate(now))

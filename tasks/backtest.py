@@ -86,6 +86,6 @@ def _sentence(own: RunSummary, incumbent: Rival, hold: Rival) -> str:
     )
 
 
-@task(name="backtest", description="Score on the selection segment: a counted trial.", tags=["candidate"], **WRITE)
+@task(name="backtest", description="Score on the selection segment: a counted trial.", **WRITE)
 async def backtest(candidate_id: str, now: datetime) -> StageResult:
     return backtest_candidate(client(), candidate_id, now)

@@ -98,7 +98,7 @@ def decide(context: NightContext) -> Decision:
     return Decision(kind=DecisionKind.EVOLVE, reasons=tuple(reasons), items=tuple(items))
 
 
-@task(name="decide", description="What tonight is for, by a rule table on numbers.", tags=["decision"], **READ)
+@task(name="decide", description="What tonight is for, by a rule table on numbers.", **READ)
 async def decide_night(now: datetime) -> Decision:
     return decide(gather(client(), now))
 

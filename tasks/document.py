@@ -59,12 +59,12 @@ def add_note(shell: ShellClient, record: NightRecord) -> str:
     return text
 
 
-@task(name="read strategy document", description="What is believed, tried and next.", tags=["document"], **READ)
+@task(name="read strategy document", description="What is believed, tried and next.", **READ)
 async def read_document() -> str:
     return client().document()
 
 
-@task(name="update strategy document", description="The night's note, under 2,000 words.", tags=["document"], **WRITE)
+@task(name="update strategy document", description="The night's note, under 2,000 words.", **WRITE)
 async def update_document(record: NightRecord) -> str:
     return add_note(client(), record)
 

@@ -12,6 +12,6 @@ from tasks.policy import READ
 
 
 # Keeping the same schedule again changes nothing, so this one may be retried like a read.
-@task(name="update fees", description="Maker and taker fee of every pair.", tags=["fees"], **READ)
+@task(name="update fees", description="Maker and taker fee of every pair.", **READ)
 async def update_fees(now: datetime) -> Mapping[str, Mapping[str, float]]:
     return client().update_fees(now)

@@ -87,6 +87,6 @@ def _stored(candidate: Candidate, stage: Stage) -> Mapping[str, Any]:
     return inputs
 
 
-@task(name="gate", description="Ordered checks; the vault only if all else passes.", tags=["candidate"], **WRITE)
+@task(name="gate", description="Ordered checks; the vault only if all else passes.", **WRITE)
 async def gate(candidate_id: str, now: datetime) -> StageResult:
     return gate_candidate(client(), candidate_id, now)

@@ -79,14 +79,13 @@ class Generation:
 
 
 @task(
-    name="generate", description="Search for a candidate, or take a submitted file, and register it.",
-    tags=["candidate"], **WRITE,
+    name="generate", description="Search for a candidate, or take a submitted file, and register it.", **WRITE,
 )
 async def generate(generation: Generation) -> Generated:
     return generation.generate()
 
 
-@task(name="revise", description="The next proposal after a review found faults.", tags=["candidate"], **WRITE)
+@task(name="revise", description="The next proposal after a review found faults.", **WRITE)
 async def revise(generation: Generation, candidate_id: str, findings: Sequence[str]) -> Generated:
     return generation.revise(client().candidate(candidate_id).proposal, findings)
 

@@ -11,11 +11,11 @@ from tasks.context import client
 from tasks.policy import READ
 
 
-@task(name="read strategy index", description="Every version, its parent and its state.", tags=["strategy"], **READ)
+@task(name="read strategy index", description="Every version, its parent and its state.", **READ)
 async def read_index() -> Sequence[VersionRow]:
     return client().strategy_index()
 
 
-@task(name="read active version", description="The version that trades.", tags=["strategy"], **READ)
+@task(name="read active version", description="The version that trades.", **READ)
 async def read_active() -> str:
     return client().active_strategy().version

@@ -17,6 +17,6 @@ def send_headline(shell: ShellClient, record: NightRecord) -> str:
     return text
 
 
-@task(name="notify", description="One message about the night.", tags=["notification"], **WRITE)
+@task(name="notify", description="One message about the night.", **WRITE)
 async def notify_night(record: NightRecord) -> str:
     return send_headline(client(), record)

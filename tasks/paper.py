@@ -48,17 +48,16 @@ def paper_stage(conformance: Conformance) -> StageResult:
     )
 
 
-@task(name="start paper trial", description="A host and a ledger of its own beside the active strategy.",
-      tags=["candidate", "paper"], **WRITE)
+@task(name="start paper trial", description="A host and a ledger of its own beside the active strategy.", **WRITE)
 async def start_paper(candidate_id: str, now: datetime) -> PaperTrial:
     return start_trial(client(), candidate_id, now)
 
 
-@task(name="find due paper trials", description="Trials whose time is up.", tags=["paper"], **READ)
+@task(name="find due paper trials", description="Trials whose time is up.", **READ)
 async def find_due(now: datetime) -> tuple[PaperTrial, ...]:
     return due_trials(client(), now)
 
 
-@task(name="settle paper trial", description="Did paper do what the backtest said?", tags=["paper"], **WRITE)
+@task(name="settle paper trial", description="Did paper do what the backtest said?", **WRITE)
 async def settle(trial: PaperTrial, now: datetime) -> Conformance:
     return settle_trial(client(), trial, now)

@@ -1,4 +1,8 @@
-"""How tasks are declared: reads may be retried, writes are tried once, and Prefect caches and keeps nothing."""
+"""How tasks are declared: reads may be retried, writes are tried once, and Prefect caches and keeps nothing.
+
+Tasks carry no tags; flow runs do. For each tagged task run Prefect asks the server for a concurrency slot, which costs
+a round trip and, on a SQLite server, now and then a lock and two seconds.
+"""
 
 from __future__ import annotations
 

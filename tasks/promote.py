@@ -75,12 +75,12 @@ def overtaken(candidate: Candidate, active: ActiveStrategy, candidates: Sequence
     return f"it beat {was}, but {active.version}, active by now, has a daily Sharpe of {other:.3f}, it has {mine:.3f}"
 
 
-@task(name="find promotions", description="Candidates that passed their paper trial.", tags=["promotion"], **READ)
+@task(name="find promotions", description="Candidates that passed their paper trial.", **READ)
 async def find_ready() -> tuple[str, ...]:
     return ready(client())
 
 
-@task(name="promote", description="Swap the active strategy, once and whole.", tags=["promotion"], **WRITE)
+@task(name="promote", description="Swap the active strategy, once and whole.", **WRITE)
 async def promote(candidate_id: str, now: datetime) -> PromotionAnswer:
     return promote_candidate(client(), candidate_id, now)
 

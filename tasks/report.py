@@ -70,7 +70,7 @@ def headline(record: NightRecord) -> str:
     return f"Night of {record.night}: {first}. {one_line(tried)}"
 
 
-@task(name="write report", description="The night on one page, stored.", tags=["report"], **WRITE)
+@task(name="write report", description="The night on one page, stored.", **WRITE)
 async def write_night_report(record: NightRecord) -> NightReport:
     return write_report(client(), record)
 

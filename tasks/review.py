@@ -93,7 +93,7 @@ def review_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> St
     return result
 
 
-@task(name="review", description="Classify the change, look for what speaks against it.", tags=["candidate"], **WRITE)
+@task(name="review", description="Classify the change, look for what speaks against it.", **WRITE)
 async def review(candidate_id: str, now: datetime) -> StageResult:
     return review_candidate(client(), candidate_id, now)
 

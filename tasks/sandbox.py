@@ -47,6 +47,6 @@ def _sentence(error: Mapping[str, Any]) -> str:
     return f"line {line}: {error['message']}" if line else str(error["message"])
 
 
-@task(name="sandbox", description="Sample markets, edge cases, state and determinism.", tags=["candidate"], **WRITE)
+@task(name="sandbox", description="Sample markets, edge cases, state and determinism.", **WRITE)
 async def sandbox(candidate_id: str, now: datetime, seed: int) -> StageResult:
     return sandbox_candidate(client(), candidate_id, now, seed)

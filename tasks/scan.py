@@ -25,11 +25,11 @@ def answer_rows(outcome: ScanOutcome) -> list[dict[str, Any]]:
     return [{name: str(value) for name, value in answer.items()} for answer in outcome.answers]
 
 
-@task(name="scan slot", description="One scan, once per slot.", tags=["scan"], **WRITE)
+@task(name="scan slot", description="One scan, once per slot.", **WRITE)
 async def scan_slot(slot: datetime) -> ScanOutcome:
     return client().scan(slot)
 
 
-@task(name="find unreported scans", description="Scans no flow run has reported.", tags=["scan"], **READ)
+@task(name="find unreported scans", description="Scans no flow run has reported.", **READ)
 async def find_unreported(now: datetime) -> Sequence[Mapping[str, Any]]:
     return client().unreported_scans(now)

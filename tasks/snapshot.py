@@ -12,11 +12,11 @@ from tasks.context import client
 from tasks.policy import READ, WRITE
 
 
-@task(name="record snapshot", description="Equity, cash, fees and positions of the day.", tags=["snapshot"], **WRITE)
+@task(name="record snapshot", description="Equity, cash, fees and positions of the day.", **WRITE)
 async def record_snapshot(now: datetime) -> Mapping[str, Any]:
     return client().snapshot(now)
 
 
-@task(name="read performance", description="What the active book did so far.", tags=["performance"], **READ)
+@task(name="read performance", description="What the active book did so far.", **READ)
 async def read_performance(now: datetime) -> Mapping[str, Any]:
     return client().performance(now)

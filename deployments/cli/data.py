@@ -56,15 +56,14 @@ def check(
     as_json: JsonFlag = False,
 ) -> None:
     """Report holes, duplicates, out-of-order rows, zero and absurd wicks. Nothing is changed."""
+    from shell.market.folder import check_folder
     from shell.market.stored_check import check_stored
-
-    from shell.market.folder import read_folder
     from shell.store.candles import CandleStore
 
     console = console_for(as_json)
     wanted = [each for each in symbols.split(",") if each.strip()] or None
     if folder is not None:
-        report = read_folder(folder, wanted).report
+        report = check_folder(folder, wanted)
     else:
         from deployments.cli.homes import read_store
 
@@ -85,7 +84,8 @@ def check(
     console.print(table("Candles", names, rows, right=(2, 5, 6, 7, 8, 9)))
     for each in report.series:
         for gap in sorted(each.gaps, key=lambda gap: -gap.bars)[:5]:
-            console.print(f"  {each.symbol} {each.tier.value}: no bars {gap.start:%Y-%m-%d %H:%M} to {gap.end:%Y-%m-%d %H:%M}"
+            console.print(f"  {each.symbol} {each.tier.value}: no bars {gap.first:%Y-%m-%d %H:%M} to {gap.last:%Y-%m-%d %H:%M}"
                           f" UTC ({gap.bars})")
         for row in each.quarantined[:5]:
-            console.print(f"  {each.symbol} {each.tier.value}: quarantined {row.opened:%Y-%m-%d %H:%M} UTC: {row.reason}")
+            at = f"{row.opened:%Y-%m-%d %H:%M} UTC" if row.opened else "a row without a time"
+            console.print(f"  {each.symbol} {each.tier.value}: quarantined {at}: {row.reason}")

@@ -116,23 +116,36 @@ def _drive(
     slots = range(to_ms(start), to_ms(end) + 1, step_ms)
     values = np.empty(len(slots))
     today = local_day(start, engine.config.zone)
-    for number, slot_ms in enumerate(slots):
+    number = 0
+    while number < len(slots):
+        now = from_ms(slots[number])
         # At the very end there is no later bar an order could fill in, so nothing is asked any more.
-        now = from_ms(slot_ms)
         engine.step(now, origin="backtest", scan=number + 1 < len(slots))
         # The same as a paper trial: nobody watches this book, so each local day begins with its measured halts lifted.
         day = local_day(now, engine.config.zone)
         if day != today:
             today = day
             engine.lift_measured()
-        values[number] = float(engine.equity())
         if engine.faults_in_row >= faults_max:
             raise StrategyFault("error", f"the strategy failed {faults_max} times in a row: {engine.last_fault}")
-        if progress is not None and number % PROGRESS_EVERY_STEPS == 0:
+        following = min(_following(engine, slots, number), len(slots))
+        values[number:following] = float(engine.equity())
+        if progress is not None and following // PROGRESS_EVERY_STEPS != number // PROGRESS_EVERY_STEPS:
             progress(number, len(slots))
+        number = following
     if progress is not None:
         progress(len(slots), len(slots))
     return EquityCurve(times_ms=np.array(slots, dtype=np.int64), values=values)
+
+
+def _following(engine: Engine, slots: range, number: int) -> int:
+    """The next slot at which anything can happen: with nothing held, working or halted, that is the next scan's."""
+    if not engine.idle:
+        return number + 1
+    interval_ms = engine.interval_minutes * 60 * MS
+    due_ms = (slots[number] // interval_ms + 1) * interval_ms
+    # The last slot is always stepped, so that the curve ends where the window does.
+    return max(number + 1, min(-(-(due_ms - slots[0]) // slots.step), len(slots) - 1))
 
 
 def _result(

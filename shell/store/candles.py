@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,7 @@ _GAPS = table_of(CandleGapRow)
 _QUARANTINE = table_of(CandleQuarantineRow)
 _ROW = tuple(_CANDLES.c[name] for name in ("open_ms", "open", "high", "low", "close", "volume"))
 _FIELDS = tuple(column.name for column in _ROW)
+_NAMES = ("symbol", "tier", *_FIELDS)
 
 # Far enough on either side for any bar, and a number every database takes.
 _EVER_MS = 2**60
@@ -264,7 +266,11 @@ def _insert(connection: Connection, symbol: str, tier: Tier, rows: BarArray) -> 
     if len(rows) == 0:
         return
     columns = [rows[:, 0].astype(np.int64).tolist(), *(rows[:, at].tolist() for at in range(1, WIDTH))]
-    values = [
-        {"symbol": symbol, "tier": tier.value, **dict(zip(_FIELDS, row, strict=True))} for row in zip(*columns, strict=True)
-    ]
-    connection.execute(insert(_CANDLES), values)
+    values = zip(repeat(symbol), repeat(tier.value), *columns, strict=False)
+    statement = insert(_CANDLES)
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(_NAMES))
+    if compiled.positional and compiled.positiontup == list(_NAMES):
+        # Tuples straight to the driver: a year of bars takes half the time that a dictionary each would.
+        connection.exec_driver_sql(str(compiled), list(values))
+    else:
+        connection.execute(statement, [dict(zip(_NAMES, row, strict=True)) for row in values])

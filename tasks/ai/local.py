@@ -148,20 +148,18 @@ class LocalProvider:
         return self._next(context)
 
     def _next(self, context: ProposalContext) -> Proposed:
-        while self._ranked:
-            chosen = self._ranked.pop(0)
-            if chosen.hash in context.tried or self._family is None:
-                continue
-            proposal = Proposal(
-                source=chosen.source, parent_version=context.active.version,
-                hypothesis=self._family.hypothesis(chosen.genes), provider=self.name, seed=context.seed,
-                parameters={"family": self._family.name, **chosen.genes}, searched=len(self._kept),
-            )
-            return Proposed(
-                proposal=proposal, evaluations=self._kept,
-                reason=f"the best untried of this search: {chosen.score.value:.3f} on the search segment",
-            )
-        return Proposed(proposal=None, reason="the search has no further variant to offer", evaluations=self._kept)
+        if not self._ranked or self._family is None:
+            return Proposed(proposal=None, reason="the search has no further variant to offer", evaluations=self._kept)
+        chosen = self._ranked.pop(0)
+        proposal = Proposal(
+            source=chosen.source, parent_version=context.active.version,
+            hypothesis=self._family.hypothesis(chosen.genes), provider=self.name, seed=context.seed,
+            parameters={"family": self._family.name, **chosen.genes}, searched=len(self._kept),
+        )
+        return Proposed(
+            proposal=proposal, evaluations=self._kept,
+            reason=f"the best untried of this search: {chosen.score.value:.3f} on the search segment",
+        )
 
 
 def choose_family(context: ProposalContext) -> Family:

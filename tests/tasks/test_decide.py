@@ -54,6 +54,11 @@ def test_what_was_left_unfinished_goes_on_first() -> None:
     assert [(item.work, item.candidate_id) for item in decision.items] == [(Work.RESUME, "c0004"), (Work.SEARCH, None)]
 
 
+def test_an_unfinished_candidate_takes_one_of_the_free_slots() -> None:
+    decision = decide(replace(CALM, interrupted=("c0004",), paper_trials=2))
+    assert [item.work for item in decision.items] == [Work.RESUME]
+
+
 def test_a_provider_of_a_later_version_is_named_in_the_decision() -> None:
     assert "provider anthropic comes with a later version" in decide(replace(CALM, provider="anthropic")).reasons[-1]
 

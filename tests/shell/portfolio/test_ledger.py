@@ -159,6 +159,12 @@ def test_a_fill_that_breaks_an_invariant_is_fatal_and_books_nothing(bad, sentenc
     assert repr(ledger) == before
 
 
+def test_what_was_sold_before_cannot_be_sold_again():
+    ledger, _ = book(funded(), fill(Side.BUY, "1", "100"), fill(Side.SELL, "0.4", "100", number=2))
+    with pytest.raises(Fatal, match=r"holds 0\.6"):
+        apply_fill(ledger, fill(Side.SELL, "0.60000001", "100", number=3))
+
+
 def test_the_last_unit_of_cash_may_be_spent():
     ledger, _ = book(funded(), fill(Side.BUY, "99", "100", "100"))
     assert ledger.cash == NO_MONEY

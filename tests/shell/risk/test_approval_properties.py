@@ -83,8 +83,8 @@ def configs(draw: st.DrawFn) -> RiskConfig:
     fraction = mostly(decimals(20, 1000, 3), decimals(1, 1000, 3))
     return RiskConfig(
         max_trade_pct=draw(fraction), default_trade_pct=draw(fraction), max_position_pct=draw(fraction),
-        max_positions=draw(st.integers(1, 4)), max_daily_trades=draw(mostly(st.just(9), st.integers(1, 5))),
-        max_orders_per_minute=draw(mostly(st.just(9), st.integers(1, 5))), price_collar_pct=draw(fraction),
+        max_positions=draw(st.integers(1, 4)), max_daily_trades=draw(st.sampled_from([1, 2, 4, 6, 9])),
+        max_orders_per_minute=draw(st.integers(1, 4)), price_collar_pct=draw(fraction),
     )
 
 
@@ -98,7 +98,7 @@ def signals(
     order_type = draw(st.sampled_from(list(OrderType)))
     limit = draw(mostly(st.floats(0.98, 1.02).map(lambda factor: last * factor), price(0.1, 3)))
     return Signal(
-        symbol, draw(st.sampled_from(actions)), draw(sizes), order_type, limit, draw(price(0.7, 1.01)),
+        symbol, draw(st.sampled_from(actions)), draw(sizes), order_type, limit, draw(st.one_of(price(0.7, 1.0), price(0.98, 1.02))),
         draw(price(0.99, 1.5)),
     )
 
@@ -113,14 +113,14 @@ def worlds(draw: st.DrawFn, *, holds: bool = False) -> World:
     }
     orders = [
         working(
-            draw(st.sampled_from(list(Purpose))), draw(lots), symbol=draw(st.sampled_from(SYMBOLS)),
+            draw(st.sampled_from([Purpose.ENTRY, *Purpose])), draw(lots), symbol=draw(st.sampled_from(SYMBOLS)),
             reserved=str(draw(st.integers(0, 500))), intent_id=f"earlier-{number}",
         )
         for number in range(draw(st.integers(0, 2)))
     ]
     fee = decimals(0, 200, 4)
     money = mostly(decimals(10**6, 10**8, 2), decimals(-10**4, 10**5, 2))
-    seconds = mostly(st.just(3600), st.integers(0, 120)).map(lambda count: NOW - timedelta(seconds=count))
+    seconds = st.sampled_from([0, 30, 59, 60, 61, 3600]).map(lambda count: NOW - timedelta(seconds=count))
     view = RiskView(
         cash_free=QuoteAmount(draw(money)), equity=QuoteAmount(draw(money)),
         marks=EquityMarks(
@@ -128,7 +128,7 @@ def worlds(draw: st.DrawFn, *, holds: bool = False) -> World:
         ),
         fees={pair.symbol: FeeSchedule(maker_pct=draw(fee), taker_pct=draw(fee))}, positions=positions, working=orders,
         halts=draw(mostly(st.just(set()), st.sets(st.sampled_from(list(HaltKind))))),
-        order_times=draw(st.lists(seconds, max_size=5)),
+        order_times=draw(st.lists(seconds, max_size=4)),
         recent_signals=[
             (pair.symbol, draw(st.sampled_from(list(Action))), draw(seconds)) for _ in range(draw(st.integers(0, 1)))
         ],
