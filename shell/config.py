@@ -122,6 +122,9 @@ class OrchestratorConfig(_Section):
     candidates_per_night: int = Field(
         default=1, ge=0, le=10, description="candidates scored a night; 0 searches nothing"
     )
+    nights_between_searches: int = Field(
+        default=2, ge=0, le=365, description="nights the search rests after one that brought a candidate"
+    )
     search_evaluations: int = Field(default=6, ge=1, le=500, description="backtests of a night's search")
     search_days_max: int = Field(
         default=30, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"

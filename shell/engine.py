@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 from shell.clock import from_ms, local_day, monotonic, to_ms
-from shell.contract import Action, Signal
+from shell.contract import Action, OrderType, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault
 from shell.exchange.gateway import Gateway
@@ -276,6 +276,11 @@ class Engine:
         self._cancel_entries(None, f"halted: {halt.kind.value}", halt.raised_at)
         self._book_events(record)
 
+    def _cancel_resting(self, symbol: str, reason: str, now: datetime) -> None:
+        for order in self.gateway.open_orders():
+            if order.intent.symbol == symbol and order.intent.order_type is OrderType.LIMIT:
+                self.gateway.cancel(order.order_id, reason, now)
+
     def _cancel_entries(self, symbol: str | None, reason: str, now: datetime) -> None:
         for order in self.gateway.open_orders():
             if order.intent.purpose is Purpose.ENTRY and symbol in (None, order.intent.symbol):
@@ -332,7 +337,8 @@ class Engine:
 
     def _answer(self, signal: Signal, signal_id: str, now: datetime, record: StepRecord) -> None:
         if signal.action is Action.CLOSE:
-            self._cancel_entries(signal.symbol, "the strategy closes the position", now)
+            # A resting entry would reopen the position, a resting exit holds its coins back from the way out.
+            self._cancel_resting(signal.symbol, "the strategy closes the position", now)
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
         ids = OrderIds(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from prefect import task
 
 from shell.errors import DataError
-from shell.trials.candidate import Candidate, Stage, Verdict
+from shell.trials.candidate import PERSON_PROVIDER, Candidate, Stage, Verdict
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
 from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
@@ -40,7 +40,18 @@ def gather(shell: ShellClient, now: datetime) -> NightContext:
         interrupted=interrupted(candidates, trials),
         segments=segments,
         history_refusal=refusal,
+        rested=nights_rested(candidates, night),
+        rest_needed=settings.orchestrator.nights_between_searches,
     )
+
+
+def nights_rested(candidates: Sequence[Candidate], night: str) -> int | None:
+    """Whole nights since the last one on which a search brought a candidate; None when none did."""
+    nights = [night_of(each.proposed_at) for each in candidates if each.proposal.provider != PERSON_PROVIDER]
+    before = [each for each in nights if each < night]
+    if not before:
+        return None
+    return (date.fromisoformat(night) - date.fromisoformat(max(before))).days - 1
 
 
 def interrupted(candidates: Sequence[Candidate], trials: Sequence[PaperTrial]) -> tuple[str, ...]:
@@ -76,6 +87,13 @@ def decide(context: NightContext) -> Decision:
         items += [WorkItem(work=Work.SUBMISSION, ordinal=context.candidates_tonight + n) for n in range(submitted)]
         reasons.append(f"{_count(context.submissions, 'file')} submitted by a person: {submitted} taken tonight")
     searched = max(fresh - submitted, 0)
+    if searched and context.rested is not None and context.rested < context.rest_needed:
+        if not items:
+            return _no_change(
+                f"the search rests for {_count(context.rest_needed, 'night')} after a candidate, this is rest "
+                f"{context.rested + 1}: a night of new prices decides little, and every trial raises the bar"
+            )
+        searched = 0
     if context.halted:
         if not items:
             return _no_change(f"trading is halted ({', '.join(context.halted)}): nothing is sought until it is lifted")

@@ -52,6 +52,8 @@ class NightContext:
     interrupted: tuple[str, ...]
     segments: Mapping[SegmentName, Segment] = field(default_factory=dict)
     history_refusal: str = ""
+    rested: int | None = None
+    rest_needed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,7 +123,7 @@ def submit(
     from shell.promotion.swap import register_workspace
     from shell.promotion.workspace import Workspace
     from shell.store.store import Store
-    from shell.trials.candidate import Proposal, source_hash
+    from shell.trials.candidate import PERSON_PROVIDER, Proposal, source_hash
 
     place = home_of(home).create()
     workspace = Workspace(place.workspace)
@@ -134,7 +134,7 @@ def submit(
         register_workspace(store, workspace, now)
         parent = store.strategies.active().version
         store.candidates.submit(
-            Proposal(source=source, parent_version=parent, hypothesis=hypothesis, provider="person", seed=0), now
+            Proposal(source=source, parent_version=parent, hypothesis=hypothesis, provider=PERSON_PROVIDER, seed=0), now
         )
     facts = {"hash": source_hash(source), "parent": parent, "skills": sorted(source.skills)}
     if as_json:

@@ -10,7 +10,7 @@ from shell.contract import RECENT_TRADES_MAX, ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
 from shell.host.policy import require_policy
 from shell.host.port import BarArray, ScanRequest, StrategySource
-from shell.host.process import ChildProcess
+from shell.host.process import SPARES, ChildProcess
 from shell.host.validate import decode_signals, decode_started, decode_state
 from shell.host.wire import Kind, StartFacts, encode_scan, encode_start
 from shell.market.bars import Tier
@@ -40,7 +40,7 @@ class HostedStrategy:
         """Begin starting a process without waiting, so that its 0.4 s pass while the caller does other things."""
         if self._child is None:
             try:
-                self._child = ChildProcess(self._hash_seed)
+                self._child = SPARES.take(self._hash_seed)
             except OSError as error:
                 raise StrategyFault("killed", f"no process could be started for the strategy: {error.strerror}") from error
 

@@ -171,12 +171,19 @@ def _apply_buy(ledger: Ledger, fill: Fill) -> Ledger:
         position = replace(
             held, qty=held.qty + fill.qty, entered_qty=held.entered_qty + fill.qty, cost=held.cost + fill.cost,
             fees=held.fees + fill.fee,
-            stop_loss=intent.stop_loss or held.stop_loss, take_profit=intent.take_profit or held.take_profit,
+            stop_loss=_tighter(held.stop_loss, intent.stop_loss), take_profit=intent.take_profit or held.take_profit,
         )
     return replace(
         ledger, cash=cash, fees_paid=ledger.fees_paid + fill.fee,
         positions=_put(ledger.positions, fill.symbol, position),
     )
+
+
+def _tighter(held: Price | None, added: Price | None) -> Price | None:
+    """The higher stop: an older entry that fills late must not lower one that was raised in the meantime."""
+    if held is None or added is None:
+        return added if held is None else held
+    return max(held, added)
 
 
 def _apply_sell(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:

@@ -315,5 +315,10 @@ def _positive(value: float | None) -> Decimal | None:
     return number if number > ZERO else None
 
 
+def restored(intent: OrderIntent, reserved: QuoteAmount) -> ApprovedOrder:
+    """An order read back from the store: it was approved here before it was written there."""
+    return _sealed(intent, reserved)
+
+
 def _sealed(intent: OrderIntent, reserved: QuoteAmount) -> ApprovedOrder:
     return ApprovedOrder(intent=intent, reserved=reserved, seal=APPROVAL_SEAL)

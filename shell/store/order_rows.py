@@ -11,7 +11,6 @@ from shell.money import NO_QTY, BaseQty
 
 # The store is not risk and approves nothing: what it restores with this seal was approved before it was written down.
 from shell.orders import (
-    APPROVAL_SEAL,
     ApprovedOrder,
     Fill,
     Liquidity,
@@ -24,6 +23,7 @@ from shell.orders import (
     SubmittedOrder,
 )
 from shell.portfolio.ledger import TradeClosed
+from shell.risk.approval import restored
 
 Values = dict[str, Any]
 
@@ -74,7 +74,7 @@ def order_of(row: Any) -> StoredOrder:
         horizon=Intent(row.horizon), tag=row.tag,
     )
     return StoredOrder(
-        approved=ApprovedOrder(intent=intent, reserved=row.reserved, seal=APPROVAL_SEAL), order_id=row.order_id,
+        approved=restored(intent, row.reserved), order_id=row.order_id,
         submitted_at=row.submitted_at, state=OrderState(row.state), reason=row.reason, updated_at=row.updated_at,
         filled_qty=row.filled_qty,
     )

@@ -11,6 +11,9 @@ from typing import Any
 
 from shell.host.port import StrategySource
 
+# The provider of a file that a person submitted.
+PERSON_PROVIDER = "person"
+
 
 class ChangeClass(str, Enum):
     """Risk tier of a change, set from the diff and raised, never lowered, by a reviewer."""

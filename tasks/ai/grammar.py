@@ -134,6 +134,21 @@ def every_gene(max_trade_pct: float) -> Mapping[str, Gene]:
     return {gene.name: gene for gene in genes}
 
 
+def textbook(max_trade_pct: float) -> tuple[Genes, ...]:
+    """Well-known rules to begin with, before chance has its turn: a crossing of averages, a channel breakout (Donchian),
+    time-series momentum, a band around an average (Keltner). Round numbers, fitted to nothing."""
+    rules: tuple[dict[str, Number | str], ...] = (
+        {"term_1": "trend", "exit": "opposite", "order": "market", "fast": 8, "slow": 40},
+        {"term_1": "breakout", "exit": "trail", "order": "market", "channel": 48, "trail_ranges": 4.0},
+        {"term_1": "momentum", "exit": "opposite", "order": "market", "change_bars": 24, "change_above": 0.01,
+         "fast": 12, "slow": 50},
+        {"term_1": "band", "exit": "opposite", "order": "limit", "band_ranges": 1.0, "fast": 20, "slow": 100,
+         "discount_pct": 0.001},
+    )
+    common = {"term_2": NONE, "term_3": NONE, "stop_ranges": 6.0, "size_pct": _size(max_trade_pct).high}
+    return tuple({**common, **rule} for rule in rules)
+
+
 def term_names(chosen: Genes) -> tuple[str, ...]:
     """The terms of a rule, each once, in the grammar's order: how often or where a term was drawn does not matter."""
     drawn = {str(chosen[f"term_{number}"]) for number in (1, 2, 3)}

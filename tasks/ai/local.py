@@ -35,6 +35,9 @@ class Family(Protocol):
 
     def ask(self, trial: optuna.Trial) -> Genes: ...
 
+    def starts(self) -> Sequence[Genes]:
+        """Where to look before the sampler chooses."""
+
     def genes(self) -> Mapping[str, Gene]: ...
 
     def emit(self, genes: Genes) -> StrategySource: ...
@@ -54,6 +57,9 @@ class Tweak:
 
     def ask(self, trial: optuna.Trial) -> Genes:
         return {parameter.name: suggest(trial, parameter) for parameter in self._parameters}
+
+    def starts(self) -> Sequence[Genes]:
+        return ()
 
     def genes(self) -> Mapping[str, Gene]:
         return {parameter.name: parameter for parameter in self._parameters}
@@ -85,6 +91,9 @@ class Grammar:
         for parameter in grammar.numbers(chosen, self._max_trade_pct):
             chosen[parameter.name] = suggest(trial, parameter)
         return chosen
+
+    def starts(self) -> Sequence[Genes]:
+        return grammar.textbook(self._max_trade_pct)
 
     def genes(self) -> Mapping[str, Gene]:
         return grammar.every_gene(self._max_trade_pct)
@@ -200,6 +209,10 @@ def _search(context: ProposalContext, family: Family, remembered: Sequence[Evalu
             )
         )
     seen = {evaluation.hash: evaluation.score.value for evaluation in remembered}
+    new = [start for start in family.starts() if source_hash(family.emit(start)) not in seen]
+    # At most half of the looks, so that every night looks somewhere nobody has written about.
+    for start in new[: context.evaluations_max // 2]:
+        study.enqueue_trial(dict(start))
     tonight: list[Evaluation] = []
     for _ in range(context.evaluations_max * ASKS_PER_LOOK):
         if len(tonight) >= context.evaluations_max:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from shell.config import RiskConfig
 from shell.host.port import StrategySource
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, source_hash
+from tasks.ai import grammar
 from tasks.ai.local import LocalProvider, choose_family, recall
 from tasks.ai.parameters import declared_parameters
 from tasks.ai.provider import ProposalContext, Proposed, SearchScore
@@ -129,6 +130,17 @@ def test_later_nights_remember_looks_of_the_same_window_only() -> None:
         bench = Bench()
         LocalProvider().propose(replace(now, look=bench))
         assert not {source_hash(source) for source in bench.looks[1:]} & {each.hash for each in remembered}
+
+
+def test_known_rules_come_first_half_of_the_looks_a_night_and_each_once() -> None:
+    known = [source_hash(grammar.emit(genes, 0.1)) for genes in grammar.textbook(0.1)]
+    first = Bench()
+    earlier = as_candidate(LocalProvider().propose(context(first, night=GRAMMAR_NIGHT)))
+    hashes = [source_hash(source) for source in first.looks[1:]]
+    assert [each for each in hashes if each in known] == hashes[:3] == known[:3]
+    second = Bench()
+    LocalProvider().propose(context(second, night=GRAMMAR_NIGHT, candidates=(earlier,), seed=12))
+    assert [source_hash(source) for source in second.looks[1:] if source_hash(source) in known] == known[3:]
 
 
 def test_a_search_goes_on_from_what_it_remembers() -> None:
