@@ -125,9 +125,9 @@ class OrchestratorConfig(_Section):
     nights_between_searches: int = Field(
         default=2, ge=0, le=365, description="nights the search rests after one that brought a candidate"
     )
-    search_evaluations: int = Field(default=6, ge=1, le=500, description="backtests of a night's search")
+    search_evaluations: int = Field(default=4, ge=1, le=500, description="backtests of a night's search")
     search_days_max: int = Field(
-        default=30, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
+        default=21, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
     )
     revisions_max: int = Field(default=2, ge=0, le=10, description="revisions after a review's findings")
     paper_trials_max: int = Field(default=3, ge=1, le=3, description="paper trials at once")

@@ -102,12 +102,14 @@ def unrealised(position: Position, price: Price) -> QuoteAmount:
 
 
 def _open_position(position: Position, price: Price) -> OpenPosition:
-    gain = unrealised(position, price)
-    basis = position.qty.times(price) - gain
+    # In float: this is a view for the strategy, made at every scan, and nothing is ever booked from it.
+    qty, entered, cost, last = float(position.qty), float(position.entered_qty), float(position.cost), float(price)
+    entry = cost / entered
+    basis = qty * entry
+    gain = qty * last - basis
     return OpenPosition(
-        symbol=position.symbol, side=LONG, qty=float(position.qty), avg_entry=float(position.avg_entry),
-        current_price=float(price), unrealized_pnl=float(gain), unrealized_pnl_pct=float(gain.ratio(basis)),
-        intent=position.horizon,
+        symbol=position.symbol, side=LONG, qty=qty, avg_entry=entry, current_price=last, unrealized_pnl=gain,
+        unrealized_pnl_pct=gain / basis, intent=position.horizon,
         stop_loss=None if position.stop_loss is None else float(position.stop_loss),
         take_profit=None if position.take_profit is None else float(position.take_profit),
         opened_at=position.opened_at, tag=position.tag,

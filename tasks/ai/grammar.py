@@ -145,7 +145,8 @@ def textbook(max_trade_pct: float) -> tuple[Genes, ...]:
         {"term_1": "band", "exit": "opposite", "order": "limit", "band_ranges": 1.0, "fast": 20, "slow": 100,
          "discount_pct": 0.001},
     )
-    common = {"term_2": NONE, "term_3": NONE, "stop_ranges": 6.0, "size_pct": _size(max_trade_pct).high}
+    common: dict[str, Number | str] = {"term_2": NONE, "term_3": NONE, "stop_ranges": 6.0}
+    common["size_pct"] = _size(max_trade_pct).high
     return tuple({**common, **rule} for rule in rules)
 
 

@@ -209,7 +209,8 @@ def _search(context: ProposalContext, family: Family, remembered: Sequence[Evalu
             )
         )
     seen = {evaluation.hash: evaluation.score.value for evaluation in remembered}
-    new = [start for start in family.starts() if source_hash(family.emit(start)) not in seen]
+    known = {*seen, context.active.hash}
+    new = [start for start in family.starts() if source_hash(family.emit(start)) not in known]
     # At most half of the looks, so that every night looks somewhere nobody has written about.
     for start in new[: context.evaluations_max // 2]:
         study.enqueue_trial(dict(start))

@@ -134,13 +134,16 @@ def test_later_nights_remember_looks_of_the_same_window_only() -> None:
 
 def test_known_rules_come_first_half_of_the_looks_a_night_and_each_once() -> None:
     known = [source_hash(grammar.emit(genes, 0.1)) for genes in grammar.textbook(0.1)]
-    first = Bench()
-    earlier = as_candidate(LocalProvider().propose(context(first, night=GRAMMAR_NIGHT)))
-    hashes = [source_hash(source) for source in first.looks[1:]]
-    assert [each for each in hashes if each in known] == hashes[:3] == known[:3]
-    second = Bench()
-    LocalProvider().propose(context(second, night=GRAMMAR_NIGHT, candidates=(earlier,), seed=12))
-    assert [source_hash(source) for source in second.looks[1:] if source_hash(source) in known] == known[3:]
+    assert known[0] == ACTIVE.hash  # the active one is known already and takes no look
+    candidates: list[Candidate] = []
+    looked = []
+    for seed in (11, 12, 13):
+        bench = Bench()
+        night = context(bench, night=GRAMMAR_NIGHT, seed=seed, evaluations_max=4, candidates=tuple(candidates))
+        candidates.append(as_candidate(LocalProvider().propose(night)))
+        assert len(bench.looks) == 1 + 4
+        looked.append([known.index(each) for each in map(source_hash, bench.looks[1:]) if each in known])
+    assert looked == [[1, 2], [3], []]
 
 
 def test_a_search_goes_on_from_what_it_remembers() -> None:
