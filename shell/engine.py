@@ -96,9 +96,8 @@ class Engine:
 
     def start_host(self) -> None:
         """Start the strategy now instead of at its first scan. Raises StrategyFault."""
-        interval = self.seat.start(limits_view(self.config.risk))
-        if interval is not None:
-            self.interval_minutes = interval
+        if not self.seat.up:
+            self.interval_minutes = self.seat.start(limits_view(self.config.risk))
 
     def close(self) -> None:
         """Leave no process behind. Books are untouched."""
@@ -167,9 +166,7 @@ class Engine:
         if self._equity is None:
             total = self.ledger.cash
             for symbol, position in self.ledger.positions.items():
-                quote = self.market.quote(symbol)
-                price = Price(decimal_of(quote.last)) if quote else position.avg_entry
-                total = total + position.qty.times(price)
+                total = total + position.qty.times(self.market.price(symbol) or position.avg_entry)
             self._equity = total
         return self._equity
 
@@ -329,11 +326,10 @@ class Engine:
 
     def prices(self) -> dict[str, Price]:
         """The newest price of every holding."""
-        prices = {}
-        for symbol, position in self.ledger.positions.items():
-            quote = self.market.quote(symbol)
-            prices[symbol] = Price(decimal_of(quote.last)) if quote else position.avg_entry
-        return prices
+        return {
+            symbol: self.market.price(symbol) or position.avg_entry
+            for symbol, position in self.ledger.positions.items()
+        }
 
     def _answer(self, signal: Signal, signal_id: str, now: datetime, record: StepRecord) -> None:
         if signal.action is Action.CLOSE:

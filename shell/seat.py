@@ -44,10 +44,13 @@ class Seat:
         """Give back what was known before a restart."""
         self._state, self._trades = state, list(trades)[-TRADES_KEPT:]
 
-    def start(self, limits: RiskLimits) -> int | None:
-        """Start the strategy unless it runs; returns its scan interval when it did. Raises StrategyFault."""
-        if self._up:
-            return None
+    @property
+    def up(self) -> bool:
+        """True while the strategy runs."""
+        return self._up
+
+    def start(self, limits: RiskLimits) -> int:
+        """Start the strategy; returns its scan interval in minutes. Raises StrategyFault."""
         self._trades = (self._trades + self._fresh)[-TRADES_KEPT:]
         interval = self._host.start(
             symbols=list(self._market.symbols), limits=limits, windows=self._market.windows(), state=self._state,

@@ -6,6 +6,7 @@ import gc
 import importlib
 import os
 import resource
+import select
 import signal
 import sys
 import threading
@@ -19,7 +20,7 @@ from shell.host.answers import encode_fault, encode_signals, encode_started, enc
 from shell.host.candles import CandleShelf
 from shell.host.loader import load_strategy, skill_file
 from shell.host.port import FillNotice
-from shell.host.wire import CHUNK_BYTES, HEADER, Kind, decode_scan, decode_start, frame, micros_of, portfolio_of
+from shell.host.wire import CHUNK_BYTES, HEADER, Kind, decode_scan, decode_start, frame, micros_of, portfolio_of, ready_soon
 from shell.indicators import ema_of
 
 STACK_BYTES = 64 << 20
@@ -98,7 +99,13 @@ def serve(descriptor: int) -> None:
     """Answer requests until the parent closes its end."""
     preload()
     session = Session(lock_down())
-    while (request := _read_frame(descriptor)) is not None:
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    while True:
+        ready_soon(poller)
+        request = _read_frame(descriptor)
+        if request is None:
+            return
         request_id, kind, body = request
         _write_all(descriptor, frame(request_id, *session.answer(kind, body)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ from threading import Lock
 from shell.clock import monotonic
 from shell.errors import StrategyFault
 from shell.host.validate import decode_fault
-from shell.host.wire import CHUNK_BYTES, HEADER, REPLY_BYTES_MAX, Kind, frame
+from shell.host.wire import CHUNK_BYTES, HEADER, REPLY_BYTES_MAX, Kind, frame, ready_soon
 
 ROOT = Path(__file__).resolve().parents[2]
 STDERR_BYTES_MAX = 64 * 1024
@@ -46,6 +47,8 @@ class ChildProcess:
                 ours.close()
                 raise
         self._socket = ours
+        self._poller = select.poll()
+        self._poller.register(ours, select.POLLIN)
         self._request_id = 0
         self.last_words = ""
 
@@ -109,6 +112,7 @@ class ChildProcess:
         return kind, data[HEADER.size :]
 
     def _read(self, deadline: float) -> bytes:
+        ready_soon(self._poller)
         data = self._socket.recv(CHUNK_BYTES)
         if not data:
             raise ConnectionResetError

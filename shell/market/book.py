@@ -20,6 +20,7 @@ from shell.market.aggregate import BucketBuilder, aggregate
 from shell.market.bars import DAY_MS, TIERS, Bar, Quote, Tier
 from shell.market.columns import BarArray, Columns, bars_of, rows_of
 from shell.market.history import History
+from shell.money import Price, decimal_of
 
 LOG_KEPT_BARS = 50_000
 
@@ -71,6 +72,7 @@ class MarketBook:
         self._now_ms = 0
         self._last: dict[str, Bar] = {}
         self._quotes: dict[str, Quote] = {}
+        self._prices: dict[str, Price] = {}
         self._next_hour_ms = 0
 
     def preload(self, history: History, until: datetime) -> None:
@@ -112,6 +114,7 @@ class MarketBook:
             self._builders[bar.symbol].push(bar)
             self._last[bar.symbol] = bar
             self._quotes.pop(bar.symbol, None)
+            self._prices.pop(bar.symbol, None)
             log.append(bar)
         if now_ms >= self._next_hour_ms:
             self._close_buckets(now_ms)
@@ -150,6 +153,13 @@ class MarketBook:
             quote = Quote(symbol, bar.close - half, bar.close + half, bar.close, bar.close_ms)
             self._quotes[symbol] = quote
         return quote
+
+    def price(self, symbol: str) -> Price | None:
+        """The newest price as money; None before the first bar."""
+        price = self._prices.get(symbol)
+        if price is None and (bar := self._last.get(symbol)) is not None:
+            price = self._prices[symbol] = Price(decimal_of(bar.close))
+        return price
 
 
 def period_of(frames: Iterable[pl.DataFrame]) -> tuple[datetime, datetime]:
