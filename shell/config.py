@@ -123,7 +123,7 @@ class OrchestratorConfig(_Section):
         default=1, ge=0, le=10, description="candidates scored a night; 0 searches nothing"
     )
     nights_between_searches: int = Field(
-        default=2, ge=0, le=365, description="nights the search rests after one that brought a candidate"
+        default=2, ge=0, le=365, description="nights the search rests after each"
     )
     search_evaluations: int = Field(default=4, ge=1, le=500, description="backtests of a night's search")
     search_days_max: int = Field(

@@ -108,6 +108,9 @@ class Desk:
     def record_searches(self, candidate_id: str | None, count: int, now: datetime) -> None:
         self._store.candidates.record_searches(candidate_id, count, now)
 
+    def last_search(self) -> datetime | None:
+        return self._store.candidates.last_search()
+
     def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
         return self._shell.trials.start(candidate_id, change, now)
 

@@ -73,6 +73,9 @@ class ShellClient(Protocol):
     def scores(self, segment: SegmentName) -> Sequence[TrialScore]: ...
     def record_searches(self, candidate_id: str | None, count: int, now: datetime) -> None: ...
 
+    def last_search(self) -> datetime | None:
+        """When the search segment was last looked at, whatever came of it."""
+
     def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
         """Raises NotNow when all paper slots are taken."""
 

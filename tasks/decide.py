@@ -8,7 +8,7 @@ from datetime import date, datetime
 from prefect import task
 
 from shell.errors import DataError
-from shell.trials.candidate import PERSON_PROVIDER, Candidate, Stage, Verdict
+from shell.trials.candidate import Candidate, Stage, Verdict
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
 from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
@@ -40,18 +40,16 @@ def gather(shell: ShellClient, now: datetime) -> NightContext:
         interrupted=interrupted(candidates, trials),
         segments=segments,
         history_refusal=refusal,
-        rested=nights_rested(candidates, night),
+        rested=nights_rested(shell.last_search(), night),
         rest_needed=settings.orchestrator.nights_between_searches,
     )
 
 
-def nights_rested(candidates: Sequence[Candidate], night: str) -> int | None:
-    """Whole nights since the last one on which a search brought a candidate; None when none did."""
-    nights = [night_of(each.proposed_at) for each in candidates if each.proposal.provider != PERSON_PROVIDER]
-    before = [each for each in nights if each < night]
-    if not before:
+def nights_rested(last_search: datetime | None, night: str) -> int | None:
+    """Whole nights between the last search and `night`; None before the first, and while tonight's goes on."""
+    if last_search is None or night_of(last_search) == night:
         return None
-    return (date.fromisoformat(night) - date.fromisoformat(max(before))).days - 1
+    return (date.fromisoformat(night) - date.fromisoformat(night_of(last_search))).days - 1
 
 
 def interrupted(candidates: Sequence[Candidate], trials: Sequence[PaperTrial]) -> tuple[str, ...]:
@@ -90,8 +88,8 @@ def decide(context: NightContext) -> Decision:
     if searched and context.rested is not None and context.rested < context.rest_needed:
         if not items:
             return _no_change(
-                f"the search rests for {_count(context.rest_needed, 'night')} after a candidate, this is rest "
-                f"{context.rested + 1}: a night of new prices decides little, and every trial raises the bar"
+                f"the search rests for {_count(context.rest_needed, 'night')} after each, this is "
+                f"number {context.rested + 1}: a night of new prices decides little, and every trial raises the bar"
             )
         searched = 0
     if context.halted:

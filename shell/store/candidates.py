@@ -178,6 +178,12 @@ class Candidates:
         with self._database.reading() as connection:
             return int(connection.execute(select(func.sum(SEARCHES.c.looks))).scalar() or 0)
 
+    def last_search(self) -> datetime | None:
+        """When the search segment was last looked at, whatever came of it; None before the first look."""
+        with self._database.reading() as connection:
+            found: datetime | None = connection.execute(select(func.max(SEARCHES.c.at))).scalar()
+        return found
+
     def grant_vault_look(self, candidate_id: str, at: datetime) -> None:
         """Write down a candidate's one look at the vault. Raises NotNow on the second."""
         with self._database.transaction() as connection:

@@ -79,6 +79,7 @@ class MemoryShell:
         self.ledger: dict[str, Candidate] = {}
         self.trial_scores: list[TrialScore] = []
         self.searches: list[int] = []
+        self.searched_at: datetime | None = None
         self.vault_looks: list[str] = []
         self.trials: dict[str, PaperTrial] = {}
         self.conformance: dict[str, Conformance] = {}
@@ -206,6 +207,10 @@ class MemoryShell:
 
     def record_searches(self, candidate_id: str | None, count: int, now: datetime) -> None:
         self.searches.append(count)
+        self.searched_at = now
+
+    def last_search(self) -> datetime | None:
+        return self.searched_at
 
     def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
         running = [trial for trial in self.trials.values() if trial.state in ("running", "extended")]
