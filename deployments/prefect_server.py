@@ -7,13 +7,17 @@ knows nothing of it.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,9 +31,15 @@ START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 10.0
 POLL_SECONDS = 0.2
 URL_FILE = "server.url"
+DATABASE = "prefect.db"
 
 # What a server without deployments has no use for; the recorder of task runs and the event persister stay on.
 _IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "FOREMAN", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "TRIGGERS")
+
+
+def template_path() -> Path:
+    """Where an empty database of the installed Prefect version is kept, to start new homes from."""
+    return Path(sys.prefix) / f"prefect-{version('prefect')}.db"
 
 
 def private_environment(home: Path) -> dict[str, str]:
@@ -60,13 +70,17 @@ class PrefectServer:
         self._home.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         environment |= private_environment(self._home)
-        environment["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{self._home / 'prefect.db'}"
+        environment["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{self._home / DATABASE}"
         if not self._services:
             environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
         command = [
             sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1",
             "--port", str(self.port), "--log-level", "warning", "--timeout-graceful-shutdown", "2",
         ]
+        database = self._home / DATABASE
+        template = template_path()
+        if template.is_file() and not database.exists():
+            shutil.copyfile(template, database)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
@@ -83,6 +97,7 @@ class PrefectServer:
                 break
             try:
                 if httpx.get(f"{self.api_url}/health", timeout=2.0).status_code == 200:
+                    self._keep_template()
                     return
             except httpx.TransportError:
                 pass
@@ -106,6 +121,16 @@ class PrefectServer:
             except subprocess.TimeoutExpired:
                 continue
             break
+
+    def _keep_template(self) -> None:
+        """Keep the freshly made database beside the installed Prefect: making one takes 14 s, copying it none."""
+        template = template_path()
+        if template.exists() or not os.access(template.parent, os.W_OK):
+            return
+        staged = template.with_name(f"{template.name}.{os.getpid()}")
+        with closing(sqlite3.connect(self._home / DATABASE)) as made, closing(sqlite3.connect(staged)) as copy:
+            made.backup(copy)
+        os.replace(staged, template)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -148,3 +173,13 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def prepare() -> None:
+    """Make the empty database once, at set-up, so that no later start waits for it."""
+    with tempfile.TemporaryDirectory() as folder, PrefectServer(Path(folder)) as server:
+        server.wait()
+
+
+if __name__ == "__main__":
+    prepare()

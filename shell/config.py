@@ -127,7 +127,7 @@ class OrchestratorConfig(_Section):
     )
     search_evaluations: int = Field(default=4, ge=1, le=500, description="backtests of a night's search")
     search_days_max: int = Field(
-        default=21, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
+        default=18, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
     )
     revisions_max: int = Field(default=2, ge=0, le=10, description="revisions after a review's findings")
     paper_trials_max: int = Field(default=3, ge=1, le=3, description="paper trials at once")

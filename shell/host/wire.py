@@ -26,7 +26,7 @@ REPLY_BYTES_MAX = 256 * 1024
 REQUEST_BYTES_MAX = 1 << 30
 CHUNK_BYTES = 1 << 16
 ROW_WIDTH = 6
-SPINS_MAX = 300
+SPINS_MAX = 600
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
