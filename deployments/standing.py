@@ -33,7 +33,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         checks = [f"{book}: {problem}" for book in store.books.names() for problem in store.books.check(book)]
         trials = [trial for trial in store.paper.list() if trial.state in ("running", "extended")]
     return {
-        "mode": "paper", "halted": sorted(halt.kind.value for halt in state.halts) if state else [],
+        "mode": "paper", "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
         "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
         "total_value": float(equity(ledger, prices)), "starting_value": float(ledger.capital),
         "strategy": {"version": active.version if active else "none", "hash": active.hash if active else ""},
