@@ -1,0 +1,123 @@
+"""The rehearsal: whole days and nights, the same again from the same seed, and books that survive kill -9 and Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.rehearsal import MARK, Options, _clear, rehearse
+from deployments.standing import standing_of
+from shell.errors import DataError, UsageError
+from shell.home import Home
+from shell.market.synthetic import synthetic_market
+from shell.store.store import Store
+
+START = datetime(2023, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Thirty days: enough to trade on, too few to search on, so that nights are quick."""
+    folder = tmp_path_factory.mktemp("data")
+    for symbol, frame in synthetic_market(3, ["BTC/USD", "ETH/USD"], START, 40).m5.items():
+        frame.write_parquet(folder / f"{symbol.replace('/', '-')}_5m.parquet")
+    return folder
+
+
+def command(data: Path, out: Path, *, days: int) -> list[str]:
+    return [
+        sys.executable, "-m", "deployments.cli.main", "rehearse", "--data", str(data), "--days", str(days),
+        "--start", "2023-03-31", "--seed", "7", "--out", str(out), "--json",
+    ]
+
+
+def facts_of(out: Path) -> dict[str, Any]:
+    home = Home.private(out)
+    with Store.open(home.database, read_only=True) as store:
+        assert store.events.verify()
+        return standing_of(home, store)
+
+
+@pytest.mark.prefect
+def test_two_days_and_nights_give_the_same_events_twice_and_a_report(data: Path, tmp_path: Path) -> None:
+    answers = []
+    for name in ("one", "two"):
+        done = subprocess.run(
+            command(data, tmp_path / name, days=2), capture_output=True, text=True, timeout=280, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        answers.append(json.loads(done.stdout.strip().splitlines()[-1]))
+    first, second = answers
+    assert {
+        "days", "nights", "scans", "signals", "orders", "fills", "candidates", "promotions", "starting_value", "final_value",
+        "max_drawdown_pct", "data", "report", "event_log_hash", "seconds",
+    } <= first.keys()
+    assert first["event_log_hash"] == second["event_log_hash"]
+    assert (first["days"], first["nights"], first["scans"]) == (2, 2, 577)
+    assert first["books_check"] == []
+    assert first["data"]["real"] is True
+    report = Path(first["report"]).read_text(encoding="utf-8")
+    assert "2 nights" in report
+    nights = Path(first["home"]) / "reports"
+    assert sorted(path.name for path in nights.glob("night-*.md")) == ["night-2023-03-31.md", "night-2023-04-01.md"]
+
+
+@pytest.mark.prefect
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_an_interrupted_rehearsal_leaves_consistent_books(data: Path, tmp_path: Path, sent: signal.Signals) -> None:
+    out = tmp_path / "home"
+    process = subprocess.Popen(
+        command(data, out, days=5), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not (out / "reports" / "night-2023-03-31.md").exists():
+            time.sleep(0.2)
+        time.sleep(0.5)
+        os.kill(process.pid, sent)
+        stdout, _ = process.communicate(timeout=120)
+    finally:
+        # A killed rehearsal cannot stop its Prefect server itself.
+        note = out / "prefect" / "server.url"
+        if note.is_file():
+            os.killpg(int(note.read_text().split()[1]), signal.SIGKILL)
+    facts = facts_of(out)
+    assert facts["books_check"] == []
+    assert facts["last_scan"] >= START + timedelta(days=30)
+    if sent is signal.SIGINT:
+        assert process.returncode == 1
+        answer = json.loads(stdout.strip().splitlines()[-1])
+        assert answer["partial"] is True
+        assert Path(answer["report"]).is_file()
+
+
+def test_an_impossible_rehearsal_is_refused_before_anything_is_written(data: Path, tmp_path: Path) -> None:
+    def go(**fields: Any) -> None:
+        rehearse(Options(**{"data": data, "out": tmp_path / "out", "days": 2, **fields}), lambda _: None)
+
+    with pytest.raises(DataError, match="are not in the history, which runs from 2023-03-01"):
+        go(start="2024-01-01")
+    with pytest.raises(UsageError, match="--days 0"):
+        go(days=0)
+    with pytest.raises(DataError, match="XYZ-USD"):
+        go(symbols=("XYZ-USD",))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_other_files_is_never_cleared(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="holds files that no rehearsal made"):
+        _clear(Home.private(tmp_path))
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+    (tmp_path / MARK).write_text("")
+    _clear(Home.private(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [MARK]
