@@ -140,7 +140,8 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
     with use_client(run.desk):
         while now <= run.end:
             run.clock.advance_to(now)
-            shell.step(now, origin="rehearsal")
+            # The last moment belongs to the next day: it is marked, and no longer scanned.
+            shell.step(now, origin="rehearsal", scan=now < run.end)
             _measure(run)
             if now >= min(night.begins, snapshot) and not waited:
                 run.report(now, "waiting for the Prefect server")

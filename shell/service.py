@@ -118,12 +118,12 @@ class Shell:
         self.notify("system", "info", f"System online, {len(status.positions)} positions, {value} portfolio", now)
         return [*found, *problems]
 
-    def step(self, now: datetime, *, origin: str) -> StepRecord:
-        """Bring every book to `now`: the active strategy first, then the trials."""
+    def step(self, now: datetime, *, origin: str, scan: bool = True) -> StepRecord:
+        """Bring every book to `now`: the active strategy first, then the trials. Without `scan` nothing is asked."""
         engine = self.engine
         self._now = now
-        record = engine.step(now, origin=origin)
-        self.trials.step(now)
+        record = engine.step(now, origin=origin, scan=scan)
+        self.trials.step(now, scan=scan)
         self._follow_up(record, now)
         return record
 

@@ -65,11 +65,11 @@ class PaperTrials:
         running.engine.step(now, origin=TRIAL_ORIGIN)
         return trial
 
-    def step(self, now: datetime) -> None:
+    def step(self, now: datetime, *, scan: bool = True) -> None:
         """Bring every trial to `now`; a local day that begins finds a trial's measured halts lifted."""
         day = local_day(now, self._settings.zone)
         for running in self._running.values():
-            running.engine.step(now, origin=TRIAL_ORIGIN)
+            running.engine.step(now, origin=TRIAL_ORIGIN, scan=scan)
             if day != self._today:
                 self._lift(running, now)
         self._today = day
