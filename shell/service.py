@@ -40,6 +40,7 @@ from shell.promotion.swap import promote, recover, register_workspace, roll_back
 from shell.promotion.trials import PaperTrials
 from shell.promotion.workspace import Workspace
 from shell.risk.halts import Halt, HaltKind
+from shell.step_log import log_step
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 from shell.trials.access import HistoryAccess
@@ -308,6 +309,7 @@ class Shell:
         self.engine.attach(HostedStrategy(active.source, self.config.host), active.version, state)
 
     def _follow_up(self, record: StepRecord, now: datetime) -> None:
+        log_step(record)
         for halt in record.halts_raised:
             self.notify("halt", "critical", f"{halt.kind.value}: {halt.sentence}", now)
         engine = self.engine

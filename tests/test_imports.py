@@ -25,7 +25,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("exchange", "execution"),
     ("host",),
     ("store",),
-    ("engine_config", "seat"),
+    ("engine_config", "seat", "step_log"),
     ("engine",),
     ("book_setup",),
     ("backtest",),

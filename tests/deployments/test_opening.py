@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,10 @@ from deployments.standing import standing_of
 from shell.desk import Desk
 from shell.errors import DataError, NotNow, Rejected
 from shell.home import Home
+from shell.host.port import StrategySource
+from shell.host.supervisor import HostedStrategy
+from shell.log import close as close_log
+from shell.log import configure
 from shell.market.synthetic import synthetic_market
 from shell.risk.halts import HaltKind
 from shell.service import MAIN_BOOK
@@ -128,3 +133,59 @@ def test_a_rollback_goes_to_the_floor_swaps_the_files_and_stops_there(opened: Op
 def test_symbols_of_two_currencies_are_refused() -> None:
     with pytest.raises(DataError, match="USD and USDT"):
         account_overrides(["BTC/USD", "ETH/USDT"])
+
+
+BUYER = """
+from shell.contract import Action, Signal
+
+
+class Strategy:
+    def initialize(self, risk_limits, symbols):
+        self.scans = 0
+
+    def analyze(self, markets, portfolio, timestamp):
+        self.scans += 1
+        if self.scans == 2:
+            return [Signal("BTC/USD", Action.BUY, 0.05)]
+        if portfolio.positions:
+            raise RuntimeError("worn out")
+        return []
+
+    def on_fill(self, symbol, action, qty, price, intent):
+        pass
+
+    def on_position_closed(self, symbol, pnl, pnl_pct):
+        pass
+
+    def get_state(self):
+        return {"scans": self.scans}
+
+    def load_state(self, state):
+        self.scans = state["scans"]
+"""
+
+
+def test_a_version_that_breaks_is_rolled_back_and_its_position_is_kept(opened: OpenHome) -> None:
+    engine = opened.shell.engine
+    engine.attach(HostedStrategy(StrategySource(code=BUYER), opened.settings.host), "v001", None)
+    steps(opened, 10)
+    assert opened.shell.active_strategy().version == "v000"
+    assert engine.config.version == "v000"
+    assert set(engine.ledger.positions) == {"BTC/USD"}
+    assert len(opened.store.history.faults(MAIN_BOOK)) == 3
+    assert "failed 3 times in a row" in opened.store.outbox.list()[-1].text
+
+
+def test_one_signal_can_be_followed_to_its_fill_in_the_log(opened: OpenHome) -> None:
+    configure(opened.home, "info", console=False)
+    try:
+        opened.shell.engine.attach(HostedStrategy(StrategySource(code=BUYER), opened.settings.host), "v001", None)
+        steps(opened, 4)
+    finally:
+        close_log()
+    lines = [json.loads(line) for file in opened.home.logs.iterdir() for line in file.read_text().splitlines()]
+    (signal,) = (line for line in lines if line["event"] == "signal")
+    (order,) = (line for line in lines if line["event"] == "order" and line["intent_id"] == signal["intent_id"])
+    (fill,) = (line for line in lines if line["event"] == "fill" and line["order_id"] == order["order_id"])
+    assert fill["signal_id"] == signal["signal_id"]
+    assert opened.store.history.fills(MAIN_BOOK)[0].fill_id == fill["fill_id"]
