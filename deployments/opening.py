@@ -60,15 +60,21 @@ def account_overrides(symbols: Sequence[str]) -> dict[str, Any]:
     return {"account.symbols": list(symbols), "account.quote": quotes[0]}
 
 
-def open_replay(home: Home, settings: Settings, history: History, start: datetime, end: datetime) -> OpenHome:
-    """A shell whose market is a replay of `history` from `start` to `end`, its past being what closed before."""
+def open_replay(
+    home: Home, settings: Settings, history: History, start: datetime, end: datetime, lock: HomeLock | None = None
+) -> OpenHome:
+    """A shell whose market is a replay of `history` from `start` to `end`, its past being what closed before.
+
+    `lock` is the home's, if the caller holds it already.
+    """
     from shell.market.seed import seed_home
     from shell.promotion.workspace import Workspace
 
     home.create()
     held = ExitStack()
     try:
-        held.enter_context(HomeLock(home))
+        if lock is None:
+            held.enter_context(HomeLock(home))
         store = held.enter_context(Store.open(home.database))
         Workspace(home.workspace).copy_from(Home.project().workspace)
         candles, archive = CandleStore(store), Archive(home.archive)

@@ -31,6 +31,11 @@ START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 10.0
 POLL_SECONDS = 0.2
 URL_FILE = "server.url"
+# uvicorn, but ended by the kernel (Linux: PR_SET_PDEATHSIG, SIGTERM) when the process that started it dies, however it does.
+SERVE = (
+    "import ctypes, sys; hasattr(ctypes.CDLL(None), 'prctl') and ctypes.CDLL(None).prctl(1, 15, 0, 0, 0); "
+    "import uvicorn; sys.argv[0] = 'uvicorn'; uvicorn.main()"
+)
 DATABASE = "prefect.db"
 
 # What a server without deployments has no use for; the recorder of task runs and the event persister stay on.
@@ -74,7 +79,7 @@ class PrefectServer:
         if not self._services:
             environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
         command = [
-            sys.executable, "-m", "uvicorn", "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1",
+            sys.executable, "-c", SERVE, "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1",
             "--port", str(self.port), "--log-level", "warning", "--timeout-graceful-shutdown", "2",
         ]
         database = self._home / DATABASE

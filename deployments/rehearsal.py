@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +23,7 @@ from shell.clock import Night, VirtualClock, local_day, local_moment, monotonic,
 from shell.config import Settings
 from shell.desk import Desk
 from shell.errors import DataError, UsageError
-from shell.home import Home
+from shell.home import Home, HomeLock
 from shell.log import configure
 from shell.market.book import period_of
 from shell.market.folder import load_history
@@ -111,22 +113,35 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
     start, end = _period(options, history)
     home = Home.private(options.out)
     settings = _settings(home, history)
-    _clear(home)
-    configure(home, settings.log.level, console=False)
-    with PrefectServer(home.prefect) as server:
-        opened = open_replay(home, settings, history, start, end)
-        clock = VirtualClock(start)
-        run = _Run(opened, Desk(opened.shell), clock, start, end, tell, options.seed)
-        try:
-            with using(server, home.prefect):
-                try:
+    _require_ours(home)
+    home.root.mkdir(parents=True, exist_ok=True)
+    with HomeLock(home) as lock:
+        _clear(home)
+        configure(home, settings.log.level, console=False)
+        with PrefectServer(home.prefect) as server:
+            opened = open_replay(home, settings, history, start, end, lock)
+            run = _Run(opened, Desk(opened.shell), VirtualClock(start), start, end, tell, options.seed)
+            try:
+                with using(server, home.prefect), _stopping_gently(run):
                     asyncio.run(_days_and_nights(run, server))
-                except KeyboardInterrupt:
-                    run.partial = True
-            opened.shell.shutdown(opened.shell.now)
-            return _figures(run, options, history, home, monotonic() - begun)
-        finally:
-            opened.close()
+                opened.shell.shutdown(opened.shell.now)
+                return _figures(run, options, history, home, monotonic() - begun)
+            finally:
+                opened.close()
+
+
+@contextmanager
+def _stopping_gently(run: _Run) -> Iterator[None]:
+    """Ctrl-C ends the run after the step or night it falls into, so that books are never left in the middle of one."""
+
+    def ask(_number: int, _frame: object) -> None:
+        run.partial = True
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
@@ -138,7 +153,7 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
     waited = False
     now = run.start
     with use_client(run.desk):
-        while now <= run.end:
+        while now <= run.end and not run.partial:
             run.clock.advance_to(now)
             # The last moment belongs to the next day: it is marked, and no longer scanned.
             shell.step(now, origin="rehearsal", scan=now < run.end)
@@ -157,7 +172,7 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
                 run.report(now, "trading")
                 await asyncio.sleep(0)
             now += STEP
-    run.report(run.end, "done")
+    run.report(shell.now, "stopped" if run.partial else "done")
 
 
 async def _night(run: _Run, night: Night, now: datetime) -> None:
@@ -219,21 +234,26 @@ def _settings(home: Home, history: History) -> Settings:
     return settings_for(home, account_overrides(history.symbols))
 
 
+def _require_ours(home: Home) -> None:
+    """Refuse to touch what no rehearsal made."""
+    if home.root.exists() and not home.root.is_dir():
+        raise UsageError(f"--out {home.root} is a file; choose a folder")
+    if home.root.exists() and any(home.root.iterdir()) and not (home.root / MARK).is_file():
+        raise UsageError(
+            f"--out {home.root} holds files that no rehearsal made: choose an empty folder, or one that does not exist"
+        )
+
+
 def _clear(home: Home) -> None:
-    """Begin with nothing: an earlier rehearsal in the folder is replaced, a folder with anything else is refused."""
-    mark = home.root / MARK
-    if home.root.exists() and any(home.root.iterdir()):
-        if not mark.is_file():
-            raise UsageError(
-                f"--out {home.root} holds files that no rehearsal made; choose an empty folder or one that does not exist"
-            )
-        for path in sorted(home.root.iterdir()):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-    home.root.mkdir(parents=True, exist_ok=True)
-    mark.write_text("Made by `brain rehearse`, which replaces this folder when it is given again.\n", encoding="utf-8")
+    """Begin with nothing: an earlier rehearsal in the folder is replaced. The lock that is held on it stays."""
+    for path in sorted(home.root.iterdir()):
+        if path == home.lock_file:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    (home.root / MARK).write_text("Made by `brain rehearse`, which replaces this folder when it is given again.\n", encoding="utf-8")
 
 
 def _next_snapshot(after: datetime, zone: Any) -> datetime:

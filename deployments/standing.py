@@ -9,13 +9,15 @@ import httpx
 
 from deployments.prefect_server import URL_FILE
 from shell.clock import to_ms
+from shell.config import Settings
 from shell.home import Home
 from shell.market.bars import Tier
 from shell.money import Price, decimal_of
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
-from shell.service import MAIN_BOOK
+from shell.risk.limits import limits_hash
+from shell.service import LIMITS_FACT, MAIN_BOOK
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 
@@ -55,10 +57,12 @@ def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
     return prices
 
 
-def lift_stored(store: Store, kind: HaltKind, by: str, at: datetime) -> list[str]:
+def lift_stored(store: Store, kind: HaltKind, by: str, at: datetime, settings: Settings) -> list[str]:
     """Lift a halt of a home whose shell is not running; returns the halts that remain. Raises NotNow if it is not halted."""
     with store.transaction():
         store.halts.lift(kind, MAIN_BOOK, by, at)
+        if kind is HaltKind.LIMITS_CHANGED:
+            store.facts.set(LIMITS_FACT, limits_hash(settings.risk))
         state = store.books.load(MAIN_BOOK)
         if state is not None and state.marks is not None:
             value = equity(state.ledger, newest_prices(store, state.ledger))

@@ -53,7 +53,7 @@ def new_engine(
 ) -> Engine:
     """An engine on a paper gateway that spends its ledger's cash; `state` is what the store knows of the book."""
     gateway = PaperGateway(
-        book=book, pairs=pairs, fees=fees, config=paper, limit_entry_expiry=paper.limit_entry_expiry,
+        pairs=pairs, fees=fees, config=paper, limit_entry_expiry=paper.limit_entry_expiry,
         funds=lambda: engine.ledger.cash,
     )
     engine = Engine(
@@ -67,5 +67,6 @@ def new_engine(
     )
     if state is not None:
         gateway.restore([order.submitted for order in state.open_orders if order.submitted is not None])
-        engine.write_off([order.approved for order in state.open_orders if order.submitted is None])
+        unsent = [order.approved for order in state.open_orders if order.submitted is None]
+        engine.write_off(unsent, state.never_sent)
     return engine

@@ -125,9 +125,7 @@ class Desk:
         return self._shell.promote(self._store.candidates.get(candidate_id), now)
 
     def abort_promotion(self, candidate_id: str, now: datetime) -> None:
-        """Undo a promotion that was prepared and not committed; nothing to do otherwise."""
-        if self._store.promotions.abort(candidate_id):
-            self._store.events.append("promotion_aborted", now, {"candidate": candidate_id})
+        self._shell.abort_promotion(candidate_id, now)
 
     def rollback(self, reason: str, now: datetime) -> Promotion:
         return self._shell.rollback(reason, now)

@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from shell.clock import from_ms, local_day, monotonic, to_ms
 from shell.contract import Action, OrderType, Signal
 from shell.engine_config import EngineConfig
-from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault
+from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway
 from shell.execution.monitor import level_between, path_of, reached, untouched
 from shell.execution.record import Journal, ScanDone, StepRecord
@@ -141,6 +141,12 @@ class Engine:
         self._mark(event.at, record)
         return self._finish(record)
 
+    def assess(self, now: datetime) -> StepRecord:
+        """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._mark(now, record)
+        return self._finish(record)
+
     def halt(self, halt: Halt) -> StepRecord:
         """Stop openings now, and take resting entries out."""
         record = StepRecord(book=self.config.book, at=halt.raised_at)
@@ -156,10 +162,14 @@ class Engine:
     def lift_measured(self) -> list[HaltKind]:
         """Lift the halts that arithmetic raised, as an operator would after a look; returns them. For books no person
         watches: backtests, and paper trials, at the start of each local day."""
-        lifted = [kind for kind in self.halts if kind in MEASURED_HALTS]
+        lifted = self.measured_halts()
         for kind in lifted:
             self.lift(kind)
         return lifted
+
+    def measured_halts(self) -> list[HaltKind]:
+        """The active halts that arithmetic raised."""
+        return [kind for kind in self.halts if kind in MEASURED_HALTS]
 
     def equity(self) -> QuoteAmount:
         """Cash and positions at the newest prices."""
@@ -290,13 +300,14 @@ class Engine:
         self._book_events(record)
         return self._finish(record)
 
-    def write_off(self, orders: Sequence[ApprovedOrder]) -> None:
+    def write_off(self, orders: Sequence[ApprovedOrder], never_sent: int) -> None:
         """Record that intents written ahead never left: the process died first, and a paper book that does not hold an
-        order never got it. The slot will be worked again, and a new try is a new intent (D9), so ids get a new mark."""
+        order never got it. Their slots are worked again, and a new try is a new intent (D9): from the first such death
+        on (`never_sent` counts them all), ids carry a mark that no earlier process used."""
+        if never_sent:
+            self._try = f"{TRY}{never_sent}"
         if not orders:
             return
-        tries = [int(order.intent.intent_id.rpartition(TRY)[2]) for order in orders if TRY in order.intent.intent_id]
-        self._try = f"{TRY}{max(tries, default=0) + 1}"
         now = max(order.intent.decided_at for order in orders)
         updates = [_update(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
         self._finish(StepRecord(book=self.config.book, at=now, updates=updates))
@@ -312,9 +323,10 @@ class Engine:
             assert self.marks is not None
             portfolio = portfolio_view(self.ledger, self.marks, self.prices(), equity=self.equity())
             signals = self.seat.scan(now, portfolio)
-        except StrategyFault as fault:
+        except (StrategyFault, StrategyRejected) as fault:
             self.faults_in_row += 1
-            scan.fault = self.last_fault = f"{fault.kind}: {fault}"
+            kind = fault.kind if isinstance(fault, StrategyFault) else "refused"
+            scan.fault = self.last_fault = f"{kind}: {fault}"
             record.faults.append(scan.fault)
         else:
             self.faults_in_row = 0

@@ -77,6 +77,11 @@ class Home:
         return self.database.with_name("brain.lock")
 
     @property
+    def kill_file(self) -> Path:
+        """Where `brain kill` leaves its note for a shell that is running."""
+        return self.database.with_name("brain.kill")
+
+    @property
     def env_file(self) -> Path:
         """Where secrets may be kept, beside `config/`."""
         return self.config.parent / ".env"

@@ -86,14 +86,16 @@ class Seat:
             new_trades=tuple(closed_trade(trade) for trade in self._fresh),
         )
         self._bars.clear()
-        self._notices.clear()
         self._trades = (self._trades + self._fresh)[-TRADES_KEPT:]
         self._fresh.clear()
         try:
-            return self._host.analyze(request)
+            signals = self._host.analyze(request)
         except StrategyFault:
+            # What it was to hear stays on the table: the next process starts from a state that does not know it.
             self.close()
             raise
+        self._notices.clear()
+        return signals
 
     def keep_state(self) -> Mapping[str, Any] | None:
         """The strategy's state, asked now; the last known one when it cannot answer."""

@@ -36,10 +36,11 @@ from shell.market.pair import Pair
 from shell.market.tiers import aggregate_tiers
 from shell.money import NO_MONEY, QuoteAmount
 from shell.portfolio.valuation import daily_loss, drawdown, open_positions
-from shell.promotion.swap import promote, recover, register_workspace, roll_back
+from shell.promotion.swap import FLOOR_VERSION, promote, recover, register_workspace, roll_back
 from shell.promotion.trials import PaperTrials
 from shell.promotion.workspace import Workspace
-from shell.risk.halts import Halt, HaltKind
+from shell.risk.halts import Halt, HaltKind, after_lift
+from shell.risk.limits import limits_hash
 from shell.step_log import log_step
 from shell.store.candles import CandleStore
 from shell.store.store import Store
@@ -47,6 +48,7 @@ from shell.trials.access import HistoryAccess
 from shell.trials.candidate import Candidate
 
 MAIN_BOOK = "main"
+LIMITS_FACT = "risk_limits.hash"
 STATE_EVERY_SCANS = 12
 
 
@@ -111,6 +113,8 @@ class Shell:
             self._engine.halt(
                 Halt(kind=HaltKind.BOOKS_DIFFER, book=MAIN_BOOK, sentence="; ".join(problems), raised_at=now)
             )
+        self._watch_limits(now)
+        self._follow_up(self._engine.assess(now), now)
         self.trials.resume()
         for sentence in found:
             self.notify("recovery", "warning", sentence, now)
@@ -123,9 +127,10 @@ class Shell:
         """Bring every book to `now`: the active strategy first, then the trials. Without `scan` nothing is asked."""
         engine = self.engine
         self._now = now
+        self._heed_kill_request(now)
         record = engine.step(now, origin=origin, scan=scan)
-        self.trials.step(now, scan=scan)
         self._follow_up(record, now)
+        self.trials.step(now, scan=scan)
         return record
 
     def shutdown(self, now: datetime) -> None:
@@ -247,13 +252,24 @@ class Shell:
 
     def promote(self, candidate: Candidate, now: datetime) -> Promotion:
         """Promote in database and workspace, then swap the host between two scans."""
-        promotion = promote(self.store, self.workspace, candidate, now)
+        try:
+            promotion = promote(self.store, self.workspace, candidate, now)
+        except BaseException:
+            self.abort_promotion(candidate.candidate_id, now)
+            raise
         self._swap(now)
         self.notify(
             "promotion", "info",
             f"{promotion.version} is active, in place of {promotion.previous} (candidate {promotion.candidate_id})", now,
         )
         return promotion
+
+    def abort_promotion(self, candidate_id: str, now: datetime) -> None:
+        """Undo a promotion that was prepared and not committed, files included; nothing to do otherwise."""
+        if self.store.promotions.abort(candidate_id):
+            active = self.store.strategies.active()
+            self.workspace.place(active.version, active.source)
+            self.store.events.append("promotion_aborted", now, {"candidate": candidate_id})
 
     def rollback(self, reason: str, now: datetime) -> Promotion:
         """Go back to the version before; v000, which holds nothing, is the floor."""
@@ -275,9 +291,13 @@ class Shell:
         """A person lifts a halt."""
         with self.store.transaction():
             self.store.halts.lift(kind, MAIN_BOOK, by, now)
-            self.engine.lift(kind)
             if self.engine.marks is not None:
-                self.store.books.save_marks(MAIN_BOOK, self.engine.marks)
+                _, marks = after_lift(kind, self.engine.ledger, self.engine.marks, self.engine.equity())
+                self.store.books.save_marks(MAIN_BOOK, marks)
+            if kind is HaltKind.LIMITS_CHANGED:
+                self.store.facts.set(LIMITS_FACT, limits_hash(self.config.risk))
+        # In memory only once it is on disk: unhalted here and halted there would be the wrong way round.
+        self.engine.lift(kind)
         self.notify("halt", "info", f"{kind.value} lifted by {by}", now)
 
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
@@ -303,6 +323,7 @@ class Shell:
         return engine
 
     def _swap(self, now: datetime) -> None:
+        self._save_state_of(self.engine.config.version)
         active = self.store.strategies.active()
         self.engine.cancel_entries(f"the strategy changes to {active.version}", now)
         state = self.store.strategies.load_state(MAIN_BOOK, active.hash)
@@ -315,17 +336,44 @@ class Shell:
         engine = self.engine
         if engine.faults_in_row >= self.config.host.max_consecutive_faults:
             self._retire_broken(now)
-        elif engine.marks is not None and record.eventful:
+        elif engine.marks is not None:
             loss = daily_loss(engine.marks, engine.equity())
-            row = self.store.strategies.active()
-            if loss >= self.config.risk.rollback_daily_loss_pct and row.parent and row.version not in ("v000", "v001"):
-                self.rollback(f"the day's loss reached {float(loss):.2%}", now)
+            if loss >= self.config.risk.rollback_daily_loss_pct:
+                self._retire_losing(float(loss), now)
         if record.scan is not None:
             self._scans_since_state += 1
             if self._scans_since_state >= STATE_EVERY_SCANS:
                 self._scans_since_state = 0
                 self._save_state()
                 self.keep_bars()
+
+    def _retire_losing(self, loss: float, now: datetime) -> None:
+        """Back to the version before, once a day: the loss of the day stays while it lasts, whoever is active. Where only
+        the floor is below, the loss limits halt openings and a person decides."""
+        row = self.store.strategies.active()
+        if row.parent in ("", FLOOR_VERSION) or row.version == FLOOR_VERSION:
+            return
+        if row.promoted_at is not None and local_day(row.promoted_at, self.zone) == local_day(now, self.zone):
+            return
+        self.rollback(f"the day's loss reached {loss:.2%}", now)
+
+    def _watch_limits(self, now: datetime) -> None:
+        """Halt openings when the risk limits are not the ones a person last accepted."""
+        present, accepted = limits_hash(self.config.risk), self.store.facts.get(LIMITS_FACT)
+        if accepted is None:
+            self.store.facts.set(LIMITS_FACT, present)
+        elif accepted != present:
+            sentence = "config/risk_limits.toml has changed; `brain resume LIMITS_CHANGED` accepts it"
+            self.engine.halt(
+                Halt(kind=HaltKind.LIMITS_CHANGED, book=MAIN_BOOK, sentence=sentence, raised_at=now)
+            )
+
+    def _heed_kill_request(self, now: datetime) -> None:
+        """`brain kill` beside a running shell leaves a note in the home, because only the shell writes the database."""
+        note = self.home.kill_file
+        if note.is_file():
+            self.kill(note.read_text(encoding="utf-8").strip() or "asked for by the operator", now)
+            note.unlink(missing_ok=True)
 
     def _retire_broken(self, now: datetime) -> None:
         count, fault = self.engine.faults_in_row, self.engine.last_fault
@@ -338,9 +386,12 @@ class Shell:
             self.engine.faults_in_row = 0
 
     def _save_state(self) -> None:
+        self._save_state_of(self.engine.config.version)
+
+    def _save_state_of(self, version: str) -> None:
         state = self.engine.seat.keep_state()
         if state is not None:
-            self.store.strategies.save_state(MAIN_BOOK, self.store.strategies.active().hash, state)
+            self.store.strategies.save_state(MAIN_BOOK, self.store.strategies.get(version).hash, state)
 
     def keep_bars(self) -> None:
         """Write the 5-minute bars revealed since the last time into the candle store."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime
 
 from prefect import task
 
-from shell.trials.candidate import Stage, StageResult
+from shell.promotion.conformance import paper_stage
 from tasks.client import Conformance, PaperTrial, ShellClient
 from tasks.context import client
 from tasks.policy import READ, WRITE
@@ -38,14 +37,6 @@ def settle_trial(shell: ShellClient, trial: PaperTrial, now: datetime) -> Confor
     if conformance.passed or conformance.extended_until is None:
         shell.record_stage(trial.candidate_id, paper_stage(conformance), now)
     return conformance
-
-
-def paper_stage(conformance: Conformance) -> StageResult:
-    """The stage that a judged trial comes to."""
-    return StageResult(
-        stage=Stage.PAPER, passed=conformance.passed, reasons=tuple(conformance.reasons),
-        inputs={**asdict(conformance), "extended_until": None, "reasons": list(conformance.reasons)},
-    )
 
 
 @task(name="start paper trial", description="A host and a ledger of its own beside the active strategy.", **WRITE)

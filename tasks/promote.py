@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from prefect import task
 
@@ -15,8 +14,6 @@ from tasks.client import ActiveStrategy, Promotion, ShellClient
 from tasks.context import client
 from tasks.night import stage_inputs
 from tasks.policy import READ, WRITE
-
-ABORT_KEY = "promotion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +80,3 @@ async def find_ready() -> tuple[str, ...]:
 @task(name="promote", description="Swap the active strategy, once and whole.", **WRITE)
 async def promote(candidate_id: str, now: datetime) -> PromotionAnswer:
     return promote_candidate(client(), candidate_id, now)
-
-
-@promote.on_rollback
-def undo_promotion(transaction: Any) -> None:
-    """Prefect rolls the surrounding transaction back: the shell's abort is idempotent and undoes nothing committed."""
-    candidate_id, now = transaction.get(ABORT_KEY)
-    client().abort_promotion(candidate_id, now)

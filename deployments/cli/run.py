@@ -41,20 +41,22 @@ def run(
         now = parse_moment(given["now"]) if "now" in given else newest
     except ValueError as error:
         raise UsageError(f"--param now: {error}") from None
+    if now > newest:
+        raise UsageError(f"--param now={now:%Y-%m-%dT%H:%M}Z lies after the newest stored candle, {newest:%Y-%m-%d %H:%M} UTC")
     given["now"] = now.isoformat()
     configure(place, settings.log.level, console=False)
     console.print(f"{flow} at {now:%Y-%m-%d %H:%M} UTC on stored candles (no exchange is connected in this version)")
-    with PrefectServer(place.prefect) as server:
-        opened = open_stored(place, settings, now)
-        try:
+    opened = open_stored(place, settings, now)
+    try:
+        with PrefectServer(place.prefect) as server:
             for sentence in opened.shell.start(now):
                 console.print(sentence, markup=False, soft_wrap=True)
             server.wait()
             with using(server, place.prefect), use_client(Desk(opened.shell)):
                 result = _plain(run_flow(flow, given))
             opened.shell.pause()
-        finally:
-            opened.close()
+    finally:
+        opened.close()
     if as_json:
         answer({"flow": flow, "now": now, "result": result})
     else:

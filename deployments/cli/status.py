@@ -37,6 +37,7 @@ def kill(
 ) -> None:
     """Emergency stop: no opening order leaves this home until `brain resume KILL_SWITCH`; positions keep their stops."""
     from shell.clock import SystemClock
+    from shell.errors import NotNow
     from shell.home import HomeLock
     from shell.risk.halts import Halt, HaltKind
     from shell.service import MAIN_BOOK
@@ -44,13 +45,20 @@ def kill(
 
     place = home_of(home).create()
     now = SystemClock().now()
-    with HomeLock(place), Store.open(place.database) as store:
-        store.halts.raise_(Halt(kind=HaltKind.KILL_SWITCH, book=MAIN_BOOK, sentence=reason, raised_at=now))
-        store.outbox.add("halt", "critical", f"kill switch: {reason}", now)
+    try:
+        with HomeLock(place), Store.open(place.database) as store:
+            store.halts.raise_(Halt(kind=HaltKind.KILL_SWITCH, book=MAIN_BOOK, sentence=reason, raised_at=now))
+            store.outbox.add("halt", "critical", f"kill switch: {reason}", now)
+        running = False
+    except NotNow:
+        # A shell runs on this home and alone writes its database: it heeds this note before its next step.
+        place.kill_file.write_text(reason, encoding="utf-8")
+        running = True
     if as_json:
-        answer({"halted": [HaltKind.KILL_SWITCH.value], "reason": reason})
+        answer({"halted": [HaltKind.KILL_SWITCH.value], "reason": reason, "shell_running": running})
     else:
-        console_for(as_json).print("[bold red]killed[/]: no opening order leaves until `brain resume KILL_SWITCH`")
+        told = "the running shell stops at its next step" if running else "no opening order leaves"
+        console_for(as_json).print(f"[bold red]killed[/]: {told}, until `brain resume KILL_SWITCH`")
 
 
 @command
@@ -61,6 +69,7 @@ def resume(
     as_json: JsonFlag = False,
 ) -> None:
     """Lift one halt. What tripped it is measured afresh from now."""
+    from deployments.opening import settings_for
     from deployments.standing import lift_stored
     from shell.clock import SystemClock
     from shell.errors import UsageError
@@ -73,7 +82,7 @@ def resume(
         raise UsageError(f"{kind!r} is not a halt: {', '.join(known)}")
     place = home_of(home).create()
     with HomeLock(place), Store.open(place.database) as store:
-        left = lift_stored(store, HaltKind(kind.upper()), by, SystemClock().now())
+        left = lift_stored(store, HaltKind(kind.upper()), by, SystemClock().now(), settings_for(place))
     if as_json:
         answer({"lifted": kind.upper(), "halted": left})
     else:

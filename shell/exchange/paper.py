@@ -46,14 +46,12 @@ class PaperGateway:
     def __init__(
         self,
         *,
-        book: str,
         pairs: dict[str, Pair],
         fees: dict[str, FeeSchedule],
         config: PaperConfig,
         limit_entry_expiry: timedelta,
         funds: Callable[[], QuoteAmount],
     ) -> None:
-        self._book = book
         self._pairs = pairs
         self.fees = fees
         self._costs = {symbol: _costs_of(config.for_symbol(symbol)) for symbol in pairs}
@@ -120,6 +118,9 @@ class PaperGateway:
                 return
             self._fill(working, self._taken(intent.side, intent.symbol, price), Liquidity.TAKER, at)
             return
+        if intent.purpose is Purpose.ENTRY and at - working.order.submitted_at >= self._expiry:
+            self._close(working.order.order_id, OrderState.EXPIRED, "the limit order reached its expiry", at)
+            return
         limit = intent.limit_price
         assert limit is not None
         buying = intent.side is Side.BUY
@@ -174,18 +175,6 @@ class PaperGateway:
         self._events.append(
             OrderUpdate(order_id=order_id, intent_id=intent.intent_id, state=state, reason=reason, at=at)
         )
-
-
-def with_costs(config: PaperConfig, factor: Decimal) -> PaperConfig:
-    """The same paper market with fees, spread and slippage `factor` times as dear (cost stress)."""
-    names = ("slippage_pct", "spread_pct", "maker_fee_pct", "taker_fee_pct")
-    pairs = tuple(
-        pair.model_copy(
-            update={name: getattr(pair, name) * factor for name in names if getattr(pair, name) is not None}
-        )
-        for pair in config.pairs
-    )
-    return config.model_copy(update={"pairs": pairs} | {name: getattr(config, name) * factor for name in names})
 
 
 def _costs_of(config: PaperConfig) -> tuple[Decimal, Decimal]:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from shell.clock import to_ms
-from shell.errors import DataError
+from shell.errors import DataError, Fatal
 from shell.market.aggregate import BucketBuilder, aggregate
 from shell.market.bars import DAY_MS, TIERS, Bar, Quote, Tier
 from shell.market.columns import BarArray, Columns, bars_of, rows_of
@@ -87,9 +87,7 @@ class MarketBook:
                 built = _closed_rows(aggregate(history.m5[symbol], tier), tier, until_ms)
                 older = deep.get(symbol)
                 if older is not None:
-                    before = _closed_rows(older, tier, until_ms)
-                    edge = built[0, 0] if len(built) else until_ms
-                    built = np.concatenate([before[before[:, 0] < edge], built])
+                    built = join_deeper(_closed_rows(older, tier, until_ms), built, m5, tier)
                 self._columns[symbol, tier].extend(built)
             today = until_ms // DAY_MS * DAY_MS
             for bar in bars_of(symbol, Tier.M5, m5[np.searchsorted(m5[:, 0], today) :]):
@@ -105,8 +103,12 @@ class MarketBook:
         now_ms = to_ms(now)
         if now_ms <= self._now_ms:
             return
-        bars = self._feed.closed_until(now_ms)
         columns, log = self._columns, self._log
+        if len(log) > 2 * LOG_KEPT_BARS:
+            # Before anything is revealed: every reader has had its chance at what leaves the log here.
+            del log[:LOG_KEPT_BARS]
+            self._log_base += LOG_KEPT_BARS
+        bars = self._feed.closed_until(now_ms)
         for bar in bars:
             if bar.open_ms >= self._next_hour_ms:
                 self._close_buckets(bar.open_ms)
@@ -119,9 +121,6 @@ class MarketBook:
         if now_ms >= self._next_hour_ms:
             self._close_buckets(now_ms)
         self._now_ms = now_ms
-        if len(log) > 2 * LOG_KEPT_BARS:
-            del log[:LOG_KEPT_BARS]
-            self._log_base += LOG_KEPT_BARS
 
     def _close_buckets(self, now_ms: int) -> None:
         for symbol in self.symbols:
@@ -138,7 +137,9 @@ class MarketBook:
         return self._log_base + len(self._log)
 
     def bars_since(self, cursor: int) -> Sequence[Bar]:
-        """Bars of all tiers revealed after `cursor`, in the order they closed."""
+        """Bars of all tiers revealed after `cursor`, in the order they closed. Raises Fatal if some have left the log."""
+        if cursor < self._log_base:
+            raise Fatal(f"a reader of the market book fell {self._log_base - cursor} bars behind what is kept")
         return self._log[cursor - self._log_base :]
 
     def windows(self) -> dict[tuple[str, Tier], BarArray]:
@@ -160,6 +161,17 @@ class MarketBook:
         if price is None and (bar := self._last.get(symbol)) is not None:
             price = self._prices[symbol] = Price(decimal_of(bar.close))
         return price
+
+
+def join_deeper(deep: BarArray, built: BarArray, m5: BarArray, tier: Tier) -> BarArray:
+    """Bars of a tier built from `m5`, behind those of a deeper series. Where `m5` begins inside a bar, the deeper series
+    has the whole of it and is believed."""
+    if not len(built) or not len(deep):
+        return built if len(built) else deep
+    whole = -(-m5[0, 0] // tier.ms) * tier.ms
+    before = deep[deep[:, 0] < whole]
+    edge = before[-1, 0] if len(before) else -1.0
+    return np.concatenate([before, built[built[:, 0] > edge]])
 
 
 def period_of(frames: Iterable[pl.DataFrame]) -> tuple[datetime, datetime]:

@@ -10,7 +10,8 @@ from shell.clock import to_ms
 from shell.market.aggregate import aggregate, closed_only
 from shell.market.archive import Archive
 from shell.market.bars import TIERS, Tier
-from shell.market.columns import open_ms_of
+from shell.market.book import join_deeper
+from shell.market.columns import open_ms_of, rows_of, to_frame
 from shell.market.history import History
 from shell.market.port import CandleKeeper
 from shell.market.tiers import kept_since
@@ -26,7 +27,7 @@ def seed_home(history: History, candles: CandleKeeper, archive: Archive, until: 
     for symbol, m5 in history.m5.items():
         series = {Tier.M5: m5}
         for tier, deep in ((Tier.H1, history.h1.get(symbol)), (Tier.D1, history.d1.get(symbol))):
-            series[tier] = _behind(deep, aggregate(m5, tier))
+            series[tier] = _behind(deep, aggregate(m5, tier), m5, tier)
         with candles.transaction():
             for tier in TIERS:
                 closed = closed_only(series[tier], tier, until_ms)
@@ -37,10 +38,8 @@ def seed_home(history: History, candles: CandleKeeper, archive: Archive, until: 
     return stored
 
 
-def _behind(deep: pl.DataFrame | None, built: pl.DataFrame) -> pl.DataFrame:
+def _behind(deep: pl.DataFrame | None, built: pl.DataFrame, m5: pl.DataFrame, tier: Tier) -> pl.DataFrame:
     """`built`, with what `deep` knows of the time before it in front."""
     if deep is None or deep.is_empty():
         return built
-    if built.is_empty():
-        return deep
-    return pl.concat([deep.filter(pl.col("timestamp") < built["timestamp"][0]), built])
+    return to_frame(join_deeper(rows_of(deep), rows_of(built), rows_of(m5), tier))

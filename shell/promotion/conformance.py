@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from shell.answers import Conformance
 from shell.orders import Fill, SignalAnswer
+from shell.trials.candidate import Stage, StageResult
 
 FILLS_MIN = 5
 EXTENDED_DAYS = 7
@@ -90,6 +92,14 @@ def judge(comparison: Comparison, *, started_at: datetime, now: datetime, faults
     if comparison.fills_paper < FILLS_MIN:
         sentence += f"; judged on signals alone, {comparison.fills_paper} fills are fewer than {FILLS_MIN}"
     return Judgement(passed=True, extended_until=None, reasons=(sentence,))
+
+
+def paper_stage(conformance: Conformance) -> StageResult:
+    """The stage that a judged trial comes to."""
+    return StageResult(
+        stage=Stage.PAPER, passed=conformance.passed, reasons=tuple(conformance.reasons),
+        inputs={**asdict(conformance), "extended_until": None, "reasons": list(conformance.reasons)},
+    )
 
 
 def _agree(paper: int, backtest: int, equal: int) -> bool:

@@ -1,4 +1,4 @@
-"""Promotion and rollback: one journaled transaction, then the hot swap between two scans (D13).
+"""Promotion and rollback: files, then one transaction, then the hot swap between two scans (D13).
 
     prepared (journal row) -> files placed -> [ versions, stages, journal committed in one transaction ] -> host swapped
 
@@ -30,7 +30,7 @@ def promote(store: Store, workspace: Workspace, candidate: Candidate, now: datet
     done = store.promotions.committed(candidate.candidate_id)
     if done is not None:
         return done
-    _require_evidence(candidate)
+    _require_evidence(store, candidate)
     previous = store.strategies.active()
     source = candidate.proposal.source
     version = f"v{1 + max(int(row.version[1:]) for row in store.strategies.list()):03d}"
@@ -93,8 +93,9 @@ def recover(store: Store, workspace: Workspace, now: datetime) -> list[str]:
     if not workspace.active_file.is_file():
         workspace.place(active.version, active.source)
         sentences.append(f"the active strategy's file was missing; {active.version} is back in place")
-    elif source_hash(workspace.active()) != active.hash:
-        if sentences:
+    elif (found := source_hash(workspace.active())) != active.hash:
+        ours = {row.hash for row in store.strategies.list()} | {row.source_hash for row in store.candidates.list()}
+        if found in ours:
             workspace.place(active.version, active.source)
         else:
             sentences.append(
@@ -121,14 +122,16 @@ def _insert(store: Store, version: str, parent: str, hypothesis: str, source: St
     )
 
 
-def _require_evidence(candidate: Candidate) -> None:
+def _require_evidence(store: Store, candidate: Candidate) -> None:
     if candidate.verdict is not Verdict.PENDING:
         raise Rejected(f"{candidate.candidate_id} has ended: it is {candidate.verdict.value}")
     stages = {result.stage: result for result in candidate.stages}
     gate, paper = stages.get(Stage.GATE), stages.get(Stage.PAPER)
     if gate is None or not gate.passed:
         raise Rejected(f"{candidate.candidate_id} has not passed the gate")
-    if paper is None or not paper.passed:
+    # Both the stage that a task reported and the trial that the shell itself judged.
+    own = [trial.state for trial in store.paper.list() if trial.candidate_id == candidate.candidate_id]
+    if paper is None or not paper.passed or "passed" not in own:
         raise Rejected(f"{candidate.candidate_id} has not passed a paper trial")
     verdict = recheck(gate.inputs)
     if not verdict.passed:

@@ -13,12 +13,14 @@ from shell.clock import local_day
 from shell.engine import Engine
 from shell.errors import BrainError, NotNow, StrategyFault
 from shell.host.port import StrategySource
-from shell.promotion.conformance import compare, judge
+from shell.promotion.conformance import compare, judge, paper_stage
+from shell.risk.halts import after_lift
 from shell.store.store import Store
 from shell.trials.access import WARM_UP, HistoryAccess
-from shell.trials.candidate import ChangeClass
+from shell.trials.candidate import ChangeClass, Stage, StageResult
 
 TRIAL_ORIGIN = "trial"
+OPEN_STATES = ("running", "extended")
 
 # Makes an engine for a trial's book: (book, version, source) -> Engine, resuming what the store knows of that book.
 EngineMaker = Callable[[str, str, StrategySource], Engine]
@@ -48,7 +50,7 @@ class PaperTrials:
     def resume(self) -> int:
         """Take up the trials that were running when the shell last stopped."""
         for trial in self._store.paper.list():
-            if trial.state in ("running", "extended"):
+            if trial.state in OPEN_STATES:
                 candidate = self._store.candidates.get(trial.candidate_id)
                 self._run(trial, candidate.proposal.source)
         return len(self._running)
@@ -59,8 +61,11 @@ class PaperTrials:
             raise NotNow(f"all {self._slots} paper slots are taken")
         candidate = self._store.candidates.get(candidate_id)
         due_at = now + timedelta(days=change.paper_days)
-        trial = self._store.paper.start(candidate_id, started_at=now, due_at=due_at)
-        self._store.books.ensure_capital(f"trial:{trial.trial_id}", self._settings.cash, now)
+        with self._store.transaction():
+            trial = self._store.paper.start(candidate_id, started_at=now, due_at=due_at)
+            if trial.state not in OPEN_STATES:
+                raise NotNow(f"the paper trial {trial.trial_id} of {candidate_id} has ended: it {trial.state}")
+            self._store.books.ensure_capital(f"trial:{trial.trial_id}", self._settings.cash, now)
         running = self._run(trial, candidate.proposal.source)
         running.engine.step(now, origin=TRIAL_ORIGIN)
         return trial
@@ -68,18 +73,36 @@ class PaperTrials:
     def step(self, now: datetime, *, scan: bool = True) -> None:
         """Bring every trial to `now`; a local day that begins finds a trial's measured halts lifted."""
         day = local_day(now, self._settings.zone)
-        for running in self._running.values():
+        for running in list(self._running.values()):
             running.engine.step(now, origin=TRIAL_ORIGIN, scan=scan)
+            if running.engine.faults_in_row >= self._settings.host.max_consecutive_faults:
+                self._give_up(running, now)
+                continue
             if day != self._today:
                 self._lift(running, now)
         self._today = day
 
     def _lift(self, running: _Running, now: datetime) -> None:
         engine, book = running.engine, f"trial:{running.trial.trial_id}"
-        for kind in engine.lift_measured():
-            self._store.halts.lift(kind, book, TRIAL_ORIGIN, now)
-            if engine.marks is not None:
-                self._store.books.save_marks(book, engine.marks)
+        for kind in engine.measured_halts():
+            with self._store.transaction():
+                self._store.halts.lift(kind, book, TRIAL_ORIGIN, now)
+                if engine.marks is not None:
+                    _, marks = after_lift(kind, engine.ledger, engine.marks, engine.equity())
+                    self._store.books.save_marks(book, marks)
+            engine.lift(kind)
+
+    def _give_up(self, running: _Running, now: datetime) -> None:
+        """End the trial of a strategy that fails again and again, so that it does not hold up the others."""
+        sentence = f"the strategy failed {running.engine.faults_in_row} times in a row: {running.engine.last_fault}"
+        trial = running.trial
+        with self._store.transaction():
+            self._store.candidates.record_stage(
+                trial.candidate_id,
+                StageResult(stage=Stage.PAPER, passed=False, reasons=(sentence,), inputs={"trial": trial.trial_id}), now,
+            )
+            self._store.paper.update(trial.trial_id, result={"reasons": [sentence]}, at=now)
+            self.end(trial.trial_id, "failed", now)
 
     def open(self) -> Sequence[PaperTrial]:
         return [running.trial for running in self._running.values()]
@@ -118,13 +141,6 @@ class PaperTrials:
             running.engine.close()
         self._store.paper.update(trial_id, state=state, at=now)
 
-    def engine_of(self, candidate_id: str) -> Engine | None:
-        """The engine of a candidate's running trial, if there is one."""
-        for running in self._running.values():
-            if running.trial.candidate_id == candidate_id:
-                return running.engine
-        return None
-
     def close(self) -> None:
         """Stop all processes; the trials go on after the next start."""
         for running in self._running.values():
@@ -159,5 +175,7 @@ class PaperTrials:
                 trial.trial_id, state="extended", due_at=conformance.extended_until, result=numbers, at=now
             )
             return
-        self._store.paper.update(trial.trial_id, result=numbers, at=now)
-        self.end(trial.trial_id, "passed" if conformance.passed else "failed", now)
+        with self._store.transaction():
+            self._store.paper.update(trial.trial_id, result=numbers, at=now)
+            self._store.candidates.record_stage(trial.candidate_id, paper_stage(conformance), now)
+            self.end(trial.trial_id, "passed" if conformance.passed else "failed", now)

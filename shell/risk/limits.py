@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 from typing import Final
 
@@ -23,6 +24,11 @@ def limits_view(config: RiskConfig) -> RiskLimits:
         max_drawdown_pct=float(config.max_drawdown_pct),
         max_position_pct=float(config.max_position_pct),
     )
+
+
+def limits_hash(config: RiskConfig) -> str:
+    """Identifies a set of limits: what a person accepted is compared by it."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16]
 
 
 def fill_allowance(paper: PaperConfig) -> Decimal:

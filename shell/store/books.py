@@ -35,13 +35,15 @@ RECENT_TRADES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookState:
-    """Everything a book needs to go on. `open_orders` are those that may still fill, unknown ones included."""
+    """Everything a book needs to go on. `open_orders` are those that may still fill, unknown ones included; `never_sent`
+    counts the intents of which no venue ever said that it took them."""
 
     ledger: Ledger
     marks: EquityMarks | None
     open_orders: list[StoredOrder]
     halts: list[Halt]
     recent_trades: list[TradeClosed]
+    never_sent: int
     last_scan: datetime | None
 
 
@@ -71,6 +73,7 @@ class Books:
                 open_orders=_open_orders(connection, book),
                 halts=active_halts(connection, book),
                 recent_trades=_recent_trades(connection, book),
+                never_sent=_never_sent(connection, book),
                 last_scan=connection.execute(select(func.max(SCANS.c.slot)).where(SCANS.c.book == book)).scalar(),
             )
 
@@ -163,6 +166,11 @@ def _open_orders(connection: Connection, book: str) -> list[StoredOrder]:
     working = [state.value for state in OrderState if state.working]
     statement = select(ORDERS).where(ORDERS.c.book == book, ORDERS.c.state.in_(working)).order_by(ORDERS.c.seq)
     return [order_of(row) for row in connection.execute(statement)]
+
+
+def _never_sent(connection: Connection, book: str) -> int:
+    statement = select(func.count()).select_from(ORDERS).where(ORDERS.c.book == book, ORDERS.c.order_id.is_(None))
+    return int(connection.execute(statement).scalar_one())
 
 
 def read_trades(connection: Connection, book: str) -> list[TradeClosed]:

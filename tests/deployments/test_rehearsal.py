@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from deployments.rehearsal import MARK, Options, _clear, rehearse
+from deployments.rehearsal import MARK, Options, rehearse
 from deployments.standing import standing_of
-from shell.errors import DataError, UsageError
-from shell.home import Home
+from shell.errors import DataError, NotNow, UsageError
+from shell.home import Home, HomeLock
 from shell.market.synthetic import synthetic_market
 from shell.store.store import Store
 
@@ -78,18 +78,16 @@ def test_an_interrupted_rehearsal_leaves_consistent_books(data: Path, tmp_path: 
     process = subprocess.Popen(
         command(data, out, days=5), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
     )
-    try:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not (out / "reports" / "night-2023-03-31.md").exists():
-            time.sleep(0.2)
-        time.sleep(0.5)
-        os.kill(process.pid, sent)
-        stdout, _ = process.communicate(timeout=120)
-    finally:
-        # A killed rehearsal cannot stop its Prefect server itself.
-        note = out / "prefect" / "server.url"
-        if note.is_file():
-            os.killpg(int(note.read_text().split()[1]), signal.SIGKILL)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (out / "reports" / "night-2023-03-31.md").exists():
+        time.sleep(0.2)
+    server = int((out / "prefect" / "server.url").read_text().split()[1])
+    time.sleep(0.5)
+    os.kill(process.pid, sent)
+    stdout, _ = process.communicate(timeout=120)
+    while Path(f"/proc/{server}").exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not Path(f"/proc/{server}").exists(), "the Prefect server outlived the rehearsal"
     facts = facts_of(out)
     assert facts["books_check"] == []
     assert facts["last_scan"] >= START + timedelta(days=30)
@@ -113,11 +111,16 @@ def test_an_impossible_rehearsal_is_refused_before_anything_is_written(data: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_with_other_files_is_never_cleared(tmp_path: Path) -> None:
-    (tmp_path / "mine.txt").write_text("mine")
+def test_a_folder_with_other_files_and_a_home_in_use_are_never_cleared(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    options = Options(data=data, out=out, days=1, start="2023-03-31")
     with pytest.raises(UsageError, match="holds files that no rehearsal made"):
-        _clear(Home.private(tmp_path))
-    assert (tmp_path / "mine.txt").read_text() == "mine"
-    (tmp_path / MARK).write_text("")
-    _clear(Home.private(tmp_path))
-    assert [path.name for path in tmp_path.iterdir()] == [MARK]
+        rehearse(options, lambda _: None)
+    (out / MARK).write_text("")
+    with HomeLock(Home.private(out)), pytest.raises(NotNow):
+        rehearse(options, lambda _: None)
+    assert (out / "mine.txt").read_text() == "mine"
+    with pytest.raises(UsageError, match="is a file"):
+        rehearse(Options(data=data, out=out / "mine.txt", days=1, start="2023-03-31"), lambda _: None)
