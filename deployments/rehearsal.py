@@ -253,7 +253,8 @@ def _clear(home: Home) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-    (home.root / MARK).write_text("Made by `brain rehearse`, which replaces this folder when it is given again.\n", encoding="utf-8")
+    words = "Made by `brain rehearse`, which replaces this folder when it is given again.\n"
+    (home.root / MARK).write_text(words, encoding="utf-8")
 
 
 def _next_snapshot(after: datetime, zone: Any) -> datetime:

@@ -1,0 +1,199 @@
+"""A candidate's last steps on a real shell: paper trial, conformance, promotion, and a failure at every boundary of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
+from shell.config import GateConfig
+from shell.desk import Desk
+from shell.errors import NotNow, Rejected
+from shell.gate.inputs import to_stored
+from shell.home import Home
+from shell.host.port import StrategySource
+from shell.market.synthetic import synthetic_market
+from shell.promotion import swap
+from shell.promotion.swap import recover
+from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult, Verdict, source_hash
+from tests.shell.gate.test_verdict import GOOD
+
+START = datetime(2026, 3, 2, 5, tzinfo=UTC)
+STEP = timedelta(minutes=5)
+SYMBOLS = ("BTC/USD", "ETH/USD")
+
+# Buys and sells by the clock: every two hours in, an hour later out. So a day of paper has more than five fills.
+CLOCKWORK = """
+from shell.contract import Action, Signal
+
+
+class Strategy:
+    scan_interval_minutes = 60
+
+    def initialize(self, risk_limits, symbols):
+        pass
+
+    def analyze(self, markets, portfolio, timestamp):
+        if portfolio.positions:
+            return [Signal(position.symbol, Action.CLOSE) for position in portfolio.positions]
+        if timestamp.hour % 2 == 0:
+            return [Signal("BTC/USD", Action.BUY, 0.05)]
+        return []
+
+    def on_fill(self, symbol, action, qty, price, intent):
+        pass
+
+    def on_position_closed(self, symbol, pnl, pnl_pct):
+        pass
+
+    def get_state(self):
+        return {}
+
+    def load_state(self, state):
+        pass
+"""
+SOURCE = StrategySource(code=CLOCKWORK)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[OpenHome]:
+    history = synthetic_market(5, SYMBOLS, START - timedelta(days=40), 45)
+    home = Home.private(tmp_path / "home")
+    held = open_replay(home, settings_for(home, account_overrides(SYMBOLS)), history, START, START + timedelta(days=4))
+    held.shell.start(START)
+    held.shell.step(START, origin="rehearsal")
+    yield held
+    held.close()
+
+
+def go_to(opened: OpenHome, moment: datetime) -> None:
+    now = opened.shell.now
+    while now < moment:
+        now += STEP
+        opened.shell.step(now, origin="rehearsal")
+
+
+def gated(desk: Desk, now: datetime) -> str:
+    """A candidate that has passed everything up to its paper trial."""
+    proposal = Proposal(source=SOURCE, parent_version="v001", hypothesis="by the clock", provider="person", seed=0)
+    candidate = desk.register_candidate(proposal, now).candidate_id
+    desk.classify(candidate, ChangeClass.TWEAK)
+    stored = to_stored(GOOD, GateConfig())
+    desk.record_stage(candidate, StageResult(stage=Stage.GATE, passed=True, reasons=("fine",), inputs=stored), now)
+    return candidate
+
+
+def on_trial(opened: OpenHome) -> str:
+    """The same, with its day of paper trading behind it and judged."""
+    desk = Desk(opened.shell)
+    candidate = gated(desk, START)
+    trial = desk.start_paper(candidate, ChangeClass.TWEAK, START)
+    go_to(opened, trial.due_at)
+    conformance = desk.settle_paper(trial.trial_id, trial.due_at)
+    assert conformance.passed, conformance.reasons
+    assert conformance.fills_paper == conformance.fills_equal >= 5
+    return candidate
+
+
+def test_a_trial_does_what_its_backtest_says_and_its_candidate_is_promoted_between_two_scans(opened: OpenHome) -> None:
+    candidate = on_trial(opened)
+    desk, now = Desk(opened.shell), opened.shell.now
+    promotion = desk.promote(candidate, now)
+    assert (promotion.version, promotion.previous) == ("v002", "v001")
+    assert desk.promote(candidate, now) == promotion
+    assert desk.candidate(candidate).verdict is Verdict.PROMOTED
+    assert source_hash(opened.shell.workspace.active()) == source_hash(SOURCE) == promotion.hash
+    assert (opened.home.workspace / "archive" / "strategy_v002.py").read_text() == CLOCKWORK
+    go_to(opened, now + timedelta(hours=2))
+    fills = opened.store.history.fills("main")
+    assert {fill.intent.version for fill in fills} == {"v002"}
+    assert opened.store.books.check("main") == opened.store.books.check("trial:t0001") == []
+
+
+@pytest.mark.parametrize("boundary", ["prepare", "place", "insert", "activate", "commit"])
+def test_a_promotion_that_fails_anywhere_leaves_the_old_version_whole(
+    opened: OpenHome, boundary: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate = on_trial(opened)
+    shell, desk, now = opened.shell, Desk(opened.shell), opened.shell.now
+    before = source_hash(shell.workspace.active())
+    owner = {"place": swap.Workspace, "insert": type(shell.store.strategies), "activate": type(shell.store.strategies)}.get(
+        boundary, type(shell.store.promotions)
+    )
+    works = getattr(owner, boundary)
+
+    def breaks(*arguments: object, **named: object) -> object:
+        monkeypatch.setattr(owner, boundary, works)
+        works(*arguments, **named)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(owner, boundary, breaks)
+    with pytest.raises(OSError, match="disk is full"):
+        desk.promote(candidate, now)
+    assert shell.active_strategy().version == shell.engine.config.version == "v001"
+    assert source_hash(shell.workspace.active()) == before
+    assert shell.store.promotions.unfinished() == []
+    assert [row.version for row in shell.store.strategies.list()] == ["v000", "v001"]
+    assert desk.promote(candidate, now).version == "v002"
+
+
+def test_start_up_undoes_a_promotion_that_a_crash_interrupted(opened: OpenHome) -> None:
+    candidate = on_trial(opened)
+    shell, now = opened.shell, opened.shell.now
+    prepared = swap.Promotion(candidate_id=candidate, version="v002", previous="v001", hash=source_hash(SOURCE), at=now)
+    shell.store.promotions.prepare(prepared)
+    shell.workspace.place("v002", SOURCE)
+    sentences = recover(shell.store, shell.workspace, now)
+    assert any("interrupted and is undone" in sentence for sentence in sentences)
+    assert source_hash(shell.workspace.active()) == shell.active_strategy().hash
+
+
+def test_a_persons_edit_of_the_active_file_is_left_alone_and_pointed_out(opened: OpenHome) -> None:
+    shell = opened.shell
+    shell.workspace.active_file.write_text("# mine\n" + CLOCKWORK)
+    (sentence,) = recover(shell.store, shell.workspace, shell.now)
+    assert "brain strategy submit" in sentence
+    assert shell.workspace.active_file.read_text().startswith("# mine")
+
+
+def test_a_stage_alone_is_no_trial(opened: OpenHome) -> None:
+    desk, now = Desk(opened.shell), opened.shell.now
+    candidate = gated(desk, now)
+    desk.record_stage(candidate, StageResult(stage=Stage.PAPER, passed=True, reasons=("trust me",), inputs={}), now)
+    with pytest.raises(Rejected, match="has not passed a paper trial"):
+        desk.promote(candidate, now)
+
+
+def test_a_trial_that_fails_again_and_again_is_ended_and_its_candidate_refused(opened: OpenHome) -> None:
+    desk = Desk(opened.shell)
+    broken = StrategySource(code=CLOCKWORK.replace("        if portfolio.positions:", "        1 / 0\n        if portfolio.positions:"))
+    proposal = Proposal(source=broken, parent_version="v001", hypothesis="breaks", provider="person", seed=0)
+    candidate = desk.register_candidate(proposal, START).candidate_id
+    trial = desk.start_paper(candidate, ChangeClass.TWEAK, START)
+    go_to(opened, START + timedelta(hours=3))
+    assert desk.paper_trials() == []
+    assert desk.candidate(candidate).verdict is Verdict.REFUSED
+    assert opened.store.paper.get(trial.trial_id).state == "failed"
+    with pytest.raises(NotNow):
+        desk.settle_paper(trial.trial_id, opened.shell.now)
+
+
+def test_changed_limits_halt_openings_until_a_person_accepts_them(opened: OpenHome) -> None:
+    shell = opened.shell
+    assert shell.engine.halts == {}
+    shell.store.facts.set("risk_limits.hash", "what a person accepted before")
+    shell.start(shell.now)
+    assert [kind.value for kind in shell.engine.halts] == ["LIMITS_CHANGED"]
+    shell.lift(next(iter(shell.engine.halts)), "a person", shell.now)
+    shell.start(shell.now)
+    assert shell.engine.halts == {}
+
+
+def test_a_note_from_brain_kill_is_heeded_at_the_next_step(opened: OpenHome) -> None:
+    opened.home.kill_file.write_text("fire in the house")
+    go_to(opened, START + STEP)
+    assert [halt.sentence for halt in opened.store.halts.active("main")] == ["fire in the house"]
+    assert not opened.home.kill_file.exists()
