@@ -19,7 +19,9 @@ from shell.market.archive import Archive
 from shell.market.bars import Tier
 from shell.market.book import MarketBook, ReplayFeed
 from shell.market.history import History
+from shell.market.seed import seed_home
 from shell.market.tiers import full_history
+from shell.promotion.workspace import Workspace
 from shell.service import MarketFacts, Shell
 from shell.settings_file import load_settings
 from shell.store.candles import CandleStore
@@ -67,16 +69,13 @@ def open_replay(
 
     `lock` is the home's, if the caller holds it already.
     """
-    from shell.market.seed import seed_home
-    from shell.promotion.workspace import Workspace
-
     home.create()
     held = ExitStack()
     try:
         if lock is None:
             held.enter_context(HomeLock(home))
         store = held.enter_context(Store.open(home.database))
-        Workspace(home.workspace).copy_from(Home.project().workspace)
+        furnish(home)
         candles, archive = CandleStore(store), Archive(home.archive)
         store.facts.set(SOURCE_FACT, f"{history.source}|{'real' if history.real else 'synthetic'}", start)
         seed_home(history, candles, archive, start)
@@ -101,6 +100,7 @@ def open_stored(home: Home, settings: Settings, now: datetime) -> OpenHome:
     try:
         held.enter_context(HomeLock(home))
         store = held.enter_context(Store.open(home.database))
+        furnish(home)
         candles, archive = CandleStore(store), Archive(home.archive)
         symbols = settings.account.symbols
         missing = [symbol for symbol in symbols if candles.span(symbol, Tier.M5) is None]
@@ -119,6 +119,13 @@ def open_stored(home: Home, settings: Settings, now: datetime) -> OpenHome:
         held.close()
         raise
     return OpenHome(home, settings, store, candles, archive, shell, held)
+
+
+def furnish(home: Home) -> None:
+    """Give a private home that has no workspace yet a copy of the project's."""
+    template = Home.project().workspace
+    if home.workspace != template:
+        Workspace(home.workspace).copy_from(template)
 
 
 def last_stored(home: Home, symbols: Sequence[str]) -> datetime:

@@ -29,6 +29,7 @@ from shell.errors import NotNow
 
 START_SECONDS_MAX = 120.0
 STOP_SECONDS_MAX = 10.0
+DRAIN_SECONDS_MAX = 10.0
 POLL_SECONDS = 0.2
 URL_FILE = "server.url"
 # uvicorn, but ended by the kernel (Linux: PR_SET_PDEATHSIG, SIGTERM) when the process that started it dies, however it does.
@@ -170,8 +171,22 @@ def using(server: PrefectServer, home: Path) -> Iterator[None]:
         PREFECT_API_URL: server.api_url, PREFECT_HOME: home, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
         PREFECT_LOGGING_LEVEL: "WARNING",
     }
-    with temporary_settings(updates=updates):
-        yield
+    try:
+        with temporary_settings(updates=updates):
+            yield
+    finally:
+        _deliver_the_rest()
+        for name in ("PREFECT_API_URL", *private_environment(home)):
+            os.environ.pop(name, None)
+
+
+def _deliver_the_rest() -> None:
+    """Let Prefect's background workers hand over their last events and logs while the server still listens."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (EventsWorker, APILogWorker):
+        worker.drain_all(timeout=DRAIN_SECONDS_MAX)
 
 
 def _free_port() -> int:

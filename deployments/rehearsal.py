@@ -132,16 +132,18 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
 
 @contextmanager
 def _stopping_gently(run: _Run) -> Iterator[None]:
-    """Ctrl-C ends the run after the step or night it falls into, so that books are never left in the middle of one."""
+    """Ctrl-C and SIGTERM end the run after the step or night they fall into, never in the middle of one."""
 
     def ask(_number: int, _frame: object) -> None:
         run.partial = True
 
-    before = signal.signal(signal.SIGINT, ask)
+    asked = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, ask) for number in asked]
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(asked, before, strict=True):
+            signal.signal(number, handler)
 
 
 async def _days_and_nights(run: _Run, server: PrefectServer) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, assert_never
 
 from shell.clock import from_ms, local_day, monotonic, to_ms
@@ -111,9 +113,8 @@ class Engine:
         self.market.advance(now)
         bars = self.market.bars_since(self._cursor)
         self._cursor += len(bars)
-        for bar in bars:
-            if bar.tier is Tier.M5:
-                self._walk(bar, record)
+        for _, together in groupby((bar for bar in bars if bar.tier is Tier.M5), key=_open_ms):
+            self._walk(list(together), record)
         self.seat.see(bars)
         self.gateway.expire(now)
         self._book_events(record)
@@ -192,21 +193,28 @@ class Engine:
 
     # -- prices ---------------------------------------------------------------------------------------------------
 
-    def _walk(self, bar: Bar, record: StepRecord) -> None:
-        """Lead the price along one bar's path; nothing to do when no order and no protective level can be met on it."""
-        symbol = bar.symbol
-        position = self.ledger.positions.get(symbol)
+    def _walk(self, bars: Sequence[Bar], record: StepRecord) -> None:
+        """Lead prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit
+        brings in must not pay for another's entry of an earlier moment."""
+        walked = [bar for bar in bars if self._matters(bar)]
+        if not walked:
+            return
+        paths = [path_of(bar) for bar in walked]
+        for point in range(len(paths[0])):
+            for bar, path in zip(walked, paths, strict=True):
+                price, at = path[point]
+                position = self.ledger.positions.get(bar.symbol)
+                level = level_between(position, path[max(point - 1, 0)][0], price)
+                if level is not None:
+                    self._tick(bar.symbol, level, at, record)
+                self._tick(bar.symbol, Price(decimal_of(price)), at, record)
+
+    def _matters(self, bar: Bar) -> bool:
+        """Whether an order or a protective level can be met on this bar's path."""
+        position = self.ledger.positions.get(bar.symbol)
         if position is not None:
             self._equity = None
-        if not self.gateway.works_on(symbol) and (position is None or untouched(position, bar)):
-            return
-        previous = bar.open
-        for price, at in path_of(bar):
-            level = level_between(self.ledger.positions.get(symbol), previous, price)
-            if level is not None:
-                self._tick(symbol, level, at, record)
-            self._tick(symbol, Price(decimal_of(price)), at, record)
-            previous = price
+        return self.gateway.works_on(bar.symbol) or (position is not None and not untouched(position, bar))
 
     def _tick(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
         self.gateway.on_price(symbol, price, at)
@@ -407,6 +415,9 @@ class Engine:
         if record.scan is not None or record.eventful:
             self._journal.record(record)
         return record
+
+
+_open_ms = attrgetter("open_ms")
 
 
 def _update(order: ApprovedOrder, state: OrderState, reason: str, at: datetime) -> OrderUpdate:

@@ -120,8 +120,9 @@ def _read_toml(path: Path, reading: _Reading) -> dict[str, Any] | None:
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"), parse_float=Decimal)
     except FileNotFoundError:
-        restore = f"restore it with `git checkout -- config/{path.name}`, or make an empty one to take every default"
-        reading.refuse_file(path, f"there is no such file: {restore}")
+        shipped = path.name in (SETTINGS_FILE, RISK_LIMITS_FILE)
+        restore = f"restore it with `git checkout -- config/{path.name}`, or make" if shipped else "make"
+        reading.refuse_file(path, f"there is no such file: {restore} an empty one to take every default")
     except OSError as error:
         reading.refuse_file(path, f"cannot be read: {error.strerror}")
     except UnicodeDecodeError as error:
@@ -199,7 +200,9 @@ def _refuse_unknown(model: type[BaseModel], key: str, dotted: str, value: object
     names = [name for name in model.model_fields if not (model is Settings and name == "risk")]
     near = difflib.get_close_matches(key, names, n=1) or [name for name in names if key in name.split("_")]
     elsewhere = _home_of(key)
-    if near:
+    if model is RiskConfig and isinstance(value, dict):
+        sentence = "a table: the limits stand at the top level of this file, such as max_trade_pct = 0.1"
+    elif near:
         sentence = f"unknown: did you mean {near[0]}?"
     elif elsewhere:
         sentence = f"unknown here: it belongs in {elsewhere}"

@@ -70,7 +70,9 @@ def backtest(
             {
                 "timestamp": fill.filled_at, "symbol": fill.symbol, "side": fill.side.value, "qty": str(fill.qty),
                 "price": str(fill.price), "fee": str(fill.fee), "liquidity": fill.liquidity.value,
-                "purpose": fill.intent.purpose.value,
+                "purpose": fill.intent.purpose.value, "order_type": fill.intent.order_type.value,
+                "decided_at": fill.intent.decided_at, "limit_price": _text(fill.intent.limit_price),
+                "stop_loss": _text(fill.intent.stop_loss), "take_profit": _text(fill.intent.take_profit),
             }
             for fill in result.fills
         ],
@@ -105,6 +107,10 @@ def backtest(
     console.print(table(title, ["", ""], rows, right=(1,)))
     if result.refusals:
         console.print("refused signals: " + ", ".join(f"{code} {count}" for code, count in result.refusals.most_common()))
+
+
+def _text(price: object) -> str | None:
+    return None if price is None else str(price)
 
 
 def _moment(option: str, text: str) -> datetime | None:

@@ -28,7 +28,7 @@ def import_(
     from shell.store.candles import CandleStore
     from shell.store.store import Store
 
-    place = home_of(home).create()
+    place = home_of(home, new=True).create()
     console = console_for(as_json)
     wanted = [each for each in symbols.split(",") if each.strip()] or None
     with HomeLock(place), Store.open(place.database) as store, progress(console) as bar:

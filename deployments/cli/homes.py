@@ -16,12 +16,12 @@ HomeOption = Annotated[
 ]
 
 
-def home_of(folder: Path | None) -> Home:
-    """The home a command names. Raises DataError for a folder that is not there."""
+def home_of(folder: Path | None, *, new: bool = False) -> Home:
+    """The home a command names. Raises DataError for a folder that is not there, unless it may be `new`."""
     if folder is None:
         return Home.project()
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}")
+    if not folder.is_dir() and not new:
+        raise DataError(f"there is no folder {folder}: `brain data import FOLDER --home {folder}` would make it a home")
     return Home.private(folder)
 
 

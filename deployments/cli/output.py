@@ -57,6 +57,8 @@ def command(function: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(WRONG_USAGE if isinstance(error, UsageError) else FAILED) from None
         except KeyboardInterrupt:
             aside.print("[yellow]interrupted[/]")
+            if kwargs.get("as_json"):
+                answer({"error": "interrupted", "kind": "Interrupted", "findings": []})
             raise typer.Exit(FAILED) from None
 
     return run

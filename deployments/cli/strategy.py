@@ -117,6 +117,7 @@ def submit(
     as_json: JsonFlag = False,
 ) -> None:
     """Send a file down the same path as every candidate: the next night takes it up."""
+    from deployments.opening import furnish
     from shell.clock import SystemClock
     from shell.home import HomeLock
     from shell.host.policy import require_policy
@@ -126,6 +127,7 @@ def submit(
     from shell.trials.candidate import PERSON_PROVIDER, Proposal, source_hash
 
     place = home_of(home).create()
+    furnish(place)
     workspace = Workspace(place.workspace)
     source = workspace.read(file)
     require_policy(source)
@@ -154,6 +156,7 @@ def rollback(
     as_json: JsonFlag = False,
 ) -> None:
     """Make the version before the active one active again; v000, which holds nothing, is the floor."""
+    from deployments.opening import furnish
     from shell.clock import SystemClock
     from shell.home import HomeLock
     from shell.promotion.swap import register_workspace, roll_back
@@ -162,6 +165,7 @@ def rollback(
 
     place = home_of(home).create()
     now = SystemClock().now()
+    furnish(place)
     workspace = Workspace(place.workspace)
     with HomeLock(place), Store.open(place.database) as store:
         register_workspace(store, workspace, now)

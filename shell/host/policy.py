@@ -211,6 +211,8 @@ class _Walk:
             yield from self._module_member(node, module)
             return
         yield from _attribute_name(node.attr, on_self=on_self)
+        if allowed.is_dunder(node.attr) and not on_self and not isinstance(node.ctx, ast.Load):
+            yield "DUNDER", f".{node.attr} may not be replaced: classes stay as they were written"
         if node.attr in allowed.CLOCK_READS and not on_self and self._reads_clock(node):
             yield "CLOCK", f".{node.attr} reads the machine's clock; use analyze's `timestamp`"
         if node.attr in ("format", "format_map"):

@@ -40,13 +40,8 @@ def decode_signals(body: bytes, symbols: Collection[str]) -> list[Signal]:
         _refuse("analyze answered something else than a list of signals")
     if len(rows) > SIGNALS_MAX:
         _refuse(f"analyze returned {len(rows)} signals; at most {SIGNALS_MAX} are allowed")
-    signals = [_signal(row, number, symbols) for number, row in enumerate(rows, start=1)]
-    seen: set[tuple[str, Action]] = set()
-    for signal in signals:
-        if (signal.symbol, signal.action) in seen:
-            _refuse(f"analyze returned {signal.action.value} for {signal.symbol} twice; send one per symbol and action")
-        seen.add((signal.symbol, signal.action))
-    return signals
+    # A repeated symbol and action is no fault: risk answers the second with DUPLICATE_SIGNAL or EXIT_PENDING.
+    return [_signal(row, number, symbols) for number, row in enumerate(rows, start=1)]
 
 
 def decode_state(body: bytes) -> dict[str, Any]:

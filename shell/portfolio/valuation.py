@@ -102,9 +102,9 @@ def unrealised(position: Position, price: Price) -> QuoteAmount:
 
 
 def _open_position(position: Position, price: Price) -> OpenPosition:
-    # In float: this is a view for the strategy, made at every scan, and nothing is ever booked from it.
-    qty, entered, cost, last = float(position.qty), float(position.entered_qty), float(position.cost), float(price)
-    entry = cost / entered
+    # In float: this is a view for the strategy, made at every scan, and nothing is ever booked from it. The entry price is
+    # divided as money first, so that the float is the nearest there is: levels derived from it round to the right tick.
+    qty, entry, last = float(position.qty), float(position.avg_entry), float(price)
     basis = qty * entry
     gain = qty * last - basis
     return OpenPosition(

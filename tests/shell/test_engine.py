@@ -240,3 +240,20 @@ def test_an_order_update_tells_why_an_order_ended() -> None:
     assert [(update.state, update.at - START) for update in updates] == [
         (OrderState.EXPIRED, timedelta(minutes=5) + timedelta(hours=24)),
     ]
+
+
+def test_paths_of_symbols_are_walked_side_by_side_so_cash_never_comes_from_a_later_moment() -> None:
+    # BTC's stop is hit at its low, 100 s into the bar; ETH's entry fills before that, at the open of the same bar.
+    host = ScriptedHost({0: [Signal(BTC, Action.BUY, 1.0, stop_loss=90.0)], 2: [Signal(ETH, Action.BUY, 0.01)]})
+    frames = {BTC: candles([*flat(100.0, 3), (100.0, 100.0, 80.0, 85.0), *flat(85.0, 3)]), ETH: candles(flat(10.0, 7))}
+    engine, kept = engine_on(frames, host)
+    run(engine, 5)
+    times = [fill.filled_at for fill in kept.fills]
+    assert times == sorted(times)
+    assert [fill.intent.purpose for fill in kept.fills] == [Purpose.ENTRY, Purpose.ENTRY, Purpose.STOP]
+
+
+def test_the_second_of_two_equal_signals_is_refused_as_a_duplicate() -> None:
+    engine, kept = engine_on({BTC: candles(flat(100.0, 6))}, ScriptedHost({0: [buy(), buy()]}))
+    run(engine, 3)
+    assert [answer.code for answer in kept.answers] == ["APPROVED", "DUPLICATE_SIGNAL"]

@@ -245,3 +245,9 @@ def test_text_that_is_no_reasonable_python_is_refused_not_crashed_on(code: str) 
 @given(st.text(max_size=200))
 def test_no_text_makes_the_check_raise(text: str) -> None:
     assert check_policy(StrategySource(code=text))
+
+
+@pytest.mark.parametrize("line", ["SymbolData.__init__ = print", "Signal.__init__ = None", "del Signal.__init__"])
+def test_methods_of_other_classes_may_not_be_replaced(line: str) -> None:
+    source = StrategySource(code=f"from shell.contract import Signal, SymbolData\n\n{line}\n")
+    assert "DUNDER" in {finding.code for finding in check_policy(source)}

@@ -94,7 +94,7 @@ def test_shape_and_number_of_signals_are_limited() -> None:
     assert "another form" in refusal(json.dumps([GOOD]).encode())
     assert "a list of signals" in refusal(b'{"signals": []}')
     assert "51 signals; at most 50" in refusal(body(*[GOOD] * 51))
-    assert "BUY for BTC/USD twice" in refusal(body(GOOD, GOOD))
+    assert len(decode_signals(body(GOOD, GOOD), SYMBOLS)) == 2
     assert len(decode_signals(body(GOOD, GOOD | {"action": "MODIFY"}), SYMBOLS)) == 2
 
 
