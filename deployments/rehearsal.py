@@ -32,7 +32,7 @@ from shell.market.pair import parse_symbol
 from shell.market.synthetic import synthetic_market
 from shell.risk.halts import HaltKind
 from shell.service import MAIN_BOOK
-from shell.trials.candidate import Verdict
+from shell.trials.candidate import Candidate, Stage, Verdict
 from tasks.context import use_client
 
 STEP = timedelta(minutes=5)
@@ -275,13 +275,22 @@ def _moment(text: str) -> datetime:
         raise UsageError(f"--start: {error}") from None
 
 
+def _reasons(candidate: Candidate) -> list[str]:
+    """Why a candidate ended as it did; for a promoted one with what it showed in backtest and on paper."""
+    reasons = list(candidate.reasons)
+    if candidate.verdict is Verdict.PROMOTED:
+        shown = (Stage.BACKTEST, Stage.GATE, Stage.PAPER)
+        reasons += [reason for each in candidate.stages if each.stage in shown for reason in each.reasons]
+    return reasons
+
+
 def _figures(run: _Run, options: Options, history: History, home: Home, seconds: float) -> dict[str, Any]:
     store, engine = run.opened.store, run.opened.shell.engine
     counts = store.history.counts(MAIN_BOOK)
     candidates = [
         {
             "id": each.candidate_id, "verdict": each.verdict.value, "stage": each.stage.value,
-            "reasons": list(each.reasons), "hypothesis": each.proposal.hypothesis, "provider": each.proposal.provider,
+            "reasons": _reasons(each), "hypothesis": each.proposal.hypothesis, "provider": each.proposal.provider,
             "change_class": each.change_class.value if each.change_class else None,
         }
         for each in store.candidates.list()

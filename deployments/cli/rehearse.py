@@ -85,7 +85,7 @@ def _show(console: Console, facts: dict[str, Any]) -> None:
     console.print(table("Rehearsal" + (" (interrupted)" if facts["partial"] else ""), ["", ""], rows))
     if facts["candidates"]:
         lines = [
-            [each["id"], each["verdict"], each["stage"], each["change_class"] or "", "; ".join(each["reasons"])[:160]]
+            [each["id"], each["verdict"], each["stage"], each["change_class"] or "", "; ".join(each["reasons"])[:400]]
             for each in facts["candidates"]
         ]
         console.print(table("Candidates", ["id", "verdict", "stage", "class", "reasons"], lines))
