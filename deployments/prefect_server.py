@@ -76,6 +76,8 @@ class PrefectServer:
         self._home.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
         environment |= private_environment(self._home)
+        # The page asks this server, not the port that Prefect takes by default.
+        environment["PREFECT_SERVER_UI_API_URL"] = self.api_url
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{self._home / DATABASE}"
         if not self._services:
             environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
