@@ -78,7 +78,8 @@ class PaperTrials:
             if running.engine.faults_in_row >= self._settings.host.max_consecutive_faults:
                 self._give_up(running, now)
                 continue
-            if day != self._today:
+            # Not at the first step after a start: a restart in the middle of a day is not the beginning of one.
+            if self._today is not None and day != self._today:
                 self._lift(running, now)
         self._today = day
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -197,3 +198,21 @@ def test_a_note_from_brain_kill_is_heeded_at_the_next_step(opened: OpenHome) -> 
     go_to(opened, START + STEP)
     assert [halt.sentence for halt in opened.store.halts.active("main")] == ["fire in the house"]
     assert not opened.home.kill_file.exists()
+
+
+def test_a_bad_day_rolls_back_one_version_and_no_further(opened: OpenHome) -> None:
+    candidate = on_trial(opened)
+    desk, shell = Desk(opened.shell), opened.shell
+    desk.promote(candidate, shell.now)
+    store, now = shell.store, shell.now
+    store.strategies.insert(
+        version="v003", hash="0" * 16, parent="v002", hypothesis="a third", source=SOURCE, state="archived"
+    )
+    store.strategies.activate("v003", now - timedelta(days=1))
+    marks = shell.engine.marks
+    assert marks is not None
+    shell.engine.marks = replace(marks, day_start=marks.day_start.scaled(2))
+    for _ in range(3):
+        now += STEP
+        shell.step(now, origin="rehearsal")
+    assert store.strategies.active().version == "v002"
