@@ -48,9 +48,12 @@ def only_order(store):
     return order
 
 
-def test_it_is_the_journal_that_an_engine_takes(journal):
+def test_it_is_the_journal_that_an_engine_takes(store, journal):
     taken: Journal = journal
-    taken.record(StepRecord(book="main", at=START))
+    scan = ScanDone(slot=START, origin="requested", version="v001", signals=0, approved=0)
+    taken.write_ahead([])
+    taken.record(StepRecord(book="main", at=START, scan=scan))
+    assert store.history.counts("main")["scans"] == 1
 
 
 def test_everything_of_a_step_comes_back_equal(store, journal, funded):
