@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from shell.errors import Fatal, NotNow
-from shell.execution.record import Journal, StepRecord
+from shell.execution.record import Journal, ScanDone, StepRecord
 from shell.money import BaseQty, Price, QuoteAmount
 from shell.orders import OrderState, Side
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_fill, with_protection
