@@ -421,5 +421,5 @@ _open_ms = attrgetter("open_ms")
 
 
 def _update(order: ApprovedOrder, state: OrderState, reason: str, at: datetime) -> OrderUpdate:
-    intent_id = order.intent.intent_id
-    return OrderUpdate(order_id=f"O-{intent_id}", intent_id=intent_id, state=state, reason=reason, at=at)
+    """What became of an order that no venue took: it has no venue's id, by which the store tells it from those sent."""
+    return OrderUpdate(order_id="", intent_id=order.intent.intent_id, state=state, reason=reason, at=at)

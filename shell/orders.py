@@ -131,7 +131,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdate:
-    """A change of an order's state other than a fill, with the venue's reason."""
+    """A change of an order's state other than a fill, with the venue's reason; `order_id` is empty where it took none."""
 
     order_id: str
     intent_id: str

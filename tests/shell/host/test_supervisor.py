@@ -487,5 +487,7 @@ def test_a_stopped_process_times_out(hosts: Hosts) -> None:
     host = hosts.start(strategy())
     assert host.pid is not None
     os.kill(host.pid, signal.SIGSTOP)
+    # Not reaped by this: it only waits until the signal has taken effect.
+    os.waitid(os.P_PID, host.pid, os.WSTOPPED | os.WNOWAIT)
     with pytest.raises(StrategyFault, match="did not answer within 1 s"):
         host.analyze(scan())
