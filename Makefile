@@ -46,7 +46,7 @@ faults: $(READY)
 	BRAIN_FAULT_POINTS=$${BRAIN_FAULT_POINTS:-25} $(BIN)/python -m pytest -q -s -m faults $(PYTEST_ARGS)
 
 bench: $(READY)
-	$(BIN)/python benchmarks/bench_backtest.py
+	$(BIN)/python benchmarks/bench_backtest.py $(BENCH_ARGS)
 
 # Hashes for every platform and Python 3.11 upwards, without addresses, so that any package index will do.
 lock:

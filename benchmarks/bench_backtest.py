@@ -1,154 +1,183 @@
-"""Bars a second of a certified backtest, against the `backtesting` library running the same rules in the same process.
+"""Bars a second against the `backtesting` library, the time of a live step, and whether fast and certified runs agree.
 
-    python benchmarks/bench_backtest.py [--days 90] [--seed 1] [--repeat 3]
+    python benchmarks/bench_backtest.py [--days 365] [--symbols 1,10] [--repeat 5] [--seed 1] [--json]
 
-Ours runs the strategy in its own process, behind the wall, asked on every bar, with Decimal money and risk limits; the
-library calls `next()` in this process on indicators computed once as arrays. Both get one symbol of seeded synthetic
-5-minute bars, a 0.40 % taker fee and no slippage. Times begin when data is loaded and libraries are imported; ours
-contain the start of the strategy's process.
+Every engine gets the same seeded synthetic 5-minute bars, a 0.40 % taker fee and no slippage. Engines take turns, each run
+in a fresh process, so that a machine that changes its speed hits all of them. Exit code 1 when a fast run and a certified
+one differ in a single fill; missed speed targets are told, not punished. `docs/benchmarks.md` says how to read it.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
+import importlib.util
+import json
+import os
+import platform
+import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import Decimal
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from typing import Any
 
-import backtesting.backtesting
 import numpy as np
-import pandas as pd
-import polars as pl
-from backtesting import Strategy
-from backtesting.lib import FractionalBacktest
+from figures import CERTIFIED, FAST, PEER, Figures, difference, figures_of, targets, waiting
+from measure import KEPT_FILE, file_name
+from processes import run_script
+from report import show
 from rich.console import Console
-from rich.table import Column, Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from workload import SEED, SYMBOLS, YEAR_DAYS, market
 
-from shell.backtest.driver import run_backtest
-from shell.backtest.result import BacktestSettings
-from shell.config import PaperConfig, RiskConfig
-from shell.host.port import StrategySource
-from shell.indicators import ema_of, rolling_mean_of, rsi_of
-from shell.market.history import History
-from shell.market.synthetic import synthetic_market
-from shell.money import QuoteAmount
+HERE = Path(__file__).resolve().parent
+REPEAT = 5
+# Columns where there is no terminal to ask.
+WIDTH = 132
+LIVE_STEPS = 200
 
-SYMBOL = "BTC/USD"
-START = datetime(2023, 1, 1, tzinfo=UTC)
-CASH = 1_000_000
-TAKER_FEE = "0.004"
-UNIT = 1e-8
-STRATEGY_FILE = Path(__file__).with_name("ema_cross_strategy.py")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One measured run."""
-
-    seconds: float
-    trades: int
-    final_value: float
-
-
-class EmaCross(Strategy):  # type: ignore[misc]
-    """The rules of `ema_cross_strategy.py` as a user of the library writes them."""
-
-    def init(self) -> None:
-        close, volume = np.asarray(self.data.Close), np.asarray(self.data.Volume)
-        self.fast = self.I(ema_of, close, 9)
-        self.slow = self.I(ema_of, close, 21)
-        self.rsi = self.I(rsi_of, close, 14)
-        self.mean_volume = self.I(rolling_mean_of, volume, 20)
-
-    def next(self) -> None:
-        above, was_above = self.fast[-1] > self.slow[-1], self.fast[-2] > self.slow[-2]
-        if self.position:
-            if was_above and not above:
-                self.position.close()
-        elif above and self.slow[-2] >= self.fast[-2] and self.rsi[-1] < 70:
-            price = self.data.Close[-1]
-            if self.data.Volume[-1] > 1.2 * self.mean_volume[-1]:
-                units = int(0.10 * self.equity / (price * 1.009))
-                self.buy(size=units, sl=price * 0.98, tp=price * 1.04)
+# Rounds by number of symbols; a round holds the facts of one run of each engine.
+Rounds = Mapping[int, Sequence[Mapping[str, Mapping[str, Any]]]]
 
 
 def main() -> None:
     arguments = _arguments()
-    history = synthetic_market(arguments.seed, [SYMBOL], START, arguments.days)
-    bars = len(history.m5[SYMBOL])
-    backtesting.backtesting._tqdm = lambda sequence, **_: sequence
-    console = Console()
-    console.print(
-        f"{bars:,} synthetic 5-minute bars of {SYMBOL} (seed {arguments.seed}), EMA 9/21 cross, asked on every bar; "
-        f"median of {arguments.repeat} runs after one to warm up"
-    )
-    table = Table("engine", *(Column(name, justify="right") for name in ("bars/s", "seconds", "trades", "final value")))
-    for name, run in (
-        ("trading-brain, certified", _ours(history)),
-        (f"backtesting {backtesting.__version__}", _library(history)),
-    ):
-        run()
-        runs = [run() for _ in range(arguments.repeat)]
-        seconds = statistics.median(each.seconds for each in runs)
-        last = runs[-1]
-        table.add_row(name, f"{bars / seconds:,.0f}", f"{seconds:.2f}", f"{last.trades:,}", f"{last.final_value:,.0f}")
-    console.print(table)
+    begun, facts = time.perf_counter(), machine()
+    engines = [CERTIFIED, *([FAST] if fast_path_exists() else []), PEER]
+    aside = Console(stderr=True, highlight=False)
+    with tempfile.TemporaryDirectory(prefix="brain-bench-") as name, _progress(aside) as progress:
+        folder = Path(name)
+        write_bars(folder, arguments.days, max(arguments.symbols), arguments.seed)
+        rounds = measure(folder, engines, arguments.symbols, arguments.repeat, progress)
+        agreement = agreements(folder, arguments.symbols) if FAST in engines else {}
+    table = {
+        (engine, symbols): figures_of(engine, symbols, rounds[symbols]) for symbols in arguments.symbols for engine in engines
+    }
+    live = live_step(arguments.live_steps, max(arguments.symbols), arguments.seed) if arguments.live_steps else {}
+    medians = {name: each["median_ms"] for name, each in live.get("strategies", {}).items()}
+    report = {
+        "machine": {**facts, "load_after": _load()}, "days": arguments.days, "seed": arguments.seed,
+        "repeat": arguments.repeat, "waiting": waiting(each for count in arguments.symbols for each in rounds[count]),
+        "engines": as_dict(table), "live_step": live,
+        "agreement": {str(symbols): not found for symbols, found in agreement.items()},
+        "differences": {str(symbols): found for symbols, found in agreement.items() if found},
+        "targets": [target.as_dict() for target in targets(table, medians)], "seconds": time.perf_counter() - begun,
+    }
+    out = sys.stderr if arguments.json else sys.stdout
+    console = Console(file=out, width=None if out.isatty() else WIDTH, highlight=False)
+    show(console, report, list(table.values()))
+    if arguments.json:
+        sys.stdout.write(json.dumps(report) + "\n")
+    sys.exit(1 if report["differences"] else 0)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--days", type=int, default=90, help="days of 5-minute bars, 2 to 3650")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the synthetic market")
-    parser.add_argument("--repeat", type=int, default=3, help="measured runs of each engine")
+    parser.add_argument("--days", type=int, default=YEAR_DAYS, help="days of 5-minute bars, 2 to 3650")
+    parser.add_argument("--symbols", type=_symbols, default=(1, 10), help=f"numbers of symbols, each 1 to {len(SYMBOLS)}: 1,10")
+    parser.add_argument("--repeat", type=int, default=REPEAT, help="measured runs of each engine")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of the synthetic market")
+    parser.add_argument("--live-steps", type=int, default=LIVE_STEPS, help="live steps measured, 13 to 2000; 0: none")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line of stdout, the rest on stderr")
     arguments = parser.parse_args()
     if not 2 <= arguments.days <= 3650 or arguments.repeat < 1:
         parser.error("--days must be 2 to 3650 and --repeat at least 1")
     return arguments
 
 
-def _ours(history: History) -> Callable[[], Run]:
-    source = StrategySource(code=STRATEGY_FILE.read_text(encoding="utf-8"), origin=STRATEGY_FILE.name)
-    unlimited = RiskConfig(
-        max_daily_loss_pct=Decimal(1), max_drawdown_pct=Decimal(1), max_daily_trades=10_000,
-        max_consecutive_losses=1000,
-    )
-    settings = BacktestSettings(
-        cash=QuoteAmount(CASH), risk=unlimited, zone=ZoneInfo("UTC"),
-        paper=PaperConfig(slippage_pct=Decimal(0), taker_fee_pct=Decimal(TAKER_FEE)),
-    )
-
-    def run() -> Run:
-        begun = time.perf_counter()
-        result = run_backtest(source, history, settings=settings)
-        seconds = time.perf_counter() - begun
-        return Run(seconds=seconds, trades=len(result.trades), final_value=float(result.final_value))
-
-    return run
+def _symbols(text: str) -> tuple[int, ...]:
+    try:
+        counts = tuple(dict.fromkeys(int(part) for part in text.split(",")))
+    except ValueError:
+        counts = ()
+    if not counts or not all(1 <= count <= len(SYMBOLS) for count in counts):
+        raise argparse.ArgumentTypeError(f"whole numbers from 1 to {len(SYMBOLS)} are needed, such as 1,10, not {text!r}")
+    return counts
 
 
-def _library(history: History) -> Callable[[], Run]:
-    m5 = history.m5[SYMBOL]
-    names = ("open", "high", "low", "close", "volume")
-    index = pd.DatetimeIndex(pd.to_datetime(m5["timestamp"].dt.epoch("ms").to_list(), unit="ms"))
-    frame = pd.DataFrame({name.capitalize(): m5[name].cast(pl.Float64).to_numpy() for name in names}, index=index)
-    test = FractionalBacktest(
-        frame, EmaCross, fractional_unit=UNIT, cash=CASH, commission=float(TAKER_FEE), finalize_trades=False
-    )
+def fast_path_exists() -> bool:
+    """True once there is a fast path to measure."""
+    return importlib.util.find_spec("shell.backtest.fast") is not None
 
-    def run() -> Run:
-        begun = time.perf_counter()
-        result = test.run()
-        return Run(
-            seconds=time.perf_counter() - begun, trades=int(result["# Trades"]),
-            final_value=float(result["Equity Final [$]"]),
-        )
 
-    return run
+def write_bars(folder: Path, days: int, symbols: int, seed: int) -> None:
+    """Invent the bars once; every measured process only reads them."""
+    from shell.market.columns import rows_of
+
+    for symbol, frame in market(days, symbols, seed).m5.items():
+        np.save(folder / file_name(symbol), rows_of(frame).T)
+
+
+def measure(
+    folder: Path, engines: Sequence[str], symbols: Sequence[int], repeat: int, progress: Progress
+) -> Rounds:
+    """Run the engines in turn, `repeat` times."""
+    rounds: dict[int, list[dict[str, dict[str, Any]]]] = {count: [] for count in symbols}
+    task = progress.add_task("", total=repeat * len(symbols) * len(engines))
+    for number in range(repeat):
+        for count in symbols:
+            found = {}
+            # Who begins changes every round, so that no engine always runs behind the same other one.
+            for engine in (*engines[number % len(engines) :], *engines[: number % len(engines)]):
+                progress.update(task, description=f"round {number + 1}: {engine}, {count} symbols", refresh=True)
+                answer = run_script(HERE / "measure.py", engine, str(folder), str(count))
+                found[engine] = {**answer.facts, "peak_mib": answer.peak_mib}
+                progress.update(task, advance=1, refresh=True)
+            rounds[count].append(found)
+    return rounds
+
+
+def agreements(folder: Path, symbols: Sequence[int]) -> dict[int, str]:
+    """For each number of symbols the first difference between the two paths, empty when there is none."""
+    return {
+        count: difference(*(_kept(folder / KEPT_FILE.format(engine=engine, symbols=count)) for engine in (CERTIFIED, FAST)))
+        for count in symbols
+    }
+
+
+def _kept(path: Path) -> Mapping[str, Any]:
+    facts: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return facts
+
+
+def live_step(steps: int, symbols: int, seed: int) -> dict[str, Any]:
+    """The milliseconds from a slot to its signals, measured in a process of its own."""
+    options = ("--steps", steps, "--symbols", symbols, "--seed", seed, "--json")
+    return run_script(HERE / "live_step.py", *map(str, options)).facts
+
+
+def as_dict(table: Mapping[tuple[str, int], Figures]) -> dict[str, dict[str, Any]]:
+    """Figures by engine and number of symbols."""
+    found: dict[str, dict[str, Any]] = {}
+    for (engine, symbols), figures in table.items():
+        found.setdefault(engine, {})[str(symbols)] = figures.as_dict()
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Where this ran, and how busy it was before: other work on the cores makes every figure smaller."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line for line in cpuinfo.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    return {
+        "cpu": model, "cores": os.cpu_count(), "system": platform.system(), "machine": platform.machine(),
+        "python": platform.python_version(), "load_before": _load(),
+    }
+
+
+def _load() -> float:
+    return round(os.getloadavg()[0], 2)
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    # Drawn only between runs: a thread that repaints would take time from what is measured.
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as progress:
+        yield progress
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from shell.contract import Action, Intent, Portfolio, RiskLimits, Signal, SymbolData
-from shell.indicators import ema, last, rolling_mean, rsi
+from shell.indicators import ema_crossings, newest, rolling_mean_last, rsi_last
 
 FAST, SLOW, RSI_PERIOD, VOLUME_PERIOD = 9, 21, 14, 20
 RSI_MAX, VOLUME_FACTOR = 70.0, 1.2
@@ -27,18 +27,17 @@ class Strategy:
         return None
 
     def analyze(self, markets: dict[str, SymbolData], portfolio: Portfolio, timestamp: datetime) -> list[Signal]:
+        crossings = ema_crossings(markets, "5m", FAST, SLOW)
+        if not crossings:
+            return []
         held = {position.symbol for position in portfolio.positions}
         signals = []
-        for symbol, data in markets.items():
-            fast, slow = ema(data, "5m", FAST), ema(data, "5m", SLOW)
-            if len(slow) < 2:
-                continue
-            above, was_above = fast[-1] > slow[-1], fast[-2] > slow[-2]
+        for symbol, direction in crossings.items():
             if symbol in held:
-                if was_above and not above:
+                if direction < 0:
                     signals.append(Signal(symbol, Action.CLOSE, intent=Intent.DAY))
-            elif above and slow[-2] >= fast[-2] and self._confirmed(data):
-                price = data.current_price
+            elif direction > 0 and self._confirmed(markets[symbol]):
+                price = markets[symbol].current_price
                 signals.append(
                     Signal(
                         symbol, Action.BUY, SIZE_PCT, stop_loss=price * (1 - STOP_PCT),
@@ -60,7 +59,6 @@ class Strategy:
         return None
 
     def _confirmed(self, data: SymbolData) -> bool:
-        volume = data.candles_5m["volume"][-1]
-        return last(rsi(data, "5m", RSI_PERIOD)) < RSI_MAX and (
-            volume > VOLUME_FACTOR * last(rolling_mean(data, "5m", VOLUME_PERIOD, "volume"))
+        return rsi_last(data, "5m", RSI_PERIOD) < RSI_MAX and (
+            newest(data, "5m", "volume") > VOLUME_FACTOR * rolling_mean_last(data, "5m", VOLUME_PERIOD, "volume")
         )

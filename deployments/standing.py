@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import numpy as np
 
 from deployments.prefect_server import URL_FILE
 from shell.clock import to_ms
 from shell.config import Settings
 from shell.home import Home
+from shell.host.isolation import isolation_is_complete
 from shell.market.bars import Tier
 from shell.money import Price, decimal_of
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
-from shell.service import LIMITS_FACT, MAIN_BOOK
+from shell.service import ISOLATION_FACT, LIMITS_FACT, MAIN_BOOK
 from shell.store.candles import CandleStore
 from shell.store.store import Store
+from shell.store.strategies import Quarantined
 
+SCAN_TIMES_OVER = timedelta(days=1)
 PREFECT_SECONDS_MAX = 2.0
 
 
@@ -34,6 +38,9 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         active = store.strategies.active() if versions else None
         checks = [f"{book}: {problem}" for book in store.books.names() for problem in store.books.check(book)]
         trials = [trial for trial in store.paper.list() if trial.state in ("running", "extended")]
+        isolation = store.facts.get(ISOLATION_FACT)
+        caught = store.strategies.quarantined()
+        times = scan_times(store, state.last_scan if state else None)
     return {
         "mode": "paper", "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
         "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
@@ -43,7 +50,26 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         "open_orders": len(state.open_orders) if state else 0, "trades_closed": ledger.trades_closed,
         "paper_trials": [{"trial": each.trial_id, "candidate": each.candidate_id, "due_at": each.due_at} for each in trials],
         "candidates": len(store.candidates.list()), "books_check": checks, "event_log_hash": store.events.head(),
+        "scan_ms": times, "quarantine": [quarantine_row(each) for each in caught],
+        "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
     }
+
+
+def scan_times(store: Store, last_scan: datetime | None) -> dict[str, float | int] | None:
+    """Milliseconds from slot to signals and orders over the scans of the last day that gave an answer; None without one."""
+    if last_scan is None:
+        return None
+    scans = store.scans.list(MAIN_BOOK, since=last_scan - SCAN_TIMES_OVER)
+    taken = [scan.milliseconds for scan in scans if not scan.fault]
+    if not taken:
+        return None
+    median, p95 = np.percentile(taken, [50, 95]).tolist()
+    return {"median": round(median, 2), "p95": round(p95, 2), "count": len(taken)}
+
+
+def quarantine_row(found: Quarantined) -> dict[str, Any]:
+    """Code that never runs again."""
+    return {"name": found.name, "hash": found.hash, "sentence": found.sentence, "at": found.at}
 
 
 def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:

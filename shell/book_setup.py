@@ -15,6 +15,7 @@ from shell.host.port import StrategyHost
 from shell.market.book import MarketBook
 from shell.market.history import History
 from shell.market.pair import Pair, replay_pair
+from shell.market.recorded import RecordedBook
 from shell.risk.limits import fill_allowance
 from shell.store.books import BookState
 
@@ -40,7 +41,7 @@ def new_engine(
     *,
     book: str,
     version: str,
-    market: MarketBook,
+    market: MarketBook | RecordedBook,
     host: StrategyHost,
     journal: Journal,
     paper: PaperConfig,

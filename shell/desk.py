@@ -12,10 +12,11 @@ from typing import Any
 from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
 from shell.config import Settings
-from shell.errors import BadInput
+from shell.errors import BadInput, Rejected
+from shell.host.port import StrategySource
 from shell.market.history import History
 from shell.service import MAIN_BOOK, Shell
-from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore
+from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
 from shell.trials.segments import Segment, SegmentName
 
 
@@ -85,6 +86,13 @@ class Desk:
         return [waiting.proposal for waiting in self._store.candidates.pending()]
 
     def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate:
+        """Raises Rejected for code in quarantine; a submission of it waits no longer."""
+        caught = self._store.strategies.quarantine_of(source_hash(proposal.source))
+        if caught is not None:
+            for waiting in self._store.candidates.pending():
+                if source_hash(waiting.proposal.source) == caught.hash:
+                    self._store.candidates.mark_taken(waiting.submission_id, now)
+            raise Rejected(str(caught))
         return self._store.candidates.register(proposal, now)
 
     def candidate(self, candidate_id: str) -> Candidate:
@@ -129,6 +137,9 @@ class Desk:
 
     def rollback(self, reason: str, now: datetime) -> Promotion:
         return self._shell.rollback(reason, now)
+
+    def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
+        self._shell.quarantine(source, name, sentence, now)
 
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self._store.nights.record(night, decision, now)

@@ -18,29 +18,17 @@ from shell.contract import Action, OrderType, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway
-from shell.execution.monitor import level_between, path_of, reached, untouched
+from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, reached, untouched
 from shell.execution.record import Journal, ScanDone, StepRecord
+from shell.host.faults import ATTEMPT, panicked
 from shell.host.port import ClosedNotice, FillNotice, StrategyHost
-from shell.market.bars import Bar, Tier
+from shell.market.bars import Bar
 from shell.market.book import MarketBook
+from shell.market.recorded import RecordedBook
 from shell.money import Price, QuoteAmount, decimal_of
-from shell.orders import (
-    ApprovedOrder,
-    Fill,
-    OrderState,
-    OrderUpdate,
-    Purpose,
-    Side,
-)
-from shell.portfolio.ledger import (
-    CapitalEvent,
-    EquityMarks,
-    Ledger,
-    apply_capital,
-    apply_fill,
-    with_protection,
-)
-from shell.portfolio.valuation import mark, portfolio_view, with_capital, with_entry
+from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side
+from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
+from shell.portfolio.valuation import mark, with_capital, with_entry
 from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess, protective_exit
 from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
 from shell.risk.limits import limits_view
@@ -62,7 +50,7 @@ class Engine:
         self,
         config: EngineConfig,
         *,
-        market: MarketBook,
+        market: MarketBook | RecordedBook,
         gateway: Gateway,
         host: StrategyHost,
         journal: Journal,
@@ -89,6 +77,7 @@ class Engine:
         self._booked: set[str] = set()
         self._try = ""
         self._equity: QuoteAmount | None = None
+        self._valued_at = -1
 
     def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
         """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
@@ -111,11 +100,12 @@ class Engine:
         """Bring this book to `now`: reveal, fill, protect, mark, and scan if a slot is due. Returns what happened."""
         record = StepRecord(book=self.config.book, at=now)
         self.market.advance(now)
-        bars = self.market.bars_since(self._cursor)
-        self._cursor += len(bars)
-        for _, together in groupby((bar for bar in bars if bar.tier is Tier.M5), key=_open_ms):
-            self._walk(list(together), record)
-        self.seat.see(bars)
+        concerned = {*self.ledger.positions, *(order.intent.symbol for order in self.gateway.open_orders())}
+        if concerned:
+            for _, together in groupby(self.market.m5_since(self._cursor, concerned), key=_open_ms):
+                self._walk(list(together), record)
+        self.seat.see(self._cursor)
+        self._cursor = self.market.cursor
         self.gateway.expire(now)
         self._book_events(record)
         self._mark(now, record)
@@ -174,12 +164,25 @@ class Engine:
 
     def equity(self) -> QuoteAmount:
         """Cash and positions at the newest prices."""
+        if self.ledger.positions and self.market.cursor != self._valued_at:
+            self._valued_at, self._equity = self.market.cursor, None
         if self._equity is None:
             total = self.ledger.cash
             for symbol, position in self.ledger.positions.items():
                 total = total + position.qty.times(self.market.price(symbol) or position.avg_entry)
             self._equity = total
         return self._equity
+
+    def passed(self, now: datetime, peak: QuoteAmount | None) -> None:
+        """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): nothing moved but prices, whose highest value
+        of these books was `peak`."""
+        self.market.advance(now)
+        self._cursor = self.market.cursor
+        self._equity = None
+        interval_ms = self.interval_minutes * MINUTE_MS
+        self._last_slot_ms = max(self._last_slot_ms, to_ms(now) // interval_ms * interval_ms)
+        if peak is not None and self.marks is not None and peak > self.marks.peak:
+            self.marks = replace(self.marks, peak=peak)
 
     @property
     def idle(self) -> bool:
@@ -196,24 +199,26 @@ class Engine:
     def _walk(self, bars: Sequence[Bar], record: StepRecord) -> None:
         """Lead prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit
         brings in must not pay for another's entry of an earlier moment."""
-        walked = [bar for bar in bars if self._matters(bar)]
-        if not walked:
-            return
-        paths = [path_of(bar) for bar in walked]
-        for point in range(len(paths[0])):
-            for bar, path in zip(walked, paths, strict=True):
-                price, at = path[point]
+        walked = [(bar, path_of(bar)) for bar in bars if self._matters(bar)]
+        for point, offset_ms in enumerate(PATH_OFFSETS_MS):
+            left = False
+            for bar, path in walked:
+                if point and not self._matters(bar):
+                    # What worked on it has filled or gone, and the rest of the path touches no level.
+                    continue
+                left = True
+                price, at = path[point], from_ms(bar.open_ms + offset_ms)
                 position = self.ledger.positions.get(bar.symbol)
-                level = level_between(position, path[max(point - 1, 0)][0], price)
+                level = level_between(position, path[max(point - 1, 0)], price)
                 if level is not None:
                     self._tick(bar.symbol, level, at, record)
                 self._tick(bar.symbol, Price(decimal_of(price)), at, record)
+            if not left:
+                return
 
     def _matters(self, bar: Bar) -> bool:
         """Whether an order or a protective level can be met on this bar's path."""
         position = self.ledger.positions.get(bar.symbol)
-        if position is not None:
-            self._equity = None
         return self.gateway.works_on(bar.symbol) or (position is not None and not untouched(position, bar))
 
     def _tick(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
@@ -329,13 +334,20 @@ class Engine:
         try:
             self.start_host()
             assert self.marks is not None
-            portfolio = portfolio_view(self.ledger, self.marks, self.prices(), equity=self.equity())
-            signals = self.seat.scan(now, portfolio)
+            signals = self.seat.scan(now, self.ledger, self.marks)
         except (StrategyFault, StrategyRejected) as fault:
-            self.faults_in_row += 1
-            kind = fault.kind if isinstance(fault, StrategyFault) else "refused"
-            scan.fault = self.last_fault = f"{kind}: {fault}"
-            record.faults.append(scan.fault)
+            if panicked(fault) and not record.retried:
+                # A library's panic, not the strategy's: the same question to a fresh process, once.
+                record.retried = str(fault)
+                self._scan(now, slot, origin, record)
+                scan = record.scan
+            else:
+                self.faults_in_row += 1
+                kind = fault.kind if isinstance(fault, StrategyFault) else "refused"
+                scan.fault = self.last_fault = f"{kind}: {fault}"
+                record.faults.append(scan.fault)
+                if kind == ATTEMPT:
+                    record.attempt = str(fault)
         else:
             self.faults_in_row = 0
             scan.signals = len(signals)
@@ -411,7 +423,7 @@ class Engine:
     def _finish(self, record: StepRecord) -> StepRecord:
         record.ledger = self.ledger
         record.marks = self.marks
-        record.equity = str(self.equity())
+        record.equity = self.equity()
         if record.scan is not None or record.eventful:
             self._journal.record(record)
         return record

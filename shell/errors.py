@@ -78,7 +78,11 @@ class NotNow(Rejected):
 
 
 class StrategyFault(BrainError):
-    """The strategy failed inside the host. `kind` is one of error, timeout, killed, bad_reply."""
+    """The strategy failed inside the host. `kind` is one of error, timeout, killed, bad_reply, attempt.
+
+    "attempt": the kernel ended it for a call that honest code never makes (another process, the network, the kernel's
+    inside). It is no mistake to be mended: the version is quarantined and the operator told.
+    """
 
     def __init__(self, kind: str, message: str, line: int | None = None) -> None:
         self.kind = kind

@@ -6,14 +6,17 @@ from shell.config import Settings
 from shell.secrets import Secrets
 
 
-def live_blockers(settings: Settings, secrets: Secrets, *, host_isolated: bool = False) -> list[str]:
+def live_blockers(settings: Settings, secrets: Secrets, *, isolation_gap: str | None = None) -> list[str]:
     """One phrase for each thing that is missing for `mode = "live"`; empty only when nothing is.
 
-    `host_isolated` says that the operating system confines the strategy host (no files, no network) on this machine.
+    `isolation_gap` is the sentence of `shell.host.isolation.isolation_is_complete` for this machine and user, empty where
+    the operating system confines strategies; None while nobody has tried it. The shell tries it at every start.
     """
     missing = ["the connection to the exchange is not part of this version"]
-    if not host_isolated:
-        missing.append("the strategy host is not confined by the operating system")
+    if isolation_gap is None:
+        missing.append("nobody has tried yet how the operating system confines strategies here")
+    elif isolation_gap:
+        missing.append(isolation_gap)
     if secrets.kraken_api_key is None:
         missing.append("KRAKEN_API_KEY is not set")
     if secrets.kraken_api_secret is None:

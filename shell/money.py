@@ -13,6 +13,8 @@ from typing import Self
 CONTEXT = Context(prec=50)
 AVERAGE_CONTEXT = Context(prec=18)
 ZERO = Decimal(0)
+_add, _subtract, _multiply = CONTEXT.add, CONTEXT.subtract, CONTEXT.multiply
+_new = object.__new__
 
 
 def decimal_of(value: float | int | str | Decimal) -> Decimal:
@@ -60,18 +62,35 @@ class _Amount:
     def __reduce__(self) -> tuple[type[Self], tuple[Decimal]]:
         return type(self), (self.value,)
 
+    @classmethod
+    def of(cls, number: Decimal) -> Self:
+        """The amount of a Decimal known to be finite: one made here, by arithmetic that raises on overflow. Unchecked."""
+        made = _new(cls)
+        _set_value(made, number)
+        return made
+
     def __add__(self, other: Self) -> Self:
-        return type(self)(CONTEXT.add(self.value, self._same(other)))
+        kind = type(self)
+        if type(other) is not kind:
+            self._same(other)
+        made = _new(kind)
+        _set_value(made, _add(self.value, other.value))
+        return made
 
     def __sub__(self, other: Self) -> Self:
-        return type(self)(CONTEXT.subtract(self.value, self._same(other)))
+        kind = type(self)
+        if type(other) is not kind:
+            self._same(other)
+        made = _new(kind)
+        _set_value(made, _subtract(self.value, other.value))
+        return made
 
     def __neg__(self) -> Self:
-        return type(self)(CONTEXT.minus(self.value))
+        return self.of(CONTEXT.minus(self.value))
 
     def scaled(self, factor: Decimal | int) -> Self:
         """This amount times a dimensionless factor."""
-        return type(self)(CONTEXT.multiply(self.value, Decimal(factor)))
+        return self.of(CONTEXT.multiply(self.value, Decimal(factor)))
 
     def __lt__(self, other: Self) -> bool:
         return self.value < self._same(other)
@@ -109,6 +128,9 @@ class _Amount:
         return other.value
 
 
+_set_value = _Amount.__dict__["value"].__set__
+
+
 class QuoteAmount(_Amount):
     """An amount of the account currency, such as USD."""
 
@@ -126,7 +148,9 @@ class BaseQty(_Amount):
 
     def times(self, price: Price) -> QuoteAmount:
         """What this quantity costs at `price`."""
-        return QuoteAmount(CONTEXT.multiply(self.value, price.value))
+        made = _new(QuoteAmount)
+        _set_value(made, _multiply(self.value, price.value))
+        return made
 
 
 class Price(_Amount):

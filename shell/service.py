@@ -15,16 +15,19 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from shell.answers import ActiveStrategy, Promotion, ScanOutcome, Status
-from shell.backtest.metrics import compute_metrics
-from shell.backtest.result import BacktestSettings, EquityCurve
+from shell.backtest.result import BacktestSettings
+from shell.book_figures import performance_of, position_rows, record_snapshot
 from shell.book_setup import new_engine
-from shell.clock import local_day, to_ms
+from shell.clock import local_day
 from shell.config import Settings
 from shell.engine import Engine
-from shell.errors import NotNow
+from shell.errors import NotNow, Rejected, StrategyFault
 from shell.exchange.gateway import FeeSchedule
 from shell.execution.record import StepRecord
 from shell.home import Home
+from shell.host.faults import attempt_of
+from shell.host.isolation import isolation_is_complete
+from shell.host.isolation_measure import measured_isolation
 from shell.host.port import StrategySource
 from shell.host.supervisor import HostedStrategy
 from shell.log import get_logger
@@ -34,8 +37,9 @@ from shell.market.book import MarketBook
 from shell.market.columns import to_frame
 from shell.market.pair import Pair
 from shell.market.tiers import aggregate_tiers
-from shell.money import NO_MONEY, QuoteAmount
-from shell.portfolio.valuation import daily_loss, drawdown, open_positions
+from shell.money import QuoteAmount
+from shell.portfolio.valuation import daily_loss, drawdown
+from shell.promotion.quarantine import mark, replace_active
 from shell.promotion.swap import FLOOR_VERSION, promote, recover, register_workspace, roll_back
 from shell.promotion.trials import PaperTrials
 from shell.promotion.workspace import Workspace
@@ -46,11 +50,12 @@ from shell.store.candles import CandleStore
 from shell.store.store import Store
 from shell.trials.access import HistoryAccess
 from shell.trials.candidate import Candidate
+from shell.undumpable import make_undumpable
 
 MAIN_BOOK = "main"
 LIMITS_FACT = "risk_limits.hash"
+ISOLATION_FACT = "host.isolation"
 STATE_EVERY_SCANS = 12
-
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +98,8 @@ class Shell:
             real=facts.real,
         )
         self.trials = PaperTrials(
-            store, self.access, self._engine_for, self.backtest_settings(), settings.orchestrator.paper_trials_max
+            store, self.access, self._engine_for, self.backtest_settings(), settings.orchestrator.paper_trials_max,
+            self.quarantine,
         )
         self._engine: Engine | None = None
         self._now: datetime | None = None
@@ -101,8 +107,13 @@ class Shell:
     # -- life -----------------------------------------------------------------------------------------------------
 
     def start(self, now: datetime) -> list[str]:
-        """The start-up sequence of the specification; returns sentences about what was found and mended."""
+        """The start-up sequence of the specification; returns sentences about what was found and mended.
+
+        Raises NotNow in live mode where the strategy's process cannot be confined.
+        """
+        make_undumpable()
         self._now = now
+        isolation_gap = self._measure_isolation(now)
         register_workspace(self.store, self.workspace, now)
         found = recover(self.store, self.workspace, now)
         active = self.store.strategies.active()
@@ -115,13 +126,15 @@ class Shell:
             )
         self._watch_limits(now)
         self._follow_up(self._engine.assess(now), now)
-        self.trials.resume()
+        self.trials.resume(now)
         for sentence in found:
             self.notify("recovery", "warning", sentence, now)
+        if isolation_gap:
+            self.notify("isolation", "warning", f"paper only: {isolation_gap}", now)
         status = self.status()
         value = f"{status.total_value:,.2f} {self.config.account.quote}"
         self.notify("system", "info", f"System online, {len(status.positions)} positions, {value} portfolio", now)
-        return [*found, *problems]
+        return [*found, *problems, *([f"paper only: {isolation_gap}"] if isolation_gap else [])]
 
     def step(self, now: datetime, *, origin: str, scan: bool = True) -> StepRecord:
         """Bring every book to `now`: the active strategy first, then the trials. Without `scan` nothing is asked."""
@@ -190,7 +203,7 @@ class Shell:
             cash=float(engine.ledger.cash), total_value=float(equity), starting_value=float(engine.ledger.capital),
             day_pnl=float(equity - marks.day_start) if marks else 0.0,
             drawdown_pct=float(drawdown(marks, equity)) if marks else 0.0, trades_closed=engine.ledger.trades_closed,
-            positions=tuple(_position_row(each) for each in open_positions(engine.ledger, engine.prices())),
+            positions=tuple(position_rows(engine)),
             active=self.active_strategy(), last_scan=engine.last_scan,
         )
 
@@ -206,35 +219,13 @@ class Shell:
 
     def snapshot(self, now: datetime) -> Mapping[str, Any]:
         """Record the day's performance (23:55 local)."""
-        engine, day = self.engine, local_day(now, self.zone)
-        equity = engine.equity()
-        day_pnl = equity - engine.marks.day_start if engine.marks else NO_MONEY
-        positions = [dict(each) for each in self.status().positions]
-        self.store.snapshots.record(
-            book=MAIN_BOOK, day=day, at=now, equity=equity, cash=engine.ledger.cash, day_pnl=day_pnl,
-            fees=engine.ledger.fees_paid, positions=positions,
-        )
+        taken = record_snapshot(self.store, self.engine, self.zone, now)
         self.keep_bars()
-        return {
-            "day": day.isoformat(), "equity": str(equity), "cash": str(engine.ledger.cash), "day_pnl": str(day_pnl),
-            "fees": str(engine.ledger.fees_paid), "positions": positions,
-        }
+        return taken
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         """What the main book did so far, from its fills and equity marks."""
-        marks = self.store.history.equity(MAIN_BOOK)
-        engine = self.engine
-        curve = EquityCurve(
-            times_ms=np.array([to_ms(at) for at, _ in marks], dtype=np.int64),
-            values=np.array([float(value) for _, value in marks]),
-        )
-        metrics = compute_metrics(
-            curve, self.store.history.trades(MAIN_BOOK), fees_paid=float(engine.ledger.fees_paid),
-            starting_cash=float(engine.ledger.capital), buy_and_hold_return_pct=0.0,
-            open_since=[position.opened_at for position in engine.ledger.positions.values()],
-        ).as_dict()
-        del metrics["buy_and_hold_return_pct"]
-        return {"as_of": now.isoformat(), "counts": self.store.history.counts(MAIN_BOOK), **metrics}
+        return performance_of(self.store, self.engine, now)
 
     def update_fees(self, now: datetime) -> Mapping[str, Mapping[str, float]]:
         """The fee schedule in force. Without an exchange connection it is the configured one, and says so."""
@@ -280,6 +271,23 @@ class Shell:
         )
         return promotion
 
+    def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
+        """Code that tried what honest code never does never runs again; is it active, the version before takes over."""
+        first = mark(self.store, self.trials, self.store.strategies.hash_of(source), name, sentence, now)
+        try:
+            promotion = replace_active(self.store, self.workspace, now)
+        except Rejected as refusal:
+            self.engine.halt(
+                Halt(kind=HaltKind.STRATEGY_FAULTS, book=MAIN_BOOK, sentence=f"{sentence}; {refusal}", raised_at=now)
+            )
+            promotion = None
+        if promotion is not None:
+            self._swap(now)
+        if first or promotion is not None:
+            taken = f"; {promotion.version} is active in place of {promotion.previous}" if promotion else ""
+            told = f"{name} tried what honest code never does and is in quarantine for good: {sentence}{taken}"
+            self.notify("quarantine", "critical", told, now)
+
     # -- halts ----------------------------------------------------------------------------------------------------
 
     def kill(self, reason: str, now: datetime) -> None:
@@ -323,7 +331,7 @@ class Shell:
         return engine
 
     def _swap(self, now: datetime) -> None:
-        self._save_state_of(self.engine.config.version)
+        self._save_state()
         active = self.store.strategies.active()
         self.engine.cancel_entries(f"the strategy changes to {active.version}", now)
         state = self.store.strategies.load_state(MAIN_BOOK, active.hash)
@@ -334,7 +342,11 @@ class Shell:
         for halt in record.halts_raised:
             self.notify("halt", "critical", f"{halt.kind.value}: {halt.sentence}", now)
         engine = self.engine
-        if engine.faults_in_row >= self.config.host.max_consecutive_faults:
+        if record.retried:
+            get_logger().warning("asked once more in a fresh process", book=record.book, panic=record.retried)
+        if record.attempt:
+            self._quarantine_active(record.attempt, now)
+        elif engine.faults_in_row >= self.config.host.max_consecutive_faults:
             self._retire_broken(now)
         elif engine.marks is not None:
             loss = daily_loss(engine.marks, engine.equity())
@@ -385,11 +397,30 @@ class Shell:
             )
             self.engine.faults_in_row = 0
 
-    def _save_state(self) -> None:
-        self._save_state_of(self.engine.config.version)
+    def _quarantine_active(self, sentence: str, now: datetime) -> None:
+        version = self.engine.config.version
+        self.quarantine(self.store.strategies.get(version).source, version, sentence, now)
 
-    def _save_state_of(self, version: str) -> None:
-        state = self.engine.seat.keep_state()
+    def _measure_isolation(self, now: datetime) -> str:
+        """Find out how well strategies are confined here and keep it for `brain status`; the sentence for what is missing."""
+        try:
+            isolation = measured_isolation(self.config.host)
+        except StrategyFault as fault:
+            isolation = {"absent": f"no process for a strategy could be started: {fault}"}
+        self.store.facts.set(ISOLATION_FACT, isolation, now)
+        gap = isolation_is_complete(isolation)
+        if gap and self.config.mode == "live":
+            raise NotNow(f"live mode is refused: {gap}")
+        return gap
+
+    def _save_state(self) -> None:
+        version = self.engine.config.version
+        try:
+            state = self.engine.seat.keep_state()
+        except StrategyFault as fault:
+            # The seat keeps the last state for every other fault.
+            self._quarantine_active(attempt_of(fault), self.now)
+            return
         if state is not None:
             self.store.strategies.save_state(MAIN_BOOK, self.store.strategies.get(version).hash, state)
 
@@ -405,12 +436,3 @@ class Shell:
             for symbol, bars in rows.items():
                 self._candles.add(symbol, Tier.M5, to_frame(np.array(bars, dtype=np.float64)))
         self._bars_kept = self.market.cursor
-
-
-def _position_row(position: Any) -> dict[str, Any]:
-    return {
-        "symbol": position.symbol, "qty": position.qty, "avg_entry": position.avg_entry,
-        "current_price": position.current_price, "unrealized_pnl": position.unrealized_pnl,
-        "unrealized_pnl_pct": position.unrealized_pnl_pct, "stop_loss": position.stop_loss,
-        "take_profit": position.take_profit, "opened_at": position.opened_at.isoformat() if position.opened_at else None,
-    }

@@ -8,24 +8,29 @@ from typing import Any
 
 from prefect import task
 
-from shell.errors import StrategyFault, StrategyRejected
+from shell.errors import BrainError, StrategyFault, StrategyRejected
 from shell.gate.inputs import Rival
+from shell.host.faults import attempt_of
 from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore
 from tasks.client import SegmentName, ShellClient
 from tasks.context import client
 from tasks.policy import WRITE
-from tasks.runs import RunSummary, buy_and_hold, data_hash, run, stressed
+from tasks.runs import RunSummary, buy_and_hold, data_hash, run, run_all, stressed
 
 
 def backtest_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> StageResult:
     """Score the candidate, store the score as a trial, and store the stage. The gate judges; this stage only fails when
     the strategy could not be run to the end."""
     candidate = shell.candidate(candidate_id)
+    attempt = ""
     try:
         result = _score(shell, candidate, now)
     except (StrategyRejected, StrategyFault) as fault:
+        attempt = attempt_of(fault)
         result = StageResult(stage=Stage.BACKTEST, passed=False, reasons=(str(fault),), inputs={"fault": str(fault)})
     shell.record_stage(candidate_id, result, now)
+    if attempt:
+        shell.quarantine(candidate.proposal.source, candidate_id, attempt, now)
     return result
 
 
@@ -35,7 +40,12 @@ def _score(shell: ShellClient, candidate: Candidate, now: datetime) -> StageResu
     settings, gate = shell.backtest_settings(), shell.settings().gate
     data = data_hash(history)
     window: dict[str, Any] = {"start": segment.start, "end": segment.end, "data": data}
-    own = run(candidate.proposal.source, history, settings=settings, **window)
+    active = shell.active_strategy()
+    own, beside = run_all([candidate.proposal.source, active.source], history, settings=settings, **window)
+    if attempt_of(beside):
+        shell.quarantine(active.source, active.version, attempt_of(beside), now)
+    if isinstance(own, BrainError):
+        raise own
     shell.record_score(
         TrialScore(
             candidate_id=candidate.candidate_id, segment=SegmentName.SELECTION.value, scored_at=now, data_hash=data,
@@ -48,7 +58,7 @@ def _score(shell: ShellClient, candidate: Candidate, now: datetime) -> StageResu
         under_stress = run(
             candidate.proposal.source, history, settings=stressed(settings, gate.cost_stress), **window
         )
-    incumbent, incumbent_fault = _incumbent(shell, history, settings, window)
+    incumbent, incumbent_fault = _incumbent(active.version, beside)
     hold = buy_and_hold(history, segment.start, segment.end, settings)
     return StageResult(
         stage=Stage.BACKTEST, passed=True, reasons=(_sentence(own, incumbent, hold),),
@@ -62,19 +72,14 @@ def _score(shell: ShellClient, candidate: Candidate, now: datetime) -> StageResu
     )
 
 
-def _incumbent(
-    shell: ShellClient, history: Any, settings: Any, window: dict[str, Any]
-) -> tuple[Rival, str]:
+def _incumbent(version: str, outcome: RunSummary | BrainError) -> tuple[Rival, str]:
     """The active strategy on the same segment; one that breaks there counts as holding nothing."""
-    active = shell.active_strategy()
-    try:
-        figures = run(active.source, history, settings=settings, **window).figures
-    except (StrategyRejected, StrategyFault) as fault:
-        return Rival(name=active.version, total_return_pct=0.0, daily_sharpe=0.0), str(fault)
-    rival = Rival(
-        name=active.version, total_return_pct=figures.total_return_pct, daily_sharpe=figures.daily_sharpe
-    )
-    return rival, ""
+    if isinstance(outcome, StrategyRejected | StrategyFault):
+        return Rival(name=version, total_return_pct=0.0, daily_sharpe=0.0), str(outcome)
+    if isinstance(outcome, BrainError):
+        raise outcome
+    figures = outcome.figures
+    return Rival(name=version, total_return_pct=figures.total_return_pct, daily_sharpe=figures.daily_sharpe), ""
 
 
 def _sentence(own: RunSummary, incumbent: Rival, hold: Rival) -> str:

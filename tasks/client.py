@@ -17,6 +17,7 @@ from shell.answers import (
 )
 from shell.backtest.result import BacktestSettings, History
 from shell.config import Settings
+from shell.host.port import StrategySource
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore
 from shell.trials.segments import Segment, SegmentName
 
@@ -62,7 +63,9 @@ class ShellClient(Protocol):
     def submissions(self) -> Sequence[Proposal]:
         """Files people submitted that have not yet become candidates."""
 
-    def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate: ...
+    def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate:
+        """Raises Rejected for code in quarantine."""
+
     def candidate(self, candidate_id: str) -> Candidate: ...
     def candidates(self) -> Sequence[Candidate]: ...
     def record_stage(self, candidate_id: str, result: StageResult, now: datetime) -> None:
@@ -84,6 +87,10 @@ class ShellClient(Protocol):
     def promote(self, candidate_id: str, now: datetime) -> Promotion: ...
     def abort_promotion(self, candidate_id: str, now: datetime) -> None: ...
     def rollback(self, reason: str, now: datetime) -> Promotion: ...
+
+    def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
+        """Code that tried what honest code never does never runs again, under no name: `name` is what it was caught as, a
+        version or a candidate. Its candidates end; if it is active, the version before takes over."""
 
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None: ...
     def save_report(self, name: str, text: str) -> str: ...

@@ -12,6 +12,7 @@ from prefect import task
 from shell.errors import NotNow, StrategyFault, StrategyRejected
 from shell.gate.inputs import GateInputs, Rival, RunFigures, VaultLook, to_stored
 from shell.gate.verdict import judge, worth_a_vault_look
+from shell.host.faults import attempt_of
 from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore
 from tasks.client import SegmentName, ShellClient
 from tasks.context import client
@@ -25,8 +26,10 @@ def gate_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> Stag
     candidate = shell.candidate(candidate_id)
     config = shell.settings().gate
     inputs = gate_inputs(candidate, shell.scores(SegmentName.SELECTION))
+    attempt = ""
     if worth_a_vault_look(inputs, config):
-        inputs = replace(inputs, vault=look_into_vault(shell, candidate, now))
+        look, attempt = look_into_vault(shell, candidate, now)
+        inputs = replace(inputs, vault=look)
     verdict = judge(inputs, config)
     result = StageResult(
         stage=Stage.GATE, passed=verdict.passed, reasons=verdict.reasons,
@@ -36,6 +39,8 @@ def gate_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> Stag
         },
     )
     shell.record_stage(candidate_id, result, now)
+    if attempt:
+        shell.quarantine(candidate.proposal.source, candidate_id, attempt, now)
     return result
 
 
@@ -63,8 +68,9 @@ def distinct_trials(scores: Sequence[TrialScore]) -> tuple[float, ...]:
     return tuple(found.values())
 
 
-def look_into_vault(shell: ShellClient, candidate: Candidate, now: datetime) -> VaultLook:
-    """The one look. A look that was already spent, or a run that breaks, is a refusal, never a second look."""
+def look_into_vault(shell: ShellClient, candidate: Candidate, now: datetime) -> tuple[VaultLook, str]:
+    """The one look, and what the strategy tried in it that honest code never does, mostly nothing. A look that was already
+    spent, or a run that breaks, is a refusal, never a second look."""
     try:
         history = shell.history(SegmentName.VAULT, candidate.candidate_id, now)
         segment = shell.segments(now)[SegmentName.VAULT]
@@ -73,11 +79,13 @@ def look_into_vault(shell: ShellClient, candidate: Candidate, now: datetime) -> 
             settings=shell.backtest_settings(), data=data_hash(history),
         ).figures
     except (NotNow, StrategyRejected, StrategyFault) as refusal:
-        return VaultLook(total_return_pct=0.0, max_drawdown_pct=0.0, trades=0, days=0, refusal=str(refusal))
-    return VaultLook(
+        nothing = VaultLook(total_return_pct=0.0, max_drawdown_pct=0.0, trades=0, days=0, refusal=str(refusal))
+        return nothing, attempt_of(refusal)
+    look = VaultLook(
         total_return_pct=figures.total_return_pct, max_drawdown_pct=figures.max_drawdown_pct, trades=figures.trades,
         days=figures.days,
     )
+    return look, ""
 
 
 def _stored(candidate: Candidate, stage: Stage) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefect import task
 
+from shell.errors import Rejected
 from shell.trials.candidate import Candidate, Proposal, Stage, StageResult, source_hash
 from tasks.ai.provider import ProposalContext, Proposed, Provider
 from tasks.ai.registry import provider_for
@@ -60,7 +61,10 @@ class Generation:
         looks = self._bench.looks if self._bench else 0
         if proposed.proposal is None:
             return Generated(candidate_id=None, reason=reason, looks=looks)
-        candidate = self._shell.register_candidate(proposed.proposal, self._now)
+        try:
+            candidate = self._shell.register_candidate(proposed.proposal, self._now)
+        except Rejected as refusal:
+            return Generated(candidate_id=None, reason=str(refusal), looks=looks)
         self._shell.record_stage(candidate.candidate_id, _stage(proposed, reason, looks, self._bench), self._now)
         return Generated(candidate_id=candidate.candidate_id, reason=reason, looks=looks)
 
@@ -74,7 +78,7 @@ class Generation:
             night=night_of(self._now), ordinal=self._item.ordinal, seed=self._seed, active=active,
             candidates=candidates, tried=frozenset({active.hash, *known, *_hashes(candidates)}),
             evaluations_max=settings.orchestrator.search_evaluations, risk=settings.risk,
-            window=self._bench.window, look=self._bench.look,
+            window=self._bench.window, look=self._bench.look, look_many=self._bench.look_many,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shell.trials.candidate import Candidate, Stage
+from shell.trials.candidate import Candidate, Stage, Verdict
 from tasks.client import PaperTrial
 from tasks.night import CandidateOutcome, stage_inputs
 
@@ -21,7 +21,7 @@ def outcome_of(
     last = candidate.stages[-1]
     reasons = last.reasons
     stage = last.stage
-    if trial is not None:
+    if trial is not None and candidate.verdict is Verdict.PENDING:
         stage = Stage.PAPER
         reasons = (f"the gate passed it; paper trial {trial.trial_id} runs until {trial.due_at:%Y-%m-%d %H:%M} UTC",)
     elif waiting:

@@ -9,11 +9,11 @@ from typing import Any
 
 from prefect import task
 
+from shell.backtest.parameters import declared_parameters
 from shell.config import RiskConfig
 from shell.host.policy import check_policy
 from shell.host.port import StrategySource
 from shell.trials.candidate import ChangeClass, Stage, StageResult
-from tasks.ai.parameters import declared_parameters
 from tasks.change import classify_change, same_program
 from tasks.client import ShellClient
 from tasks.context import client

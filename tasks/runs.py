@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,10 +18,12 @@ from typing import Any
 
 import polars as pl
 
-from shell.backtest.driver import run_backtest
+from shell.backtest.job import BacktestJob
 from shell.backtest.metrics import buy_and_hold_curve, daily_returns, moments_of
+from shell.backtest.parallel import run_many, workers_worth
 from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
 from shell.config import PairCosts, PaperConfig
+from shell.errors import BrainError
 from shell.gate.inputs import Rival, RunFigures
 from shell.host.port import StrategySource
 from shell.market.history import History
@@ -64,13 +68,37 @@ def run(
 
     Raises StrategyRejected, StrategyFault and DataError as `run_backtest` does; nothing of those is remembered.
     """
-    key = (source_hash(source), data, _settings_key(settings), start, end)
+    (outcome,) = run_all([source], history, start=start, end=end, settings=settings, data=data)
+    if isinstance(outcome, BrainError):
+        raise outcome
+    return outcome
+
+
+def run_all(
+    sources: Sequence[StrategySource], history: History, *, start: datetime, end: datetime,
+    settings: BacktestSettings, data: str,
+) -> list[RunSummary | BrainError]:
+    """Backtests that do not depend on one another, as `run` each, side by side where that is worth it: what each gives,
+    or the error it raises, in the order of `sources`."""
+    keys = [(source_hash(source), data, _settings_key(settings), start, end) for source in sources]
+    found: dict[RunKey, RunSummary | BrainError] = {key: known for key in keys if (known := _remembered(key)) is not None}
+    missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in found}
+    jobs = [BacktestJob(source=source, settings=settings, start=start, end=end) for source in missing.values()]
+    with closing(run_many(jobs, history, workers=workers_worth(jobs, history))) as outcomes:
+        for key, (_, outcome) in zip(missing, outcomes, strict=True):
+            found[key] = outcome if isinstance(outcome, BrainError) else _remember(key, summarise(outcome))
+    return [found[key] for key in keys]
+
+
+def _remembered(key: RunKey) -> RunSummary | None:
     with _lock:
         known = _runs.get(key)
         if known is not None:
             _runs.move_to_end(key)
-            return known
-    summary = summarise(run_backtest(source, history, start=start, end=end, settings=settings))
+        return known
+
+
+def _remember(key: RunKey, summary: RunSummary) -> RunSummary:
     with _lock:
         _runs[key] = summary
         while len(_runs) > RUNS_KEPT:

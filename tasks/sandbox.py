@@ -23,12 +23,15 @@ def sandbox_candidate(shell: ShellClient, candidate_id: str, now: datetime, seed
     report = run_sandbox(source, policy=True, config=settings.host, limits=limits_view(settings.risk), seed=seed)
     result = sandbox_stage(report)
     shell.record_stage(candidate_id, result, now)
+    if report.attempt:
+        shell.quarantine(source, candidate_id, report.attempt, now)
     return result
 
 
 def sandbox_stage(report: SandboxReport) -> StageResult:
     """The stage a report comes to, without what depends on how fast the machine was."""
-    passed = report.verdict is SandboxVerdict.PASSED
+    # Without the policy a test says something about the process wall, and nothing about a promotion.
+    passed = report.verdict is SandboxVerdict.PASSED and report.isolation.get("policy") is True
     errors = [dict(error) for error in report.errors]
     reasons = tuple(_sentence(error) for error in errors) or (f"the sandbox's verdict is {report.verdict.value}",)
     if passed:
@@ -37,14 +40,16 @@ def sandbox_stage(report: SandboxReport) -> StageResult:
         stage=Stage.SANDBOX, passed=passed, reasons=reasons,
         inputs={
             "verdict": report.verdict.value, "answers_hash": report.answers_hash, "errors": errors,
-            "signals": len(report.signals), "isolation": dict(report.isolation),
+            "signals": len(report.signals), "policy": report.isolation.get("policy") is True,
+            "isolation_gap": report.isolation_gap,
         },
     )
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
     line = error.get("line")
-    return f"line {line}: {error['message']}" if line else str(error["message"])
+    sentence = f"{error['message']}: {error['advice']}"
+    return f"line {line}: {sentence}" if line else sentence
 
 
 @task(name="sandbox", description="Sample markets, edge cases, state and determinism.", **WRITE)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from shell.backtest.search import objective
 from shell.config import GateConfig
-from shell.errors import StrategyFault, StrategyRejected
+from shell.errors import BrainError, StrategyFault, StrategyRejected
+from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
 from tasks.ai.provider import SearchScore
 from tasks.client import Segment, SegmentName, ShellClient
-from tasks.runs import data_hash, run
+from tasks.runs import RunSummary, data_hash, run_all
 
-# What a run without enough trades loses, in daily Sharpe: a good ratio from two trades says little.
-FEW_TRADES_PENALTY = 0.25
 FAULT_VALUE = -10.0
 
 
@@ -41,25 +42,32 @@ class SearchBench:
 
     def look(self, source: StrategySource) -> SearchScore:
         """One logged look. A strategy that is refused or breaks scores `FAULT_VALUE`; DataError goes to the caller."""
-        self._shell.record_searches(None, 1, self._now)
-        self.looks += 1
-        try:
-            summary = run(
-                source, self._history, start=self._start, end=self._end, settings=self._settings, data=self._data
-            )
-        except (StrategyRejected, StrategyFault) as fault:
-            return SearchScore(value=FAULT_VALUE, daily_sharpe=0.0, total_return_pct=0.0, trades=0, fault=str(fault))
-        figures = summary.figures
+        (score,) = self.look_many([source])
+        return score
+
+    def look_many(self, sources: Sequence[StrategySource]) -> list[SearchScore]:
+        """Looks that do not depend on one another, each logged as one, in the order of `sources`."""
+        for _ in sources:
+            self._shell.record_searches(None, 1, self._now)
+            self.looks += 1
+        outcomes = run_all(
+            sources, self._history, start=self._start, end=self._end, settings=self._settings, data=self._data
+        )
+        for source, outcome in zip(sources, outcomes, strict=True):
+            if attempt_of(outcome):
+                self._shell.quarantine(source, "a proposal of the search", attempt_of(outcome), self._now)
+        return [self._score(outcome) for outcome in outcomes]
+
+    def _score(self, outcome: RunSummary | BrainError) -> SearchScore:
+        if isinstance(outcome, StrategyRejected | StrategyFault):
+            return SearchScore(value=FAULT_VALUE, daily_sharpe=0.0, total_return_pct=0.0, trades=0, fault=str(outcome))
+        if isinstance(outcome, BrainError):
+            raise outcome
+        figures = outcome.figures
         return SearchScore(
             value=objective(figures.daily_sharpe, figures.trades, self._trades_needed),
             daily_sharpe=figures.daily_sharpe, total_return_pct=figures.total_return_pct, trades=figures.trades,
         )
-
-
-def objective(daily_sharpe: float, trades: int, needed: int) -> float:
-    """What a search maximises: the daily Sharpe ratio, less a penalty for the part of the needed trades not made."""
-    missing = max(0.0, 1.0 - trades / needed)
-    return daily_sharpe - FEW_TRADES_PENALTY * missing
 
 
 def trades_needed(gate: GateConfig, days: float, selection: Segment) -> int:

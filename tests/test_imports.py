@@ -15,9 +15,9 @@ import pytest
 
 # Lowest first. A module stands on the rung of the longest name that covers it, and imports from its own rung or below.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "contract", "money", "clock", "duration"),
+    ("errors", "contract", "money", "clock", "duration", "undumpable"),
     ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file"),
-    ("market.bars", "market.columns", "market.pair", "market.history", "orders", "indicators", "host.port"),
+    ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port"),
     ("trials.candidate", "trials.segments", "answers", "exchange.gateway"),
     ("market",),
     ("portfolio",),
@@ -29,7 +29,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("book_setup",),
     ("backtest",),
-    ("gate", "trials", "report"),
+    ("gate", "trials", "report", "book_figures"),
     ("promotion",),
     ("service", "control", "desk"),
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shell.errors import DataError
 from shell.home import Home
-from shell.store.store import Store
+
+if TYPE_CHECKING:
+    from shell.store.store import Store
 
 HomeOption = Annotated[
     Path | None, typer.Option("--home", help="A home folder, such as a rehearsal's; default: this project.")
@@ -27,6 +29,8 @@ def home_of(folder: Path | None, *, new: bool = False) -> Home:
 
 def read_store(home: Home) -> Store:
     """The home's database for reading beside a running shell. Raises DataError when there is none yet."""
+    from shell.store.store import Store
+
     if not home.database.is_file():
         raise DataError(
             f"there is no database at {home.database}: nothing has run in this home yet "

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from deployments.cli import backtest, data, night, rehearse, report, run, sandbox, status, strategy
+from deployments.cli import (
+    backtest,
+    biases,
+    data,
+    night,
+    rehearse,
+    report,
+    run,
+    sandbox,
+    search,
+    status,
+    strategy,
+    walk_forward,
+)
+from shell.undumpable import make_undumpable
 
 app = typer.Typer(
     name="brain", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False,
@@ -12,6 +26,9 @@ app = typer.Typer(
 )
 app.command("rehearse")(rehearse.rehearse)
 app.command("backtest")(backtest.backtest)
+app.command("search")(search.search)
+app.command("walk-forward")(walk_forward.walk_forward)
+app.command("biases")(biases.biases)
 app.command("sandbox")(sandbox.sandbox)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("status")(status.status)
@@ -21,6 +38,13 @@ app.command("report")(report.report)
 app.add_typer(data.app, name="data")
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(night.app, name="night")
+
+
+@app.callback()
+def prepare() -> None:
+    """Before any command: this process may hold keys, from its environment on."""
+    make_undumpable()
+
 
 if __name__ == "__main__":
     app()

@@ -97,7 +97,9 @@ def _show(facts: dict[str, Any]) -> None:
         ["total value", f"{facts['total_value']:,.2f}"],
         ["strategy", f"{facts['strategy']['version']} ({facts['strategy']['hash']})"],
         ["last scan (UTC)", str(facts["last_scan"] or "none yet")],
+        ["slot to signals", _scan_times(facts["scan_ms"])],
         ["Prefect", "reachable" if facts["prefect"]["reachable"] else "not running"],
+        ["strategy's wall", facts["isolation_gap"] or "complete"],
         ["books", "consistent" if not facts["books_check"] else "; ".join(facts["books_check"])],
     ]
     console.print(table("Status", ["", ""], rows))
@@ -109,3 +111,16 @@ def _show(facts: dict[str, Any]) -> None:
         ]
         names = ["symbol", "quantity", "entry", "price", "unrealised", "stop"]
         console.print(table("Positions", names, lines, right=(1, 2, 3, 4, 5)))
+    if facts["isolation"] and facts["isolation_gap"]:
+        told = f"THE WALL AROUND STRATEGIES IS INCOMPLETE, paper only: {facts['isolation_gap']}"
+        console.print(told, style="bold red", markup=False, soft_wrap=True)
+    for caught in facts["quarantine"]:
+        since = f"{caught['at']:%Y-%m-%d %H:%M} UTC"
+        told = f"IN QUARANTINE since {since}: {caught['name']} ({caught['hash']}): {caught['sentence']}"
+        console.print(told, style="bold red", markup=False, soft_wrap=True)
+
+
+def _scan_times(times: dict[str, Any] | None) -> str:
+    if times is None:
+        return "no scans yet"
+    return f"median {times['median']:.1f} ms, 95th percentile {times['p95']:.1f} ms ({times['count']} scans)"

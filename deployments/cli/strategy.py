@@ -17,9 +17,12 @@ app = typer.Typer(no_args_is_help=True, help="Strategy versions: list, show, dif
 @app.command("list")
 @command
 def list_(home: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Every version there was, and every candidate with its verdict."""
+    """Every version there was, every candidate with its verdict, and the code that never runs again."""
+    from deployments.standing import quarantine_row
+
     with read_store(home_of(home)) as store:
         versions, candidates = store.strategies.list(), store.candidates.list()
+        caught = [quarantine_row(each) for each in store.strategies.quarantined()]
     facts = {
         "versions": [
             {"version": row.version, "hash": row.hash, "parent": row.parent, "state": row.state,
@@ -31,6 +34,7 @@ def list_(home: HomeOption = None, as_json: JsonFlag = False) -> None:
              "parent": row.proposal.parent_version, "hypothesis": row.proposal.hypothesis, "reasons": list(row.reasons)}
             for row in candidates
         ],
+        "quarantine": caught,
     }
     if as_json:
         answer(facts)
@@ -43,6 +47,9 @@ def list_(home: HomeOption = None, as_json: JsonFlag = False) -> None:
         for row in candidates
     ]
     console.print(table("Candidates", ["id", "verdict", "stage", "provider", "reasons"], rows))
+    if caught:
+        rows = [[each["name"], each["hash"], f"{each['at']:%Y-%m-%d %H:%M}", each["sentence"]] for each in caught]
+        console.print(table("Quarantine: never runs again", ["caught as", "hash", "at (UTC)", "what it tried"], rows))
 
 
 @app.command("show")
@@ -134,6 +141,7 @@ def submit(
     now = SystemClock().now()
     with HomeLock(place), Store.open(place.database) as store:
         register_workspace(store, workspace, now)
+        store.strategies.require_trusted(source_hash(source))
         parent = store.strategies.active().version
         store.candidates.submit(
             Proposal(source=source, parent_version=parent, hypothesis=hypothesis, provider=PERSON_PROVIDER, seed=0), now
@@ -155,7 +163,7 @@ def rollback(
     home: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Make the version before the active one active again; v000, which holds nothing, is the floor."""
+    """Make the newest good version before the active one active again; v000, which holds nothing, is the floor."""
     from deployments.opening import furnish
     from shell.clock import SystemClock
     from shell.home import HomeLock

@@ -18,10 +18,9 @@ from shell.portfolio.ledger import Position
 PATH_OFFSETS_MS = (0, 100_000, 200_000, 299_999)
 
 
-def path_of(bar: Bar) -> list[tuple[float, datetime]]:
-    """The prices a bar leads through, with their times."""
-    prices = (bar.open, bar.low, bar.high, bar.close)
-    return [(price, from_ms(bar.open_ms + offset)) for price, offset in zip(prices, PATH_OFFSETS_MS, strict=True)]
+def path_of(bar: Bar) -> tuple[float, float, float, float]:
+    """The prices a bar leads through, one at each of `PATH_OFFSETS_MS` after its open."""
+    return bar.open, bar.low, bar.high, bar.close
 
 
 def untouched(position: Position, bar: Bar) -> bool:

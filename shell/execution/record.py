@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from shell.money import QuoteAmount
 from shell.orders import ApprovedOrder, Fill, OrderUpdate, SignalAnswer, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, TradeClosed
 from shell.risk.halts import Halt
@@ -27,7 +28,11 @@ class ScanDone:
 
 @dataclass(slots=True, kw_only=True)
 class StepRecord:
-    """Everything that happened in one step of one book, in order of kind; `ledger` is the state after it."""
+    """Everything that happened in one step of one book, in order of kind; `ledger` is the state after it.
+
+    `attempt` says what the strategy tried that honest code never does, `retried` why it was asked a second time; both are
+    empty in an ordinary step.
+    """
 
     book: str
     at: datetime
@@ -41,9 +46,11 @@ class StepRecord:
     halts_raised: list[Halt] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     protection_moved: list[str] = field(default_factory=list)
+    attempt: str = ""
+    retried: str = ""
     ledger: Ledger | None = None
     marks: EquityMarks | None = None
-    equity: str = ""
+    equity: QuoteAmount | None = None
 
     @property
     def eventful(self) -> bool:

@@ -7,7 +7,7 @@ numbers and enum members included, into the wire's form, and says plainly what c
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import Enum
 from types import TracebackType
 from typing import Any
@@ -43,14 +43,14 @@ def encode_state(state: object) -> bytes:
     return json.dumps(_plain(state, "state", 1)).encode()
 
 
-def encode_started(interval: object, isolation: dict[str, bool | int]) -> bytes:
+def encode_started(interval: object, isolation: Mapping[str, object]) -> bytes:
     """The reply to START."""
     value = int(interval) if isinstance(interval, np.integer) else interval
     if callable(value):
         raise AnswerError("scan_interval_minutes is a method; put @property above it or make it a number")
     if value is not None and not isinstance(value, (int, float, str)):
         raise AnswerError(f"scan_interval_minutes is {_type_name(value)}; a whole number is needed")
-    return json.dumps({"interval": value, "isolation": isolation}).encode()
+    return json.dumps({"interval": value, "isolation": dict(isolation)}).encode()
 
 
 def encode_fault(error: BaseException, files: Collection[str], origin: str) -> bytes:
@@ -92,8 +92,11 @@ def _signal_row(item: object, number: int) -> list[object]:
 
 
 def _scalar(value: object, where: str) -> object:
+    kind = type(value)
+    if kind is float or kind is int or value is None:
+        return value
     match value:
-        case None | bool():
+        case bool():
             return value
         case Enum():
             return _scalar(value.value, where)

@@ -7,22 +7,19 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Lock
 
 from shell.clock import monotonic
 from shell.errors import StrategyFault
+from shell.host.lane import LaneEnds, available
+from shell.host.spawn import spawn
 from shell.host.validate import decode_fault
 from shell.host.wire import CHUNK_BYTES, HEADER, REPLY_BYTES_MAX, Kind, frame, ready_soon
 
-ROOT = Path(__file__).resolve().parents[2]
 STDERR_BYTES_MAX = 64 * 1024
 COMMON_HASH_SEED = "0"
-# -c keeps the working directory off sys.path (-P); the root comes as an argument, so any installation layout works.
-BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from shell.host.child import main; main(int(sys.argv[2]))"
+_SIGN = frame(0, Kind.SIGN, b"")
 
 
 class ChildProcess:
@@ -30,25 +27,19 @@ class ChildProcess:
 
     def __init__(self, hash_seed: str) -> None:
         ours, theirs = socket.socketpair()
+        self.lane = LaneEnds() if available() else None
         with theirs:
             try:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-s", "-c", BOOTSTRAP, str(ROOT), str(theirs.fileno())],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.PIPE,
-                    env=_environment(hash_seed),
-                    cwd="/",
-                    close_fds=True,
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,
-                )
+                self._process = spawn((theirs.fileno(), *(self.lane.descriptors if self.lane else ())), hash_seed)
             except OSError:
                 ours.close()
                 raise
+            finally:
+                if self.lane is not None:
+                    self.lane.release_descriptors()
         self._socket = ours
-        self._poller = select.poll()
-        self._poller.register(ours, select.POLLIN)
+        self.poller = select.poll()
+        self.poller.register(ours, select.POLLIN)
         self._request_id = 0
         self.last_words = ""
 
@@ -59,8 +50,9 @@ class ChildProcess:
     def exchange(self, kind: Kind, body: bytes, seconds: float, call: str) -> bytes:
         """Send one request and return the body of its answer.
 
-        Raises StrategyFault: "timeout" after `seconds`, "killed" when the process ended, "bad_reply" when the reply is
-        not this request's, and whatever fault the child reports of itself.
+        Raises StrategyFault: "timeout" after `seconds`, "killed" when the process ended, "attempt" when the kernel ended it
+        for a call that honest code never makes, "bad_reply" when the reply is not this request's, and whatever fault the
+        child reports of itself.
         """
         self._request_id = (self._request_id + 1) & 0xFFFFFFFF
         deadline = monotonic() + seconds
@@ -71,10 +63,29 @@ class ChildProcess:
         except TimeoutError:
             raise StrategyFault("timeout", f"{call} did not answer within {seconds:g} s") from None
         except OSError:
-            raise StrategyFault("killed", self._epitaph(call)) from None
+            raise self._epitaph(call) from None
         if answered == Kind.FAULT:
             raise decode_fault(reply)
         return reply
+
+    def sign(self) -> None:
+        """Tell a child that waits on the socket to look at the lane. A child that is gone is noticed when its answer is."""
+        with contextlib.suppress(OSError):
+            self._socket.send(frame(0, Kind.SIGN, b""), socket.MSG_DONTWAIT)
+
+    def read_signs(self, call: str) -> None:
+        """Take the child's signs off the socket. Raises StrategyFault if it is gone or said anything else."""
+        try:
+            self._socket.setblocking(False)
+            data = self._socket.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            raise self._epitaph(call) from None
+        if not data:
+            raise self._epitaph(call)
+        if data.replace(_SIGN, b""):
+            raise StrategyFault("bad_reply", "the strategy's process answered something that was not asked")
 
     def kill(self) -> None:
         """End the child and everything in its session, and reap it. Never raises."""
@@ -84,6 +95,9 @@ class ChildProcess:
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._socket.close()
         self._process.wait()
+        if self.lane is not None:
+            self.lane.close()
+            self.lane = None
         stderr = self._process.stderr
         if stderr is not None and not stderr.closed:
             os.set_blocking(stderr.fileno(), False)
@@ -93,8 +107,9 @@ class ChildProcess:
 
     def _receive(self, deadline: float) -> tuple[int, bytes]:
         data = self._read(deadline)
-        while len(data) < HEADER.size:
-            data += self._read(deadline)
+        while len(data) < HEADER.size or data[: HEADER.size] == _SIGN:
+            # A sign that was not needed any more when it came.
+            data = data[HEADER.size :] if data[: HEADER.size] == _SIGN else data + self._read(deadline)
         length, request_id, kind = HEADER.unpack_from(data)
         if request_id != self._request_id or kind not in (Kind.ANSWER, Kind.FAULT):
             raise StrategyFault("bad_reply", "the strategy's process answered something that was not asked")
@@ -112,7 +127,7 @@ class ChildProcess:
         return kind, data[HEADER.size :]
 
     def _read(self, deadline: float) -> bytes:
-        ready_soon(self._poller)
+        ready_soon(self.poller)
         data = self._socket.recv(CHUNK_BYTES)
         if not data:
             raise ConnectionResetError
@@ -121,12 +136,14 @@ class ChildProcess:
             raise TimeoutError
         return data
 
-    def _epitaph(self, call: str) -> str:
+    def _epitaph(self, call: str) -> StrategyFault:
         self.kill()
         code = self._process.returncode
+        if code == -signal.SIGSYS:
+            return StrategyFault("attempt", f"the strategy tried during {call} what only an attack does, and was killed for it")
         if code is not None and code < 0 and -code != signal.SIGKILL:
-            return f"the strategy's process died during {call} ({signal.Signals(-code).name})"
-        return f"the strategy's process ended during {call}"
+            return StrategyFault("killed", f"the strategy's process died during {call} ({signal.Signals(-code).name})")
+        return StrategyFault("killed", f"the strategy's process ended during {call}")
 
 
 class Spares:
@@ -166,15 +183,3 @@ class Spares:
 
 
 SPARES = Spares()
-
-
-def _environment(hash_seed: str) -> dict[str, str]:
-    return {
-        "PYTHONHASHSEED": hash_seed,
-        "LANG": "C.UTF-8",
-        "POLARS_MAX_THREADS": "1",
-        "POLARS_ENGINE_AFFINITY": "in-memory",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_NUM_THREADS": "1",
-        "_RJEM_MALLOC_CONF": "background_thread:false",
-    }

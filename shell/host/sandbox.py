@@ -1,268 +1,253 @@
-"""The sandbox test: does a strategy obey the contract on small markets, twice the same, and across a restart?
+"""The sandbox test: does a strategy obey the contract on small markets, twice the same, across a restart, in odd markets?
 
-It says nothing about profit. Every run is a fresh child behind the same wall as in a backtest or live.
+It says nothing about profit. Every part runs in a fresh process behind the same walls as in a backtest or live.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from shell.clock import monotonic
 from shell.config import HostConfig
-from shell.contract import RiskLimits, Signal
+from shell.contract import RiskLimits
 from shell.errors import StrategyFault
+from shell.host.faults import panicked
+from shell.host.isolation import isolation_is_complete
+from shell.host.isolation_measure import measured_isolation
 from shell.host.policy import check_policy
-from shell.host.port import BarArray, StrategySource
-from shell.host.sample_market import Sample, SampleAccount, awkward_market, trending_market
-from shell.host.supervisor import HostedStrategy
-from shell.market.bars import Tier
+from shell.host.port import StrategySource
+from shell.host.sample_market import SampleAccount, trending_market
+from shell.host.sandbox_bench import Bench, Candidate
+from shell.host.sandbox_clock import under_another_clock
+from shell.host.sandbox_edges import EDGE_STORIES, Case, EdgeStory, edge_stories
+from shell.host.sandbox_report import (
+    ADVICE,
+    INTERVAL,
+    NONDETERMINISTIC,
+    STATE,
+    Failure,
+    SandboxReport,
+    SandboxVerdict,
+    failure_of,
+)
+from shell.host.sandbox_run import Run, difference, first_difference
+
+__all__ = ["SandboxReport", "SandboxVerdict", "run_sandbox"]
 
 SYMBOLS = ("BTC/USD", "ETH/USD")
 RESTART_AFTER_SCANS = 30
 # Hash seeds of the runs, chosen so that sets of these symbols, and of the actions, come out in different orders.
 FIRST_SEED, SECOND_SEED, RESTART_SEED = "0", "8", "2"
+# A strategy that fails in every case need not be told of all of them at once: each costs a process.
+EDGE_FAULTS_MAX = 6
 
-
-class SandboxVerdict(StrEnum):
-    PASSED = "passed"
-    REJECTED = "rejected"
-    ERROR = "error"
-    TIMEOUT = "timeout"
-    KILLED = "killed"
-    NONDETERMINISTIC = "nondeterministic"
-
-
-_VERDICTS = {"timeout": SandboxVerdict.TIMEOUT, "killed": SandboxVerdict.KILLED}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SandboxReport:
-    """What the sandbox found. `answers_hash` covers every signal and the final state; `signals` are those of the sample
-    market; `isolation` is what the child says of its wall; `seconds` is wall time, for display."""
-
-    verdict: SandboxVerdict
-    errors: list[dict[str, Any]]
-    signals: list[dict[str, Any]]
-    answers_hash: str
-    isolation: dict[str, Any]
-    seconds: float
-
-    @property
-    def passed(self) -> bool:
-        return self.verdict is SandboxVerdict.PASSED
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON values, `seconds` included."""
-        return {
-            "verdict": self.verdict.value,
-            "errors": self.errors,
-            "signals": self.signals,
-            "answers_hash": self.answers_hash,
-            "isolation": self.isolation,
-            "seconds": self.seconds,
-        }
-
-
-@dataclass(slots=True)
-class _Run:
-    """One walk over a sample: each scan's signals as JSON rows, and the state at the end."""
-
-    scans: list[list[dict[str, Any]]]
-    state: dict[str, Any]
-    interval: int
-
-    def answers(self) -> dict[str, Any]:
-        return {"scans": self.scans, "state": self.state, "interval": self.interval}
-
-
-class _Failed(Exception):
-    """Ends the test early with its verdict."""
-
-    def __init__(self, verdict: SandboxVerdict, code: str, message: str, line: int | None = None) -> None:
-        self.verdict = verdict
-        self.error: dict[str, Any] = {"line": line, "code": code, "message": message}
-        super().__init__(message)
-
-
-class _Bench:
-    """Starts the hosts of one test, each with a successor already starting, and never leaves one behind."""
-
-    def __init__(self, source: StrategySource, config: HostConfig, limits: RiskLimits) -> None:
-        self._source, self._config, self._limits = source, config, limits
-        self._next: HostedStrategy | None = None
-        self.isolation: dict[str, Any] = {}
-
-    def prepare(self, hash_seed: str) -> None:
-        self._next = HostedStrategy(self._source, self._config, check_policy=False, hash_seed=hash_seed)
-        self._next.prespawn()
-
-    @contextmanager
-    def host(self, following: str | None) -> Iterator[HostedStrategy]:
-        """The prepared host; the one for hash seed `following` starts in the background meanwhile."""
-        host, self._next = self._next, None
-        assert host is not None
-        try:
-            if following is not None:
-                self.prepare(following)
-            yield host
-        finally:
-            host.close()
-
-    def start(
-        self,
-        host: HostedStrategy,
-        account: SampleAccount,
-        known: Mapping[tuple[str, Tier], BarArray],
-        state: Mapping[str, Any] | None,
-    ) -> int:
-        interval = host.start(
-            symbols=account.sample.symbols,
-            limits=self._limits,
-            windows=known,
-            state=state,
-            recent_trades=account.trades,
-        )
-        self.isolation = dict(host.isolation)
-        return interval
-
-    def close(self) -> None:
-        if self._next is not None:
-            self._next.close()
+T = TypeVar("T")
 
 
 def run_sandbox(
     source: StrategySource, *, policy: bool = True, config: HostConfig, limits: RiskLimits, seed: int = 0
 ) -> SandboxReport:
-    """Try `source` behind the wall: the policy, a sample market twice, a restart in its middle, awkward markets.
+    """Try `source` behind the walls: the policy, a sample market twice, a restart in its middle, edge cases.
 
     `policy=False` tries the process wall alone and must never lead to a promotion. Leaves no process behind.
+    Raises StrategyFault only where this machine cannot start a process.
     """
     began = monotonic()
-    if policy:
-        findings = check_policy(source)
-        if findings:
-            errors = [{"line": item.line, "code": item.code, "message": str(item)} for item in findings]
-            return SandboxReport(
-                verdict=SandboxVerdict.REJECTED,
-                errors=errors,
-                signals=[],
-                answers_hash="",
-                isolation={"policy": True},
-                seconds=monotonic() - began,
-            )
-    bench = _Bench(source, config, limits)
-    verdict, errors, first = SandboxVerdict.PASSED, [], None
+    rejected = _policy_errors(source) if policy else []
+    if rejected:
+        return SandboxReport(
+            verdict=SandboxVerdict.REJECTED, errors=rejected, signals=[], answers_hash="", isolation={"policy": True},
+            isolation_gap="", seconds=monotonic() - began,
+        )  # fmt: skip
+    bench = Bench(config, limits)
     try:
-        sample = trending_market(SYMBOLS, seed)
-        bench.prepare(FIRST_SEED)
-        first = _walk(bench, sample, "sample market", following=SECOND_SEED)
-        _compare(first, _walk(bench, sample, "second run", following=RESTART_SEED))
-        _restart(bench, sample, first)
-        _awkward(bench, seed)
-    except _Failed as failed:
-        verdict, errors = failed.verdict, [failed.error]
+        trial = _Trial(source, policy, bench, seed)
+        failures = trial.failures()
     finally:
         bench.close()
+    first, isolation = trial.first, bench.isolation or measured_isolation(config)
     return SandboxReport(
-        verdict=verdict,
-        errors=errors,
-        signals=[] if first is None else [signal for scan in first.scans for signal in scan],
-        answers_hash="" if first is None else _hash(first.answers()),
-        isolation={"policy": policy, **bench.isolation},
+        verdict=failures[0].verdict if failures else SandboxVerdict.PASSED,
+        errors=[failure.error for failure in failures],
+        signals=[row for rows in first.rows for row in rows] if first else [],
+        answers_hash=first.answers_hash() if first else "",
+        isolation={"policy": policy, **isolation},
+        isolation_gap=isolation_is_complete(isolation),
         seconds=monotonic() - began,
     )
 
 
-def _walk(bench: _Bench, sample: Sample, name: str, following: str | None) -> _Run:
-    """All scans of a sample in one child."""
-    account = SampleAccount(sample, sample.cash)
-    scans: list[list[dict[str, Any]]] = []
-    with bench.host(following) as host, _named(name, scans):
-        interval = bench.start(host, account, sample.windows, None)
-        for request in account.requests():
-            account.waiting = host.analyze(request)
-            scans.append([_row(signal, request.now.isoformat()) for signal in account.waiting])
-        state = host.get_state()
-    return _Run(scans, state, interval)
+class _Trial:
+    """One strategy's way through the test, each part in a process of its own."""
+
+    def __init__(self, source: StrategySource, policy: bool, bench: Bench, seed: int) -> None:
+        self._plain = Candidate(source, FIRST_SEED)
+        self._elsewhere = Candidate(under_another_clock(source, checked=policy), SECOND_SEED)
+        self._restarted = Candidate(source, RESTART_SEED)
+        self.first: Run | None = None
+        self._bench = bench
+        bench.plan([self._plain, self._elsewhere, self._restarted, *(self._plain for _ in range(EDGE_STORIES))])
+        self._sample = trending_market(SYMBOLS, seed)
+        self._stories = edge_stories(seed)
+
+    def failures(self) -> list[Failure]:
+        """Everything found: the first fault of the sample market, or all of the edge cases. Empty if there is nothing."""
+        try:
+            self.first = _once_more(lambda instead: self._walk("sample market", instead, middle=True), self._plain)
+            self._repeat(self.first)
+            self._restart(self.first)
+        except Failure as failure:
+            return [failure]
+        edges = _EdgeFaults()
+        for story in self._stories:
+            if edges.room:
+                self._edges(story, edges)
+        return edges.failures()
+
+    def _walk(self, name: str, instead: Candidate | None, *, middle: bool) -> Run:
+        """All scans of the sample market in one process; `middle` asks for the state there, too."""
+        sample, run = self._sample, Run()
+        account = SampleAccount(sample)
+        with self._bench.host(instead) as host, _named(name, run):
+            run.interval = self._bench.start(host, sample.symbols, sample.windows)
+            for request in account.requests():
+                account.waiting = run.take(host.analyze(request), request.now.isoformat())
+                if middle and len(run.scans) == RESTART_AFTER_SCANS:
+                    run.middle = host.get_state()
+            run.state = host.get_state()
+        return run
+
+    def _repeat(self, first: Run) -> None:
+        """The same market in another process, with another hash seed and another clock, and no look at the state between."""
+        second = _once_more(lambda instead: self._walk("second run", instead, middle=False), self._elsewhere)
+        found = difference(first, second)
+        if found is None:
+            return
+        number, sentence = found
+        if number > RESTART_AFTER_SCANS:
+            # Up to there the runs were told apart by clock and chance alone, from there on by the look at the state as well.
+            third = self._walk("third run", self._plain, middle=False)
+            if difference(first, third) is not None and difference(second, third) is None:
+                message = f"calling get_state after scan {RESTART_AFTER_SCANS} changes what follows {sentence}"
+                raise Failure(SandboxVerdict.ERROR, STATE, message, advice="get_state only looks: it must change nothing")
+        code = NONDETERMINISTIC if first.interval == second.interval else INTERVAL
+        raise Failure(SandboxVerdict.NONDETERMINISTIC, code, f"two runs on the same data differ {sentence}")
+
+    def _restart(self, first: Run) -> None:
+        """The second half in a process that was given the state of the first half: nothing may change."""
+        restarted = _once_more(lambda instead: self._second_half(first, instead), self._restarted)
+        found = difference(first, restarted)
+        if found is not None:
+            message = f"a restart after scan {RESTART_AFTER_SCANS} changes what follows {found[1]}"
+            raise Failure(SandboxVerdict.ERROR, STATE, message)
+
+    def _second_half(self, first: Run, instead: Candidate | None) -> Run:
+        sample, run = self._sample, first.first(RESTART_AFTER_SCANS)
+        account = SampleAccount(sample)
+        requests = account.requests()
+        now = sample.begins
+        for answered in run.scans:
+            now = next(requests).now
+            account.waiting = answered
+        with self._bench.host(instead) as host, _named("after a restart", run):
+            known, trades = sample.known_at(now), account.trades[: account.fresh]
+            run.interval = self._bench.start(host, sample.symbols, known, first.middle, trades)
+            restored = host.get_state()
+            if restored != first.middle:
+                message = f"load_state does not restore what get_state returned: {first_difference(first.middle, restored)}"
+                raise Failure(SandboxVerdict.ERROR, STATE, message)
+            for request in requests:
+                account.waiting = run.take(host.analyze(request), request.now.isoformat())
+            run.state = host.get_state()
+        return run
+
+    def _edges(self, story: EdgeStory, faults: _EdgeFaults) -> None:
+        """Every case of a story. After a fault the story goes on in a new process, with the next case."""
+        cases = [told.case for told in story.circumstances]
+        number, instead, panics = 0, None, 0
+        while number < len(cases) and faults.room:
+            done, fault = self._tell(story, number, instead)
+            if fault is None:
+                break
+            instead = self._plain
+            number = min(number + done, len(cases) - 1)
+            if panicked(fault) and not panics:
+                panics = 1
+                continue
+            faults.add(cases[number], fault)
+            number = _after(cases, number)
+
+    def _tell(self, story: EdgeStory, number: int, instead: Candidate | None) -> tuple[int, StrategyFault | None]:
+        """(scans that went well from `number` on, the fault that ended them)."""
+        known, rest = story.after(number)
+        done = 0
+        with self._bench.host(instead) as host:
+            try:
+                self._bench.start(host, story.sample.symbols, known)
+                for _, request in rest.requests():
+                    host.analyze(request)
+                    done += 1
+                host.get_state()
+            except StrategyFault as fault:
+                return done, fault
+        return done, None
 
 
-def _restart(bench: _Bench, sample: Sample, first: _Run) -> None:
-    """The same scans, but the process is replaced in the middle and given the state: nothing may change."""
-    account = SampleAccount(sample, sample.cash)
-    scans: list[list[dict[str, Any]]] = []
-    requests = account.requests()
-    with bench.host(FIRST_SEED) as host, _named("before a restart", scans):
-        bench.start(host, account, sample.windows, None)
-        for _ in range(RESTART_AFTER_SCANS):
-            request = next(requests)
-            account.waiting = host.analyze(request)
-            scans.append([_row(signal, request.now.isoformat()) for signal in account.waiting])
-        state = host.get_state()
-    _compare_scans(first.scans, scans)
-    with bench.host(FIRST_SEED) as host, _named("after a restart", scans):
-        bench.start(host, account, sample.known_at(request.now), state)
-        if host.get_state() != state:
-            raise _Failed(SandboxVerdict.ERROR, "STATE", "load_state does not restore what get_state returned")
-        for request in requests:
-            account.waiting = host.analyze(request)
-            scans.append([_row(signal, request.now.isoformat()) for signal in account.waiting])
-    for number, (before, after) in enumerate(zip(first.scans, scans, strict=True), start=1):
-        if before != after:
-            message = (
-                f"a restart after scan {RESTART_AFTER_SCANS} changes the signals of scan {number}: "
-                f"return everything that analyze remembers from get_state, and take it back in load_state"
-            )
-            raise _Failed(SandboxVerdict.ERROR, "STATE", message)
+class _EdgeFaults:
+    """Faults in edge cases: the same one on the same line in several cases is one failure."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, int | None, str], tuple[Failure, list[Case]]] = {}
+        self._fatal = False
+
+    @property
+    def room(self) -> bool:
+        """Whether further cases are worth a process."""
+        return not self._fatal and sum(len(cases) for _, cases in self._found.values()) < EDGE_FAULTS_MAX
+
+    def add(self, case: Case, fault: StrategyFault) -> None:
+        failure = failure_of(fault, case.title, case.advice)
+        self._found.setdefault((fault.kind, fault.line, str(fault)), (failure, []))[1].append(case)
+        self._fatal |= failure.fatal
+
+    def failures(self) -> list[Failure]:
+        for failure, cases in self._found.values():
+            message = str(failure.error["message"]).removeprefix(f"{cases[0].title}: ")
+            failure.error["message"] = f"{', and with '.join(case.title for case in cases)}: {message}"
+        return [failure for failure, _ in self._found.values()]
 
 
-def _awkward(bench: _Bench, seed: int) -> None:
-    name = "awkward markets (no bars, one bar, a hole, extreme prices, no cash)"
-    _walk(bench, awkward_market(seed), name, following=None)
+def _policy_errors(source: StrategySource) -> list[dict[str, Any]]:
+    return [
+        {"line": found.line, "code": found.code, "message": str(found), "advice": ADVICE[found.code]}
+        for found in check_policy(source)
+    ]
 
 
-def _compare(first: _Run, second: _Run) -> None:
-    _compare_scans(first.scans, second.scans)
-    if first.answers() != second.answers():
-        message = "two runs on the same data end in different states"
-        raise _Failed(SandboxVerdict.NONDETERMINISTIC, "NONDETERMINISTIC", message)
-
-
-def _compare_scans(first: list[list[dict[str, Any]]], second: list[list[dict[str, Any]]]) -> None:
-    """As far as both went."""
-    for number, (one, other) in enumerate(zip(first, second, strict=False), start=1):
-        if one != other:
-            message = f"two runs on the same data differ at scan {number}: {_shown(one)} and {_shown(other)}"
-            raise _Failed(SandboxVerdict.NONDETERMINISTIC, "NONDETERMINISTIC", message)
+def _once_more(part: Callable[[Candidate | None], T], candidate: Candidate) -> T:
+    """A part of the test in the process planned for it; where a library panicked, once more in another one."""
+    try:
+        return part(None)
+    except Failure as failure:
+        if not panicked(failure.__cause__):
+            raise
+    return part(candidate)
 
 
 @contextmanager
-def _named(name: str, scans: list[list[dict[str, Any]]]) -> Iterator[None]:
-    """A fault inside becomes the verdict, with the market and the scan in its sentence."""
+def _named(name: str, run: Run) -> Iterator[None]:
+    """A fault inside becomes a failure, with the market and the scan in its sentence."""
     try:
         yield
     except StrategyFault as fault:
-        verdict = _VERDICTS.get(fault.kind, SandboxVerdict.ERROR)
-        message = f"{name}, scan {len(scans) + 1}: {fault}"
-        raise _Failed(verdict, fault.kind.upper(), message, fault.line) from None
+        raise failure_of(fault, f"{name}, scan {len(run.scans) + 1}") from fault
 
 
-def _row(signal: Signal, timestamp: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"timestamp": timestamp}
-    for name in Signal.__slots__:
-        value = getattr(signal, name)
-        row[name] = value.value if isinstance(value, Enum) else value
-    return row
-
-
-def _shown(signals: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{row['action']} {row['symbol']}" for row in signals) or "no signal"
-
-
-def _hash(answers: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(answers, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+def _after(cases: Sequence[Case], number: int) -> int:
+    """The first scan of the case that follows the one at `number`."""
+    case = cases[number]
+    while number < len(cases) and cases[number] is case:
+        number += 1
+    return number

@@ -9,8 +9,9 @@ from shell.config import HostConfig
 from shell.contract import RECENT_TRADES_MAX, ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
 from shell.host.policy import require_policy
-from shell.host.port import BarArray, ScanRequest, StrategySource
+from shell.host.port import BarArray, Replay, Rolled, ScanRequest, StrategySource, Tidings
 from shell.host.process import SPARES, ChildProcess
+from shell.host.rolling import LaneRoll, Roll, SocketRoll, plan_of
 from shell.host.validate import decode_signals, decode_started, decode_state
 from shell.host.wire import Kind, StartFacts, encode_scan, encode_start
 from shell.market.bars import Tier
@@ -28,6 +29,7 @@ class HostedStrategy:
         self._child: ChildProcess | None = None
         self._started = False
         self._symbols: dict[str, int] = {}
+        self._roll: Roll | None = None
         self.isolation: dict[str, Any] = {}
         self.last_words = ""
 
@@ -57,6 +59,29 @@ class HostedStrategy:
 
         Raises StrategyRejected if the policy refuses the source, StrategyFault if the strategy fails.
         """
+        return self._start(symbols, limits, windows, state, recent_trades, None)
+
+    def start_replay(
+        self,
+        replay: Replay,
+        *,
+        limits: RiskLimits,
+        windows: Mapping[tuple[str, Tier], BarArray],
+        state: Mapping[str, Any] | None,
+        recent_trades: Sequence[ClosedTrade] = (),
+    ) -> int:
+        """`start` with history that is shown by `step` and `roll`, through shared memory where there is a lane."""
+        return self._start(replay.book.symbols, limits, windows, state, recent_trades, replay)
+
+    def _start(
+        self,
+        symbols: Sequence[str],
+        limits: RiskLimits,
+        windows: Mapping[tuple[str, Tier], BarArray],
+        state: Mapping[str, Any] | None,
+        recent_trades: Sequence[ClosedTrade],
+        replay: Replay | None,
+    ) -> int:
         if self._started:
             self.close()
         if self._check_policy:
@@ -64,7 +89,8 @@ class HostedStrategy:
         self.prespawn()
         self._started = True
         self._symbols = {symbol: index for index, symbol in enumerate(symbols)}
-        source = self._source
+        source, child = self._source, self._running()
+        plan = None if replay is None else plan_of(replay, len(symbols), child.lane)
         facts = StartFacts(
             code=source.code,
             skills=source.skills,
@@ -74,14 +100,47 @@ class HostedStrategy:
             state=state,
             recent_trades=tuple(recent_trades)[-RECENT_TRADES_MAX:],
             call_seconds=self._call_seconds,
+            replay=plan,
         )
         try:
-            reply = self._running().exchange(Kind.START, encode_start(facts, windows), self._start_seconds, "start")
+            reply = child.exchange(Kind.START, encode_start(facts, windows), self._start_seconds, "start")
             interval, self.isolation = decode_started(reply)
         except StrategyFault:
             self.close()
             raise
+        if replay is not None and plan is not None:
+            lane = child.lane
+            self._roll = (
+                LaneRoll(child, lane, replay, plan, self._call_seconds)
+                if plan.lane and lane is not None
+                else SocketRoll(child, replay, self._call_seconds)
+            )
         return interval
+
+    def step(self, slot: int, tidings: Tidings) -> list[Signal]:
+        """Show a replay's rows up to `slot`, say what happened, ask. Raises StrategyFault."""
+        self._running()
+        assert self._roll is not None
+        try:
+            return decode_signals(self._roll.step(slot, tidings), self._symbols)
+        except StrategyFault:
+            self.close()
+            raise
+
+    def roll(self, first: int, stop: int, every: int) -> Rolled:
+        """Show and ask at slots first, first + every ... below `stop`, as long as there are no signals. Never raises."""
+        if self._roll is None or not self._started:
+            return Rolled(first, [], StrategyFault("killed", "the strategy is not running; start it first"))
+        slot, body, fault = self._roll.roll(first, stop, every)
+        signals: list[Signal] = []
+        if fault is None:
+            try:
+                signals = decode_signals(body, self._symbols)
+            except StrategyFault as refused:
+                fault = refused
+        if fault is not None:
+            self.close()
+        return Rolled(slot, signals, fault)
 
     def analyze(self, request: ScanRequest) -> list[Signal]:
         """Deliver bars and notices, then `analyze`. Raises StrategyFault; KeyError for a symbol unknown at start."""
@@ -103,7 +162,7 @@ class HostedStrategy:
 
     def close(self) -> None:
         """Kill the child and leave no process behind. Never raises; may be called at any time, repeatedly."""
-        child, self._child, self._started = self._child, None, False
+        child, self._child, self._started, self._roll = self._child, None, False, None
         if child is not None:
             child.kill()
             self.last_words = child.last_words

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 
 from shell.contract import SIGNALS_MAX, Action, Intent, OrderType, Signal
 from shell.errors import StrategyFault
+from shell.host.isolation import read_isolation
 
 TEXT_CHARS_MAX = 500
 TAG_CHARS_MAX = 50
@@ -57,15 +58,23 @@ def decode_state(body: bytes) -> dict[str, Any]:
 
 def decode_started(body: bytes) -> tuple[int, dict[str, Any]]:
     """(scan_interval_minutes, what the child says of its isolation) from the answer to START."""
+    interval = decode_interval(body)
+    isolation = read_isolation(_json(body, "initialize")["isolation"])
+    if isolation is None:
+        _refuse("the answer to start tells of the wall in another form")
+    return interval, isolation
+
+
+def decode_interval(body: bytes) -> int:
+    """scan_interval_minutes from the answer to START."""
     answer = _json(body, "initialize")
-    if not isinstance(answer, dict) or set(answer) != {"interval", "isolation"} or not isinstance(answer["isolation"], dict):
+    if not isinstance(answer, dict) or set(answer) != {"interval", "isolation"}:
         _refuse("the answer to start has another form")
     interval = answer["interval"]
     if type(interval) is not int or not 1 <= interval <= SCAN_INTERVAL_MINUTES_MAX:
         shown = interval if type(interval) is int else _kind(interval)
         _refuse(f"scan_interval_minutes is {shown}; a whole number from 1 to {SCAN_INTERVAL_MINUTES_MAX} is needed")
-    isolation = {name: value for name, value in answer["isolation"].items() if type(value) in (bool, int)}
-    return interval, isolation
+    return interval
 
 
 def decode_fault(body: bytes) -> StrategyFault:

@@ -31,23 +31,37 @@ SPINS_MAX = 600
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _COUNT = struct.Struct("<I")
+_STEP = struct.Struct("<qIII")
 _SCAN_HEAD = 8
 _FACT_WIDTH = 7
 _BAR_WIDTH = 8
 
 
 class Kind(IntEnum):
-    """What a frame carries. START, ANALYZE and STATE are requests, ANSWER and FAULT replies."""
+    """What a frame carries. START, ANALYZE, STATE and STEP are requests, ANSWER and FAULT replies; SIGN says nothing but
+    that the lane has something to read, and is not answered."""
 
     START = 1
     ANALYZE = 2
     STATE = 3
+    STEP = 4
+    SIGN = 5
     ANSWER = 10
     FAULT = 11
 
 
+class ReplayPlan(NamedTuple):
+    """A replay's terms: bars come as rows of three tapes with at most `rows` rows each (5m, 1h, 1d), through shared memory
+    if `lane`; quotes are closes with `half_spread` (a fraction) on either side; `fees` are (maker, taker) by symbol."""
+
+    rows: tuple[int, int, int]
+    half_spread: float
+    fees: tuple[tuple[float, float], ...]
+    lane: bool
+
+
 class StartFacts(NamedTuple):
-    """Everything a child needs before its first scan."""
+    """Everything a child needs before its first scan; `replay` only where history is replayed to it."""
 
     code: str
     skills: Mapping[str, str]
@@ -57,6 +71,7 @@ class StartFacts(NamedTuple):
     state: Mapping[str, Any] | None
     recent_trades: Sequence[ClosedTrade]
     call_seconds: float
+    replay: ReplayPlan | None = None
 
 
 class ScanNumbers(NamedTuple):
@@ -100,6 +115,7 @@ def encode_start(facts: StartFacts, windows: Mapping[tuple[str, Tier], BarArray]
         "state": None if facts.state is None else dict(facts.state),
         "trades": [_trade_row(trade) for trade in facts.recent_trades],
         "call_seconds": facts.call_seconds,
+        "replay": facts.replay,
         "tables": tables,
     }
     text = json.dumps(head, allow_nan=False).encode()
@@ -128,8 +144,26 @@ def decode_start(body: bytes) -> tuple[StartFacts, dict[tuple[str, Tier], BarArr
         head["state"],
         trades,
         head["call_seconds"],
+        _plan(head["replay"]),
     )
     return facts, windows
+
+
+def encode_step(now_ms: int, blocks: Sequence[BarArray], tidings: bytes) -> bytes:
+    """A STEP body: the rows of the three tapes that are new at `now_ms`, and what happened (empty: nothing)."""
+    head = _STEP.pack(now_ms, *(len(block) for block in blocks))
+    return b"".join((head, *(np.ascontiguousarray(block, dtype=np.float64).tobytes() for block in blocks), tidings))
+
+
+def decode_step(body: bytes, width: int) -> tuple[int, list[BarArray], bytes]:
+    """The inverse of `encode_step`, for tapes of `width` numbers a row."""
+    now_ms, *counts = _STEP.unpack_from(body)
+    offset, blocks = _STEP.size, []
+    for count in counts:
+        block = np.frombuffer(body, dtype=np.float64, count=count * width, offset=offset)
+        blocks.append(block.reshape(count, width))
+        offset += block.nbytes
+    return now_ms, blocks, body[offset:]
 
 
 def encode_scan(request: ScanRequest, symbol_index: Mapping[str, int]) -> bytes:
@@ -210,6 +244,13 @@ def portfolio_of(numbers: ScanNumbers, recent_trades: Iterable[ClosedTrade]) -> 
 @lru_cache(maxsize=256)
 def _numbers(count: int) -> struct.Struct:
     return struct.Struct(f"<{count}d")
+
+
+def _plan(row: list[Any] | None) -> ReplayPlan | None:
+    if row is None:
+        return None
+    rows, half_spread, fees, lane = row
+    return ReplayPlan((rows[0], rows[1], rows[2]), half_spread, tuple((maker, taker) for maker, taker in fees), lane)
 
 
 def _position_row(position: OpenPosition) -> list[Any]:

@@ -7,7 +7,7 @@ Nothing that closes after `now` is ever in it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -141,6 +141,10 @@ class MarketBook:
         if cursor < self._log_base:
             raise Fatal(f"a reader of the market book fell {self._log_base - cursor} bars behind what is kept")
         return self._log[cursor - self._log_base :]
+
+    def m5_since(self, cursor: int, symbols: Collection[str]) -> list[Bar]:
+        """5m bars of `symbols` revealed after `cursor`, by open time. Raises Fatal if some have left the log."""
+        return [bar for bar in self.bars_since(cursor) if bar.tier is Tier.M5 and bar.symbol in symbols]
 
     def windows(self) -> dict[tuple[str, Tier], BarArray]:
         """Each symbol's window of each tier as of the last advance."""

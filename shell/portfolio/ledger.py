@@ -59,10 +59,10 @@ class TradeClosed:
     closed_at: datetime
     exit_purpose: str
     tag: str = ""
+    pnl: QuoteAmount = field(init=False)
 
-    @property
-    def pnl(self) -> QuoteAmount:
-        return self.proceeds - self.cost - self.fees
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "pnl", self.proceeds - self.cost - self.fees)
 
     @property
     def entry_price(self) -> Price:

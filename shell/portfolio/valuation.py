@@ -11,9 +11,9 @@ from datetime import date
 from decimal import Decimal
 
 from shell.contract import ClosedTrade, OpenPosition, Portfolio
+from shell.host.port import Account, Holding
 from shell.money import CONTEXT, NO_MONEY, ZERO, Price, QuoteAmount
 from shell.portfolio.ledger import EquityMarks, Ledger, Position, TradeClosed
-from shell.portfolio.ledger import equity as equity_of
 
 LONG = "long"
 
@@ -78,17 +78,34 @@ def closed_trade(trade: TradeClosed) -> ClosedTrade:
     )
 
 
-def portfolio_view(
-    ledger: Ledger, marks: EquityMarks, prices: Mapping[str, Price], equity: QuoteAmount | None = None
-) -> Portfolio:
+def portfolio_view(ledger: Ledger, marks: EquityMarks, prices: Mapping[str, Price]) -> Portfolio:
     """The account as a strategy may see it; `recent_trades` is left empty for the host to fill.
 
-    `equity` may be passed when the caller has it already; it must be the value at the same prices.
+    In float, position by position: the strategy's process works the same figures out of the same floats in the same order
+    (`shell.host.account`), so backtest and live show one value.
     """
-    value = equity_of(ledger, prices) if equity is None else equity
+    positions = open_positions(ledger, prices)
+    value = float(ledger.cash)
+    for position in positions:
+        value += position.qty * position.current_price
     return Portfolio(
-        cash=float(ledger.cash), total_value=float(value), positions=open_positions(ledger, prices), recent_trades=[],
-        daily_pnl=float(value - marks.day_start), total_pnl=float(value - ledger.capital), fees=float(ledger.fees_paid),
+        cash=float(ledger.cash), total_value=value, positions=positions, recent_trades=[],
+        daily_pnl=value - float(marks.day_start), total_pnl=value - float(ledger.capital), fees=float(ledger.fees_paid),
+    )
+
+
+def account_of(ledger: Ledger, marks: EquityMarks) -> Account:
+    """The books without what moves with prices, for a host that works that out itself."""
+    return Account(
+        float(ledger.cash), float(marks.day_start), float(ledger.capital), float(ledger.fees_paid),
+        tuple(
+            Holding(
+                symbol, float(held.qty), float(held.avg_entry), held.horizon,
+                None if held.stop_loss is None else float(held.stop_loss),
+                None if held.take_profit is None else float(held.take_profit), held.opened_at, held.tag,
+            )
+            for symbol, held in sorted(ledger.positions.items())
+        ),
     )
 
 

@@ -24,8 +24,8 @@ FLOOR_VERSION = "v000"
 def promote(store: Store, workspace: Workspace, candidate: Candidate, now: datetime) -> Promotion:
     """Make a candidate the active version in database and workspace. The caller swaps the host afterwards.
 
-    Recomputes the gate's verdict from its stored inputs before acting. Raises Rejected when that verdict, the paper trial or
-    the candidate's life does not allow it. Repeating a promotion that was committed returns it again.
+    Recomputes the gate's verdict from its stored inputs before acting. Raises Rejected when that verdict, the paper trial,
+    the candidate's life or a quarantine of its code does not allow it. Repeating a committed promotion returns it again.
     """
     done = store.promotions.committed(candidate.candidate_id)
     if done is not None:
@@ -62,14 +62,16 @@ def promote(store: Store, workspace: Workspace, candidate: Candidate, now: datet
 
 
 def roll_back(store: Store, workspace: Workspace, reason: str, now: datetime) -> Promotion:
-    """Make the version before the active one active again, down to the floor, which holds nothing.
+    """Make the newest good version before the active one active again, down to the floor, which holds nothing.
 
-    Raises NotNow when the floor is active already.
+    Versions in quarantine are passed over. Raises NotNow when the floor is active already, Rejected when the floor itself is
+    in quarantine.
     """
     current = store.strategies.active()
     if current.version == FLOOR_VERSION:
         raise NotNow(f"{FLOOR_VERSION} is active already; it is the floor of every rollback")
     target = store.strategies.get(store.strategies.before(current.version))
+    store.strategies.require_trusted(target.hash)
     promotion = Promotion(
         candidate_id="", version=target.version, previous=current.version, hash=target.hash, at=now
     )
@@ -90,6 +92,11 @@ def recover(store: Store, workspace: Workspace, now: datetime) -> list[str]:
         store.events.append("promotion_aborted", now, {"candidate": candidate_id})
         sentences.append(f"the promotion of {candidate_id} was interrupted and is undone")
     active = store.strategies.active()
+    caught = store.strategies.quarantine_of(active.hash)
+    if caught is not None and active.version != FLOOR_VERSION:
+        promotion = roll_back(store, workspace, f"quarantine: {caught.sentence}", now)
+        sentences.append(f"{promotion.previous} is in quarantine and was still active; {promotion.version} takes its place")
+        active = store.strategies.active()
     if not workspace.active_file.is_file():
         workspace.place(active.version, active.source)
         sentences.append(f"the active strategy's file was missing; {active.version} is back in place")
@@ -123,6 +130,7 @@ def _insert(store: Store, version: str, parent: str, hypothesis: str, source: St
 
 
 def _require_evidence(store: Store, candidate: Candidate) -> None:
+    store.strategies.require_trusted(candidate.source_hash)
     if candidate.verdict is not Verdict.PENDING:
         raise Rejected(f"{candidate.candidate_id} has ended: it is {candidate.verdict.value}")
     stages = {result.stage: result for result in candidate.stages}

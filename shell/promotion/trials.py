@@ -11,19 +11,22 @@ from shell.backtest.driver import MemoryJournal, run_backtest
 from shell.backtest.result import BacktestSettings
 from shell.clock import local_day
 from shell.engine import Engine
-from shell.errors import BrainError, NotNow, StrategyFault
+from shell.errors import BrainError, NotNow
+from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
 from shell.promotion.conformance import compare, judge, paper_stage
 from shell.risk.halts import after_lift
 from shell.store.store import Store
 from shell.trials.access import WARM_UP, HistoryAccess
-from shell.trials.candidate import ChangeClass, Stage, StageResult
+from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict
 
 TRIAL_ORIGIN = "trial"
 OPEN_STATES = ("running", "extended")
 
 # Makes an engine for a trial's book: (book, version, source) -> Engine, resuming what the store knows of that book.
 EngineMaker = Callable[[str, str, StrategySource], Engine]
+# Told of a strategy that tried what honest code never does: (source, candidate, sentence, now). It ends the trial, too.
+Catcher = Callable[[StrategySource, str, str, datetime], None]
 
 
 @dataclass(slots=True)
@@ -37,29 +40,35 @@ class PaperTrials:
     """The trials of one shell."""
 
     def __init__(
-        self, store: Store, access: HistoryAccess, make_engine: EngineMaker, settings: BacktestSettings, slots: int
+        self, store: Store, access: HistoryAccess, make_engine: EngineMaker, settings: BacktestSettings, slots: int,
+        caught: Catcher,
     ) -> None:
         self._store = store
         self._access = access
         self._make_engine = make_engine
+        self._caught = caught
         self._settings = settings
         self._slots = slots
         self._running: dict[str, _Running] = {}
         self._today: date | None = None
 
-    def resume(self) -> int:
-        """Take up the trials that were running when the shell last stopped."""
+    def resume(self, now: datetime) -> int:
+        """Take up the trials that were running when the shell last stopped, but for code that was caught meanwhile."""
         for trial in self._store.paper.list():
             if trial.state in OPEN_STATES:
                 candidate = self._store.candidates.get(trial.candidate_id)
-                self._run(trial, candidate.proposal.source)
+                running = self._run(trial, candidate.proposal.source)
+                found = self._store.strategies.quarantine_of(candidate.source_hash)
+                if found is not None:
+                    self._fail(running, str(found), now)
         return len(self._running)
 
     def start(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        """Begin a trial at `now`, on the slot itself. Raises NotNow when all slots are taken."""
+        """Begin a trial at `now`, on the slot itself. Raises NotNow when all slots are taken, Rejected for quarantined code."""
         if len(self._running) >= self._slots:
             raise NotNow(f"all {self._slots} paper slots are taken")
         candidate = self._store.candidates.get(candidate_id)
+        self._store.strategies.require_trusted(candidate.source_hash)
         due_at = now + timedelta(days=change.paper_days)
         with self._store.transaction():
             trial = self._store.paper.start(candidate_id, started_at=now, due_at=due_at)
@@ -67,16 +76,26 @@ class PaperTrials:
                 raise NotNow(f"the paper trial {trial.trial_id} of {candidate_id} has ended: it {trial.state}")
             self._store.books.ensure_capital(f"trial:{trial.trial_id}", self._settings.cash, now)
         running = self._run(trial, candidate.proposal.source)
-        running.engine.step(now, origin=TRIAL_ORIGIN)
-        return trial
+        record = running.engine.step(now, origin=TRIAL_ORIGIN)
+        if record.attempt:
+            self._caught(running.source, candidate_id, record.attempt, now)
+        return self._store.paper.get(trial.trial_id)
 
     def step(self, now: datetime, *, scan: bool = True) -> None:
         """Bring every trial to `now`; a local day that begins finds a trial's measured halts lifted."""
         day = local_day(now, self._settings.zone)
         for running in list(self._running.values()):
-            running.engine.step(now, origin=TRIAL_ORIGIN, scan=scan)
+            if running.trial.trial_id not in self._running:
+                continue
+            record = running.engine.step(now, origin=TRIAL_ORIGIN, scan=scan)
+            if record.attempt:
+                self._caught(running.source, running.trial.candidate_id, record.attempt, now)
+                continue
             if running.engine.faults_in_row >= self._settings.host.max_consecutive_faults:
-                self._give_up(running, now)
+                # So that a strategy that fails again and again does not hold up the others.
+                engine = running.engine
+                sentence = f"the strategy failed {engine.faults_in_row} times in a row: {engine.last_fault}"
+                self._fail(running, sentence, now)
                 continue
             # Not at the first step after a start: a restart in the middle of a day is not the beginning of one.
             if self._today is not None and day != self._today:
@@ -93,15 +112,18 @@ class PaperTrials:
                     self._store.books.save_marks(book, marks)
             engine.lift(kind)
 
-    def _give_up(self, running: _Running, now: datetime) -> None:
-        """End the trial of a strategy that fails again and again, so that it does not hold up the others."""
-        sentence = f"the strategy failed {running.engine.faults_in_row} times in a row: {running.engine.last_fault}"
+    def expel(self, hash: str, sentence: str, now: datetime) -> None:
+        """End every trial of this code at once."""
+        for running in list(self._running.values()):
+            if self._store.strategies.hash_of(running.source) == hash:
+                self._fail(running, sentence, now)
+
+    def _fail(self, running: _Running, sentence: str, now: datetime) -> None:
         trial = running.trial
         with self._store.transaction():
-            self._store.candidates.record_stage(
-                trial.candidate_id,
-                StageResult(stage=Stage.PAPER, passed=False, reasons=(sentence,), inputs={"trial": trial.trial_id}), now,
-            )
+            if self._store.candidates.get(trial.candidate_id).verdict is Verdict.PENDING:
+                stage = StageResult(stage=Stage.PAPER, passed=False, reasons=(sentence,), inputs={"trial": trial.trial_id})
+                self._store.candidates.record_stage(trial.candidate_id, stage, now)
             self._store.paper.update(trial.trial_id, result={"reasons": [sentence]}, at=now)
             self.end(trial.trial_id, "failed", now)
 
@@ -133,6 +155,8 @@ class PaperTrials:
             fills_backtest=comparison.fills_backtest, fills_equal=comparison.fills_equal, reasons=reasons,
         )
         self._close_or_extend(running, conformance, now)
+        if attempt_of(fault):
+            self._caught(running.source, trial.candidate_id, attempt_of(fault), now)
         return conformance
 
     def end(self, trial_id: str, state: str, now: datetime) -> None:
@@ -154,7 +178,7 @@ class PaperTrials:
         self._running[trial.trial_id] = running
         return running
 
-    def _expected(self, running: _Running, now: datetime) -> tuple[MemoryJournal, str]:
+    def _expected(self, running: _Running, now: datetime) -> tuple[MemoryJournal, BrainError | None]:
         journal = MemoryJournal()
         started = running.trial.started_at
         try:
@@ -162,11 +186,9 @@ class PaperTrials:
                 running.source, self._access.between(started - WARM_UP, now), start=started, end=now,
                 settings=self._settings, journal=journal,
             )
-        except StrategyFault as fault:
-            return journal, str(fault)
         except BrainError as error:
-            return journal, str(error)
-        return journal, ""
+            return journal, error
+        return journal, None
 
     def _close_or_extend(self, running: _Running, conformance: Conformance, now: datetime) -> None:
         trial = running.trial

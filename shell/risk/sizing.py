@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
+from typing import NamedTuple
 
 from shell.config import RiskConfig
 from shell.market.pair import Pair
@@ -25,13 +27,13 @@ class EntrySize:
     cut_by: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bound:
-    """One upper bound of the amount to spend: `code` if it leaves too little, `cuts` if it is less than was asked."""
+class _Bound(NamedTuple):
+    """One upper bound of the amount to spend: `code` if it leaves too little, `cuts` if it is less than was asked. `wording`
+    is called only when somebody is to read it."""
 
     amount: QuoteAmount
     code: RefusalCode | None
-    wording: str
+    wording: Callable[[], str]
     cuts: bool = True
 
 
@@ -45,16 +47,16 @@ def entry_size(
     """
     if view.equity <= NO_MONEY:
         return refusal(RefusalCode.NO_CASH, f"the equity is {view.equity.value:,.2f}")
-    bound = min(_bounds(config, view, pair.symbol, prices, size_pct), key=lambda each: each.amount)
+    bound = min(_bounds(config, view, pair.symbol, prices, size_pct), key=_amount)
     price = limit.value if limit is not None else CONTEXT.multiply(prices.high, 1 + view.allowance_pct)
     fees = view.fees[pair.symbol]
     unit_cost = CONTEXT.multiply(price, 1 + max(fees.taker_pct, fees.maker_pct, ZERO))
     qty = pair.round_qty(_DOWN.divide(max(bound.amount, NO_MONEY).value, unit_cost))
     short = _below_minimum(pair, qty, limit.value if limit is not None else prices.low)
     if short is not None:
-        return refusal(bound.code or short.code, f"{short.sentence} ({bound.wording})")
+        return refusal(bound.code or short.code, f"{short.sentence} ({bound.wording()})")
     worst_cost = QuoteAmount(CONTEXT.multiply(qty.value, unit_cost))
-    return EntrySize(qty=qty, worst_cost=worst_cost, cut_by=bound.wording if bound.cuts else "")
+    return EntrySize(qty=qty, worst_cost=worst_cost, cut_by=bound.wording() if bound.cuts else "")
 
 
 def exit_size(view: RiskView, pair: Pair, price: Decimal, size_pct: Decimal | None) -> BaseQty | Refused:
@@ -89,24 +91,26 @@ def _bounds(
     trade_pct = min(asked, config.max_trade_pct)
     return (
         _Bound(
-            amount=view.equity.scaled(trade_pct), code=None, cuts=asked > trade_pct,
-            wording=(
+            view.equity.scaled(trade_pct), None,
+            lambda: (
                 f"{percent(trade_pct)} of the equity of {view.equity.value:,.2f}"
                 + (" is the most of one trade" if asked > trade_pct else "")
             ),
+            asked > trade_pct,
         ),
         _Bound(
-            amount=room, code=RefusalCode.MAX_POSITION_PCT,
-            wording=(
+            room, RefusalCode.MAX_POSITION_PCT,
+            lambda: (
                 f"{taken.value:,.2f} of {symbol} is held or being bought, and max_position_pct allows "
                 f"{percent(config.max_position_pct)} of {view.equity.value:,.2f}"
             ),
         ),
-        _Bound(
-            amount=view.cash_free, code=RefusalCode.NO_CASH,
-            wording=f"the free cash is {view.cash_free.value:,.2f}",
-        ),
+        _Bound(view.cash_free, RefusalCode.NO_CASH, lambda: f"the free cash is {view.cash_free.value:,.2f}"),
     )
+
+
+def _amount(bound: _Bound) -> Decimal:
+    return bound.amount.value
 
 
 def _wanted(view: RiskView, held: BaseQty, price: Decimal, size_pct: Decimal) -> BaseQty:

@@ -107,8 +107,8 @@ class SqlJournal:
                 self._ledgers.save(connection, self.book, step.ledger)
             if step.marks is not None:
                 self._ledgers.save_marks(connection, self.book, step.marks)
-            if step.equity:
-                self._equity(connection, step.at, Decimal(step.equity))
+            if step.equity is not None:
+                self._equity(connection, step.at, step.equity.value)
 
     def _mine(self, book: str) -> None:
         if book != self.book:

@@ -1,4 +1,4 @@
-"""Strategy versions, their saved state, and the journal of promotions."""
+"""Strategy versions, their saved state, the journal of promotions, and what never runs again."""
 
 from datetime import datetime
 from typing import Any
@@ -46,4 +46,16 @@ class PromotionRow(Row, table=True):
     previous: str = column(Text())
     hash: str = column(Text())
     state: str = column(Text())
+    at: datetime = column(UtcText())
+
+
+class QuarantineRow(Row, table=True):
+    """Code that tried what honest code never does. By hash, so that the same code under another name is known, too."""
+
+    __tablename__ = "strategy_quarantine"
+
+    hash: str = column(Text(), key=True)
+    number: int = column(Integer())
+    name: str = column(Text())
+    sentence: str = column(PlainText())
     at: datetime = column(UtcText())

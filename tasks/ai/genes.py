@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from tasks.ai.parameters import DECIMALS, Number, Parameter
+from shell.backtest.parameters import DECIMALS, Number, Parameter
 
 Genes = Mapping[str, Number | str]
 

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from textwrap import wrap
 
+from shell.backtest.parameters import Number, Parameter, spelled
 from shell.host.port import StrategySource
 from tasks.ai.genes import Choice, Gene, Genes
-from tasks.ai.parameters import Number, Parameter, spelled
 from tasks.ai.template import TEMPLATE
 
 NONE = "none"

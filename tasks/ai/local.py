@@ -14,11 +14,11 @@ from typing import Any, Protocol
 
 import optuna
 
+from shell.backtest.parameters import Parameter, declared_parameters, with_values
 from shell.host.port import StrategySource
 from shell.trials.candidate import Proposal, Stage, source_hash
 from tasks.ai import grammar
 from tasks.ai.genes import Gene, Genes, allows, distribution, suggest
-from tasks.ai.parameters import Parameter, declared_parameters, with_values
 from tasks.ai.provider import ProposalContext, Proposed, SearchScore
 from tasks.night import stage_inputs
 
@@ -127,9 +127,8 @@ class LocalProvider:
 
     def propose(self, context: ProposalContext) -> Proposed:
         self._family = family = choose_family(context)
-        baseline = context.look(context.active.source)
         remembered = recall(context, family)
-        tonight = _search(context, family, remembered)
+        baseline, tonight = _Search(context, family, remembered).made()
         self._kept = tuple(_stored(family, evaluation) for evaluation in tonight)
         better = {
             evaluation.hash: evaluation for evaluation in (*remembered, *tonight)
@@ -196,43 +195,80 @@ def recall(context: ProposalContext, family: Family) -> list[Evaluation]:
     return list(found.values())
 
 
-def _search(context: ProposalContext, family: Family, remembered: Sequence[Evaluation]) -> list[Evaluation]:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(seed=context.seed, n_startup_trials=STARTUP_TRIALS)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    genes = family.genes()
-    for evaluation in remembered:
-        study.add_trial(
-            optuna.trial.create_trial(
-                params=dict(evaluation.genes), value=evaluation.score.value,
-                distributions={name: distribution(genes[name]) for name in evaluation.genes},
+class _Search:
+    """One night's looks. As long as the sampler only draws at random, what it draws does not depend on any score, so these
+    looks are made side by side; from then on each waits for the one before. Either way the same looks in the same order.
+    """
+
+    def __init__(self, context: ProposalContext, family: Family, remembered: Sequence[Evaluation]) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.TPESampler(seed=context.seed, n_startup_trials=STARTUP_TRIALS)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._context = context
+        self._family = family
+        self._baseline: SearchScore | None = None
+        self._tonight: list[Evaluation] = []
+        self._asked: list[tuple[optuna.Trial, Genes, StrategySource, str]] = []
+        self._seen = {evaluation.hash: evaluation.score.value for evaluation in remembered}
+        # What the sampler has been told, scores of repeated draws included.
+        self._told = len(remembered)
+        genes = family.genes()
+        for evaluation in remembered:
+            self._study.add_trial(
+                optuna.trial.create_trial(
+                    params=dict(evaluation.genes), value=evaluation.score.value,
+                    distributions={name: distribution(genes[name]) for name in evaluation.genes},
+                )
             )
-        )
-    seen = {evaluation.hash: evaluation.score.value for evaluation in remembered}
-    known = {*seen, context.active.hash}
-    new = [start for start in family.starts() if source_hash(family.emit(start)) not in known]
-    # At most half of the looks, so that every night looks somewhere nobody has written about.
-    for start in new[: context.evaluations_max // 2]:
-        study.enqueue_trial(dict(start))
-    tonight: list[Evaluation] = []
-    for _ in range(context.evaluations_max * ASKS_PER_LOOK):
-        if len(tonight) >= context.evaluations_max:
-            break
-        trial = study.ask()
-        chosen = family.ask(trial)
-        source = family.emit(chosen)
+        known = {*self._seen, context.active.hash}
+        new = [start for start in family.starts() if source_hash(family.emit(start)) not in known]
+        # At most half of the looks, so that every night looks somewhere nobody has written about.
+        for start in new[: context.evaluations_max // 2]:
+            self._study.enqueue_trial(dict(start))
+
+    def made(self) -> tuple[SearchScore, list[Evaluation]]:
+        """The active strategy's score, and every look at something else."""
+        wanted = self._context.evaluations_max
+        for _ in range(wanted * ASKS_PER_LOOK):
+            if len(self._tonight) + len(self._asked) >= wanted:
+                break
+            if self._told + len(self._asked) >= STARTUP_TRIALS:
+                self._look()
+            self._ask()
+        self._look()
+        assert self._baseline is not None, "the first looks hold the active strategy's"
+        return self._baseline, self._tonight
+
+    def _ask(self) -> None:
+        trial = self._study.ask()
+        chosen = self._family.ask(trial)
+        source = self._family.emit(chosen)
         identity = source_hash(source)
-        if identity in seen:
-            study.tell(trial, seen[identity])
-            continue
-        if identity == context.active.hash:
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            continue
-        score = context.look(source)
-        study.tell(trial, score.value)
-        seen[identity] = score.value
-        tonight.append(Evaluation(genes=chosen, source=source, hash=identity, score=score))
-    return tonight
+        if identity in {other for *_, other in self._asked}:
+            self._look()
+        if identity in self._seen:
+            self._tell(trial, self._seen[identity])
+        elif identity == self._context.active.hash:
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+        else:
+            self._asked.append((trial, chosen, source, identity))
+
+    def _look(self) -> None:
+        """Look at all that was asked for, the active strategy before the first of them, and tell the sampler."""
+        own = [] if self._baseline else [self._context.active.source]
+        sources = [*own, *(source for _, _, source, _ in self._asked)]
+        scores = list(self._context.look_many(sources)) if sources else []
+        if own:
+            self._baseline = scores.pop(0)
+        asked, self._asked = self._asked, []
+        for (trial, chosen, source, identity), score in zip(asked, scores, strict=True):
+            self._tell(trial, score.value)
+            self._seen[identity] = score.value
+            self._tonight.append(Evaluation(genes=chosen, source=source, hash=identity, score=score))
+
+    def _tell(self, trial: optuna.Trial, value: float) -> None:
+        self._study.tell(trial, value)
+        self._told += 1
 
 
 def _stored(family: Family, evaluation: Evaluation) -> Mapping[str, Any]:

@@ -25,8 +25,9 @@ class SearchScore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalContext:
-    """All a provider may see. `look` makes one backtest on the search segment and logs it; `window` names that segment,
-    so that a provider knows which earlier looks compare. `tried` holds the source hashes that exist already."""
+    """All a provider may see. `look` makes one backtest on the search segment and logs it, `look_many` several that do
+    not depend on one another, side by side; `window` names that segment, so that a provider knows which earlier looks
+    compare. `tried` holds the source hashes that exist already."""
 
     night: str
     ordinal: int
@@ -38,6 +39,7 @@ class ProposalContext:
     risk: RiskConfig
     window: str
     look: Callable[[StrategySource], SearchScore]
+    look_many: Callable[[Sequence[StrategySource]], Sequence[SearchScore]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

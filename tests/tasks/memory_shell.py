@@ -89,6 +89,7 @@ class MemoryShell:
         self.reports: dict[str, str] = {}
         self.messages: list[tuple[str, str, str]] = []
         self.scanned: list[datetime] = []
+        self.quarantined: list[tuple[str, str, str]] = []
         self.unreported: list[Mapping[str, Any]] = []
 
     def settings(self) -> Settings:
@@ -157,6 +158,9 @@ class MemoryShell:
         return self.waiting
 
     def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate:
+        caught = [sentence for digest, _, sentence in self.quarantined if digest == source_hash(proposal.source)]
+        if caught:
+            raise Rejected(f"in quarantine: {caught[0]}")
         for known in self.ledger.values():
             same_night = night_of(known.proposed_at) == night_of(now)
             if same_night and known.source_hash == source_hash(proposal.source):
@@ -258,6 +262,9 @@ class MemoryShell:
 
     def abort_promotion(self, candidate_id: str, now: datetime) -> None:
         self.aborted.append(candidate_id)
+
+    def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
+        self.quarantined.append((source_hash(source), name, sentence))
 
     def rollback(self, reason: str, now: datetime) -> Promotion:
         raise NotNow("nothing to roll back to")

@@ -93,8 +93,8 @@ def test_a_vault_look_is_spent_once() -> None:
 
     shell = shell_with()
     candidate = shell.register_candidate(proposal(rule()), NOW)
-    first = look_into_vault(shell, candidate, NOW)
-    second = look_into_vault(shell, candidate, NOW)
+    first, _ = look_into_vault(shell, candidate, NOW)
+    second, _ = look_into_vault(shell, candidate, NOW)
     assert first.refusal == "" and first.days >= 4
     assert "has had its look" in second.refusal
     assert shell.vault_looks == ["c0001"]

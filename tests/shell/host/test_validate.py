@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from shell.contract import Action, Intent, OrderType, Signal
 from shell.errors import StrategyFault
 from shell.host.validate import decode_fault, decode_signals, decode_started, decode_state
+from tests.shell.host.walls import COMPLETE
 
 SYMBOLS = frozenset({"BTC/USD", "ETH/USD"})
 GOOD: dict[str, Any] = {
@@ -149,13 +150,17 @@ def test_state_is_finite_shallow_small_printable_json() -> None:
 @pytest.mark.parametrize("interval", [0, 1441, -5, 2.0, True, "5", None, [5]])
 def test_the_scan_interval_is_a_whole_number_of_minutes_in_a_day(interval: object) -> None:
     with pytest.raises(StrategyFault, match="a whole number from 1 to 1440 is needed"):
-        decode_started(json.dumps({"interval": interval, "isolation": {}}).encode())
+        decode_started(json.dumps({"interval": interval, "isolation": COMPLETE}).encode())
 
 
-def test_isolation_holds_only_numbers_and_truth_values() -> None:
-    told = {"seccomp": True, "landlock_abi": 7, "note": "trust me", "list": [1]}
-    answer = json.dumps({"interval": 1440, "isolation": told}).encode()
-    assert decode_started(answer) == (1440, {"seccomp": True, "landlock_abi": 7})
+def test_a_report_of_the_wall_in_another_form_is_refused() -> None:
+    def answer(isolation: object) -> bytes:
+        return json.dumps({"interval": 1440, "isolation": isolation}).encode()
+
+    assert decode_started(answer(COMPLETE)) == (1440, COMPLETE)
+    for bad in (None, {}, {**COMPLETE, "note": "trust me"}, {**COMPLETE, "seccomp": 1}, {**COMPLETE, "landlock_abi": True}):
+        with pytest.raises(StrategyFault, match="tells of the wall in another form"):
+            decode_started(answer(bad))
 
 
 def test_a_childs_report_of_a_fault_is_made_harmless() -> None:

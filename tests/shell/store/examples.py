@@ -82,5 +82,5 @@ def trading_step(at: datetime, ledger: Ledger, approved: ApprovedOrder, fill: Fi
     after, trade = apply_fill(ledger, fill)
     return StepRecord(
         book=approved.intent.book, at=at, submitted=[submitted_order(approved)], fills=[fill],
-        trades=[] if trade is None else [trade], ledger=after, equity=str(after.cash),
+        trades=[] if trade is None else [trade], ledger=after, equity=after.cash,
     )

@@ -69,7 +69,7 @@ def test_everything_of_a_step_comes_back_equal(store, journal, funded):
         book="main", at=minutes(6), scan=replace(scan(minutes(5)), signals=1, approved=1, fault="error: no"),
         answers=[answer()], submitted=[submitted_order(bought)], updates=[update_of(bought, OrderState.FILLED)],
         fills=[fill], capital=[capital], halts_raised=[halt], faults=["error: no"], protection_moved=["BTC/USD"],
-        ledger=ledger, marks=marks, equity="50012.345678901234567890",
+        ledger=ledger, marks=marks, equity=QuoteAmount("50012.345678901234567890"),
     )
     journal.record(step)
     state = store.books.load("main")
@@ -115,7 +115,7 @@ def test_a_slot_is_worked_once_a_book_and_a_second_time_changes_nothing(store, j
     spent = replace(funded, cash=QuoteAmount(1))
     with pytest.raises(NotNow, match="2023-03-01 00:05 of main was already worked"):
         journal.record(
-            StepRecord(book="main", at=minutes(6), scan=scan(minutes(5), origin="requested"), ledger=spent, equity="1")
+            StepRecord(book="main", at=minutes(6), scan=scan(minutes(5), origin="requested"), ledger=spent, equity=QuoteAmount("1"))
         )
     assert store.events.head() == head
     assert store.books.load("main").ledger == funded
@@ -259,9 +259,9 @@ def test_a_halt_that_is_active_already_is_not_raised_again(store, journal):
 
 def test_a_later_mark_of_the_same_moment_takes_its_place(store, journal):
     for value in ("1.5", "2.5"):
-        journal.record(StepRecord(book="main", at=minutes(5), equity=value))
-    store.journal("main").record(StepRecord(book="main", at=minutes(5), equity="3.5"))
-    journal.record(StepRecord(book="main", at=minutes(10), equity="4"))
+        journal.record(StepRecord(book="main", at=minutes(5), equity=QuoteAmount(value)))
+    store.journal("main").record(StepRecord(book="main", at=minutes(5), equity=QuoteAmount("3.5")))
+    journal.record(StepRecord(book="main", at=minutes(10), equity=QuoteAmount("4")))
     assert store.history.equity() == [(minutes(5), Decimal("3.5")), (minutes(10), Decimal(4))]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from shell.answers import Promotion
@@ -135,3 +137,49 @@ def test_a_commit_is_undone_with_the_transaction_around_it(store):
     with pytest.raises(KeyError):
         crash()
     assert store.promotions.unfinished() == ["c0001"]
+
+
+def test_quarantine_is_by_code_and_marks_every_version_of_it(store):
+    for version, parent in (("v000", ""), ("v001", "v000"), ("v002", "v001")):
+        insert(store, version, parent)
+    same = source("v001")
+    store.strategies.insert(version="v003", hash=store.strategies.hash_of(same), parent="v002", hypothesis="", source=same)
+    store.strategies.activate("v001", minutes(0))
+    digest = store.strategies.hash_of(same)
+    assert store.strategies.quarantine_of(digest) is None
+    assert store.strategies.quarantine(digest, "v001", "it tried to open a socket", minutes(5))
+    assert not store.strategies.quarantine(digest, "c0009", "again", minutes(9))
+    (found,) = store.strategies.quarantined()
+    assert (found.hash, found.name, found.sentence, found.at) == (digest, "v001", "it tried to open a socket", minutes(5))
+    assert [row.state for row in store.strategies.list()] == ["archived", "active", "archived", "quarantined"]
+    store.strategies.activate("v000", minutes(6))
+    assert [row.state for row in store.strategies.list()] == ["active", "quarantined", "archived", "quarantined"]
+    assert [event.payload["name"] for event in store.events.rows(kind="quarantine")] == ["v001"]
+    for version in ("v001", "v003"):
+        with pytest.raises(Rejected, match="is in quarantine and never runs again: v001 was caught at .* it tried to open"):
+            store.strategies.activate(version, minutes(7))
+    assert store.strategies.active().version == "v000"
+
+
+def test_the_way_back_passes_over_what_is_in_quarantine(store):
+    insert(store, "v000")
+    insert(store, "v001", "v000")
+    store.strategies.activate("v001", minutes(0))
+    promote(store, "v002", "v001", 5)
+    promote(store, "v003", "v002", 7)
+    assert store.strategies.before("v003") == "v002"
+    store.strategies.quarantine(store.strategies.get("v002").hash, "v002", "caught", minutes(8))
+    assert store.strategies.before("v003") == "v001"
+    store.strategies.quarantine(store.strategies.get("v001").hash, "v001", "caught", minutes(9))
+    assert store.strategies.before("v003") == "v000"
+
+
+def test_a_home_of_the_first_schema_gets_its_quarantine(database):
+    with Store.open(database) as store:
+        insert(store, "v001")
+    with sqlite3.connect(database) as connection:
+        connection.execute("DROP TABLE strategy_quarantine")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    with Store.open(database) as store:
+        assert store.strategies.get("v001").version == "v001"
+        assert store.strategies.quarantine("h", "v001", "caught", minutes(0))

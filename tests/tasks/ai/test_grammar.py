@@ -2,13 +2,13 @@ import random
 
 import pytest
 
+from shell.backtest.parameters import declared_parameters
 from shell.config import HostConfig, RiskConfig
 from shell.host.policy import check_policy
 from shell.host.sandbox import SandboxVerdict, run_sandbox
 from shell.risk.limits import limits_view
 from tasks.ai import grammar
 from tasks.ai.genes import Genes
-from tasks.ai.parameters import declared_parameters
 from tasks.review import review_source
 from tests.tasks.sources import MAX_TRADE_PCT, rule
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from shell.backtest.parameters import declared_parameters
 from shell.config import RiskConfig
 from shell.host.port import StrategySource
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, source_hash
 from tasks.ai import grammar
 from tasks.ai.local import LocalProvider, choose_family, recall
-from tasks.ai.parameters import declared_parameters
 from tasks.ai.provider import ProposalContext, Proposed, SearchScore
 from tasks.client import ActiveStrategy
 from tests.tasks.memory_shell import NOW, START
@@ -24,6 +25,7 @@ class Bench:
 
     def __init__(self, trades: int = 5) -> None:
         self.looks: list[StrategySource] = []
+        self.together: list[int] = []
         self.trades = trades
 
     def __call__(self, source: StrategySource) -> SearchScore:
@@ -31,11 +33,16 @@ class Bench:
         stop = {each.name: each.value for each in declared_parameters(source.code)}["stop_ranges"]
         return SearchScore(value=float(stop), daily_sharpe=0.1, total_return_pct=0.01, trades=self.trades)
 
+    def many(self, sources: Sequence[StrategySource]) -> list[SearchScore]:
+        self.together.append(len(sources))
+        return [self(source) for source in sources]
+
 
 def context(bench: Bench, **changes: object) -> ProposalContext:
     base = ProposalContext(
         night=TWEAK_NIGHT, ordinal=0, seed=11, active=ACTIVE, candidates=(), tried=frozenset({ACTIVE.hash}),
         evaluations_max=6, risk=RiskConfig(), window="w1", look=bench,
+        look_many=bench.many,
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -91,11 +98,12 @@ def test_a_tweak_changes_nothing_but_declared_values() -> None:
 
 
 def test_nothing_better_than_the_active_strategy_means_no_proposal() -> None:
-    def worse(source: StrategySource) -> SearchScore:
-        score = Bench()(source)
-        return score if source == ACTIVE.source else replace(score, value=-1.0)
+    class Worse(Bench):
+        def __call__(self, source: StrategySource) -> SearchScore:
+            score = super().__call__(source)
+            return score if source == ACTIVE.source else replace(score, value=-1.0)
 
-    proposed = LocalProvider().propose(context(worse))  # type: ignore[arg-type]
+    proposed = LocalProvider().propose(context(Worse()))
     assert proposed.proposal is None
     assert "no selection trial was spent" in proposed.reason
 
@@ -128,7 +136,7 @@ def test_later_nights_remember_looks_of_the_same_window_only() -> None:
         moved = replace(now, window="w2")
         assert recall(moved, choose_family(moved)) == []
         bench = Bench()
-        LocalProvider().propose(replace(now, look=bench))
+        LocalProvider().propose(replace(now, look=bench, look_many=bench.many))
         assert not {source_hash(source) for source in bench.looks[1:]} & {each.hash for each in remembered}
 
 
@@ -144,6 +152,17 @@ def test_known_rules_come_first_half_of_the_looks_a_night_and_each_once() -> Non
         assert len(bench.looks) == 1 + 4
         looked.append([known.index(each) for each in map(source_hash, bench.looks[1:]) if each in known])
     assert looked == [[1, 2], [3], []]
+
+
+def test_looks_are_made_together_while_the_sampler_draws_blindly_and_one_by_one_once_it_learns() -> None:
+    bench = Bench()
+    earlier = as_candidate(LocalProvider().propose(context(bench)))
+    assert bench.together == [1 + 6]
+    # Six are remembered: two more blind draws make the sampler's eight, and the rest each wait for the one before.
+    later = Bench()
+    LocalProvider().propose(context(later, seed=12, candidates=(earlier,)))
+    assert later.together == [1 + 2, 1, 1, 1, 1]
+    assert later.looks[0] == ACTIVE.source
 
 
 def test_a_search_goes_on_from_what_it_remembers() -> None:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.ai.parameters import declared_parameters, with_values
+from shell.backtest.parameters import declared_parameters, with_values
 
 CODE = '''"""Größe → äußerst."""  # bytes and characters differ on this line
 PARAMETERS = {

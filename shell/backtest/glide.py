@@ -1,0 +1,178 @@
+"""Gliding: the slots of a backtest at which nothing can happen but a quiet scan are passed without stepping the engine.
+
+Which they are is arithmetic on bars that the parent holds and the strategy does not: no order works, no bar touches a
+protective level, no local day begins, no loss limit is reached. Everything else is the engine's own step, so a run that
+glides and a run that steps through every slot give the same books (tested); the strategy is asked at every slot either way.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shell.clock import local_day
+from shell.engine import Engine
+from shell.market.bars import Tier
+from shell.market.recorded import RecordedBook
+from shell.money import Price, QuoteAmount, decimal_of
+from shell.portfolio.ledger import Position
+from shell.risk.halts import HaltKind
+
+MINUTES_PER_SLOT = 5
+_HIGH, _LOW = 1, 2
+_CHUNK_SLOTS = 256
+# Floats find what comes near a limit or a peak; what is near is settled in Decimal.
+_NEAR = 1e-9
+
+Curve = NDArray[np.float64]
+
+
+class _Touch(NamedTuple):
+    """The first slot whose bar reaches one of two levels if `hit`, else how far none does."""
+
+    stop_loss: Price | None
+    take_profit: Price | None
+    slot: int
+    hit: bool
+
+
+class Glide:
+    """Where one engine may glide over one recorded book, and what its books are worth on the way."""
+
+    def __init__(self, engine: Engine, book: RecordedBook, zone: ZoneInfo) -> None:
+        self._engine, self._book = engine, book
+        tape = book.tapes[Tier.M5]
+        count = len(book.symbols)
+        self._index = {symbol: at for at, symbol in enumerate(book.symbols)}
+        # [symbol, slot]: the extremes of the bar that closes at that slot, NaN where there is none.
+        self._lows = _by_symbol(tape.table[:, 1 + _LOW * count : 1 + (_LOW + 1) * count])
+        self._highs = _by_symbol(tape.table[:, 1 + _HIGH * count : 1 + (_HIGH + 1) * count])
+        self._days = _day_starts(book, zone)
+        self._touches: dict[str, _Touch] = {}
+
+    def every(self) -> int | None:
+        """Slots from one scan to the next; None where scans do not fall on whole slots."""
+        minutes = self._engine.interval_minutes
+        if minutes <= MINUTES_PER_SLOT:
+            return 1
+        return minutes // MINUTES_PER_SLOT if minutes % MINUTES_PER_SLOT == 0 else None
+
+    def first_due(self, slot: int, every: int) -> int:
+        """The first slot from `slot` on at which a scan is due."""
+        beside = (self._book.start_ms // Tier.M5.ms + slot) % every
+        return slot if not beside else slot + every - beside
+
+    def quiet_until(self, slot: int, last: int) -> int:
+        """The first slot from `slot` on, at most `last`, at which the engine itself must step."""
+        engine = self._engine
+        if engine.gateway.open_orders() or not engine.seat.can_roll(engine.ledger, engine.marks):
+            return slot
+        stop = min(last, int(self._days[self._days.searchsorted(slot)]))
+        for symbol, position in engine.ledger.positions.items():
+            stop = min(stop, self._touched(symbol, position, slot, stop))
+            if stop <= slot:
+                return slot
+        return self._halted(slot, stop) if engine.ledger.positions else stop
+
+    def values(self, begin: int, end: int) -> Curve:
+        """What the books are worth at slots [begin, end) as they stand now, in float, position by position."""
+        ledger, closes = self._engine.ledger, self._book.closes
+        if end - begin == 1 or not ledger.positions:
+            # The same sums in the same order as below.
+            worth = float(ledger.cash)
+            for symbol, position in sorted(ledger.positions.items()):
+                worth += float(position.qty) * float(closes[self._index[symbol], begin])
+            return np.array([worth]) if end - begin == 1 else np.full(end - begin, worth)
+        total = np.full(end - begin, float(ledger.cash))
+        for symbol, position in sorted(ledger.positions.items()):
+            prices = closes[self._index[symbol], begin:end]
+            total += float(position.qty) * prices
+        return total
+
+    def passed(self, begin: int, end: int, curve: Curve) -> None:
+        """Tell the engine that slots [begin, end) were quiet, and write what the books were worth into `curve`."""
+        if begin >= end:
+            return
+        worth = self.values(begin, end)
+        curve[begin:end] = worth
+        engine = self._engine
+        peak = None
+        if engine.ledger.positions and engine.marks is not None:
+            highest = float(worth.max())
+            if highest >= float(engine.marks.peak) * (1 - _NEAR):
+                near = np.flatnonzero(worth >= highest * (1 - _NEAR))
+                peak = max((self._exactly(begin + int(at)) for at in near), key=lambda each: each.value)
+        engine.passed(self._book.moment_of(end - 1), peak)
+
+    def _exactly(self, slot: int) -> QuoteAmount:
+        total = self._engine.ledger.cash
+        for symbol, position in self._engine.ledger.positions.items():
+            close = float(self._book.closes[self._index[symbol], slot])
+            total = total + position.qty.times(Price(decimal_of(close)) if close == close else position.avg_entry)
+        return total
+
+    def _touched(self, symbol: str, position: Position, slot: int, stop: int) -> int:
+        """The first slot from `slot` on whose bar reaches the position's stop or target; `stop` or later if none before."""
+        stop_loss, take_profit = position.stop_loss, position.take_profit
+        known = self._touches.get(symbol)
+        if known is not None and known.stop_loss is stop_loss and known.take_profit is take_profit and known.slot >= slot:
+            if known.hit or known.slot >= stop:
+                return known.slot
+            slot = known.slot
+        low = float("-inf") if stop_loss is None else float(stop_loss)
+        high = float("inf") if take_profit is None else float(take_profit)
+        at, last, hit = self._index[symbol], self._book.slots + 1, False
+        while slot < min(stop, last) and not hit:
+            end = min(slot + _CHUNK_SLOTS, last)
+            hits = (self._lows[at, slot:end] <= low) | (self._highs[at, slot:end] >= high)
+            first = int(hits.argmax())
+            hit = bool(hits[first])
+            slot = slot + first if hit else end
+        self._touches[symbol] = _Touch(stop_loss, take_profit, slot, hit)
+        return slot
+
+    def _halted(self, slot: int, stop: int) -> int:
+        """The first slot before `stop` at which a loss limit may be reached."""
+        engine = self._engine
+        marks, limits, cash = engine.marks, engine.config.risk, float(engine.ledger.cash)
+        assert marks is not None
+        daily = 0.0 if HaltKind.DAILY_LOSS in engine.halts else float(marks.day_start) * (1 - float(limits.max_daily_loss_pct))
+        kept = 0.0 if HaltKind.DRAWDOWN in engine.halts else 1 - float(limits.max_drawdown_pct)
+        if cash > daily * (1 + _NEAR) and not kept:
+            # What is held is worth something: the limits lie below the cash alone.
+            return stop
+        worth = self.values(slot, stop)
+        floor: Curve | float = daily
+        if kept:
+            floor = np.maximum(np.maximum.accumulate(np.maximum(worth, float(marks.peak))) * kept, daily)
+        near = worth <= floor * (1 + _NEAR)
+        first = int(near.argmax())
+        return slot + first if near[first] else stop
+
+
+def _by_symbol(block: NDArray[np.float64]) -> NDArray[np.float64]:
+    values = np.full((block.shape[1], block.shape[0] + 1), np.nan)
+    values[:, 1:] = block.T
+    return values
+
+
+def _day_starts(book: RecordedBook, zone: ZoneInfo) -> NDArray[np.int64]:
+    """Slots at which a local day begins, the one after the last included as an end."""
+    starts, slot = [], 0
+    day = local_day(book.moment_of(0), zone)
+    while slot <= book.slots:
+        # Days are 23 to 25 hours long: look from hour to hour, then slot by slot.
+        ahead = min(slot + 12, book.slots + 1)
+        if ahead <= book.slots and local_day(book.moment_of(ahead), zone) == day:
+            slot = ahead
+            continue
+        while slot < ahead:
+            slot += 1
+            if slot <= book.slots and local_day(book.moment_of(slot), zone) != day:
+                day = local_day(book.moment_of(slot), zone)
+                starts.append(slot)
+                break
+    return np.array([*starts, book.slots + 1], dtype=np.int64)

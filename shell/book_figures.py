@@ -1,0 +1,63 @@
+"""A book in figures for people and reports: what it did so far, and how a day ended. Floats are for display."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from shell.backtest.metrics import compute_metrics
+from shell.backtest.result import EquityCurve
+from shell.clock import local_day, to_ms
+from shell.engine import Engine
+from shell.money import NO_MONEY
+from shell.portfolio.valuation import open_positions
+from shell.store.store import Store
+
+
+def performance_of(store: Store, engine: Engine, now: datetime) -> dict[str, Any]:
+    """What a book did so far, from its fills and equity marks."""
+    book = engine.config.book
+    marks = store.history.equity(book)
+    curve = EquityCurve(
+        times_ms=np.array([to_ms(at) for at, _ in marks], dtype=np.int64),
+        values=np.array([float(value) for _, value in marks]),
+    )
+    metrics = compute_metrics(
+        curve, store.history.trades(book), fees_paid=float(engine.ledger.fees_paid),
+        starting_cash=float(engine.ledger.capital), buy_and_hold_return_pct=0.0,
+        open_since=[position.opened_at for position in engine.ledger.positions.values()],
+    ).as_dict()
+    del metrics["buy_and_hold_return_pct"]
+    return {"as_of": now.isoformat(), "counts": store.history.counts(book), **metrics}
+
+
+def record_snapshot(store: Store, engine: Engine, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
+    """Record how the book stands at the end of a local day."""
+    day, equity = local_day(now, zone), engine.equity()
+    day_pnl = equity - engine.marks.day_start if engine.marks else NO_MONEY
+    positions = position_rows(engine)
+    store.snapshots.record(
+        book=engine.config.book, day=day, at=now, equity=equity, cash=engine.ledger.cash, day_pnl=day_pnl,
+        fees=engine.ledger.fees_paid, positions=positions,
+    )
+    return {
+        "day": day.isoformat(), "equity": str(equity), "cash": str(engine.ledger.cash), "day_pnl": str(day_pnl),
+        "fees": str(engine.ledger.fees_paid), "positions": positions,
+    }
+
+
+def position_rows(engine: Engine) -> list[dict[str, Any]]:
+    """Every open position at the newest prices."""
+    return [_position_row(each) for each in open_positions(engine.ledger, engine.prices())]
+
+
+def _position_row(position: Any) -> dict[str, Any]:
+    return {
+        "symbol": position.symbol, "qty": position.qty, "avg_entry": position.avg_entry,
+        "current_price": position.current_price, "unrealized_pnl": position.unrealized_pnl,
+        "unrealized_pnl_pct": position.unrealized_pnl_pct, "stop_loss": position.stop_loss,
+        "take_profit": position.take_profit, "opened_at": position.opened_at.isoformat() if position.opened_at else None,
+    }

@@ -1,0 +1,150 @@
+"""A strategy in the very process that holds engine and history: for the fast path, whose process is locked as a whole.
+
+Never used where a key or a ledger that counts is near. What the strategy is given is made as in a hosted run, bar by bar,
+but the bars to come lie in the same memory: a result obtained so is not certified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shell.contract import ClosedTrade, RiskLimits, Signal
+from shell.errors import StrategyFault
+from shell.host.candles import CandleShelf
+from shell.host.port import BarArray, Replay, Rolled, ScanRequest, StrategySource, Tidings
+from shell.host.session import NO_SIGNALS, Session
+from shell.host.validate import decode_fault, decode_interval, decode_signals, decode_state
+from shell.host.wire import Kind, ReplayPlan, StartFacts
+from shell.market.bars import TIERS, Tier
+from shell.market.tape import Tape
+
+STEP_MS = Tier.M5.ms
+
+
+class InlineHost:
+    """Implements `shell.host.port.ReplayHost` without a process of its own."""
+
+    def __init__(self, source: StrategySource) -> None:
+        self._source = source
+        self._session: Session | None = None
+        self._replay: Replay | None = None
+        self._symbols: dict[str, int] = {}
+        self._base = (0, 0, 0)
+        self._tapes: list[Tape] = []
+        self._next_higher = 0
+
+    def start_replay(
+        self,
+        replay: Replay,
+        *,
+        limits: RiskLimits,
+        windows: Mapping[tuple[str, Tier], BarArray],
+        state: Mapping[str, Any] | None,
+        recent_trades: Sequence[ClosedTrade] = (),
+    ) -> int:
+        """Load the strategy over the rows of `replay` from its present slot on. Raises StrategyFault."""
+        book, symbols = replay.book, list(replay.book.symbols)
+        self._symbols = {symbol: index for index, symbol in enumerate(symbols)}
+        self._replay, self._base = replay, book.counts(book.slot)
+        self._tapes = [
+            Tape(len(symbols), book.tapes[tier].table[base:]) for tier, base in zip(TIERS, self._base, strict=True)
+        ]
+        self._next_higher = 0
+        facts = StartFacts(
+            code=self._source.code, skills=self._source.skills, origin=self._source.origin, symbols=symbols, limits=limits,
+            state=state, recent_trades=recent_trades, call_seconds=0.0,
+            replay=ReplayPlan((0, 0, 0), book.half_spread, replay.fees, False),
+        )
+        session = self._session = Session({})
+        shelf = CandleShelf(symbols, windows, dict(zip(TIERS, self._tapes, strict=True)))
+        try:
+            return decode_interval(session.start(facts, shelf))
+        except BaseException as error:  # noqa: BLE001  # the strategy's errors are answers, as behind the wall
+            raise self._fault(error) from None
+
+    def start(
+        self,
+        *,
+        symbols: Sequence[str],
+        limits: RiskLimits,
+        windows: Mapping[tuple[str, Tier], BarArray],
+        state: Mapping[str, Any] | None,
+        recent_trades: Sequence[ClosedTrade] = (),
+    ) -> int:
+        """Not for this host: it only replays."""
+        raise StrategyFault("error", "a strategy runs in the engine's own process in a replay only")
+
+    def analyze(self, request: ScanRequest) -> list[Signal]:
+        """Not for this host: it only replays."""
+        raise StrategyFault("error", "a strategy runs in the engine's own process in a replay only")
+
+    def step(self, slot: int, tidings: Tidings) -> list[Signal]:
+        """Show the rows up to `slot`, say what happened, ask. Raises StrategyFault."""
+        session, now_ms = self._show(slot)
+        try:
+            body = session.step(now_ms, tidings)
+        except BaseException as error:  # noqa: BLE001  # as above
+            raise self._fault(error) from None
+        return decode_signals(body, self._symbols)
+
+    def roll(self, first: int, stop: int, every: int) -> Rolled:
+        """Show and ask at slots first, first + every ... below `stop`, as long as there are no signals. Never raises."""
+        if self._session is None or self._replay is None:
+            return Rolled(first, [], StrategyFault("killed", "the strategy is not running; start it first"))
+        m5, base, start_ms = self._tapes[0], self._base[0], self._replay.book.start_ms
+        ask, slot = self._session.quiet_step, first
+        try:
+            while slot < stop:
+                if slot >= self._next_higher:
+                    self._show(slot)
+                m5.count = slot - base
+                body = ask(start_ms + slot * STEP_MS)
+                if body is not NO_SIGNALS:
+                    signals = decode_signals(body, self._symbols)
+                    if signals:
+                        return Rolled(slot, signals)
+                slot += every
+        except StrategyFault as fault:
+            return Rolled(slot, [], fault)
+        except BaseException as error:  # noqa: BLE001  # as above
+            return Rolled(slot, [], self._fault(error))
+        return Rolled(slot, [])
+
+    def get_state(self) -> dict[str, Any]:
+        """The strategy's own state, as JSON values. Raises StrategyFault."""
+        session, _ = self._show(None)
+        try:
+            return decode_state(session.state())
+        except StrategyFault:
+            raise
+        except BaseException as error:  # noqa: BLE001  # as above
+            raise self._fault(error) from None
+
+    def close(self) -> None:
+        """Forget the strategy."""
+        self._session = None
+
+    def _show(self, slot: int | None) -> tuple[Session, int]:
+        if self._session is None or self._replay is None:
+            raise StrategyFault("killed", "the strategy is not running; start it first")
+        book = self._replay.book
+        if slot is None:
+            return self._session, 0
+        if slot < self._next_higher:
+            self._tapes[0].count = slot - self._base[0]
+            return self._session, book.start_ms + slot * STEP_MS
+        counts = book.counts(slot)
+        for tape, count, base in zip(self._tapes, counts, self._base, strict=True):
+            tape.count = count - base
+        self._next_higher = book.next_counts(slot)
+        return self._session, book.start_ms + slot * STEP_MS
+
+    def _fault(self, error: BaseException) -> StrategyFault:
+        session, self._session = self._session, None
+        if isinstance(error, StrategyFault):
+            return error
+        assert session is not None
+        kind, body = session.fault(error)
+        assert kind is Kind.FAULT
+        return decode_fault(body)

@@ -1,0 +1,132 @@
+"""Starting the interpreter that a strategy runs in: clean environment, own session, no descriptor but those handed over."""
+
+from __future__ import annotations
+
+import compileall
+import functools
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock, Thread
+
+ROOT = Path(__file__).resolve().parents[2]
+# Where the modules lie that a child imports of ours, and the packages that it imports of others.
+CHILD_FOLDERS = ("shell", "shell/host", "shell/indicators", "shell/market")
+_PACKAGES = ("numpy", "polars", "_polars_runtime_32", "_polars_runtime_64", "_polars_runtime_compat", "tzdata")
+# -S: neither start-up files of site-packages nor their cost, so the folders of the libraries come as an argument, like the
+# root: any layout of an installation works. The walls that must stand before anything large is imported come first.
+_OPTIONS = ("-P", "-s", "-S")
+_BOOTSTRAP = """
+import gc, sys
+gc.disable()
+root, libraries, descriptor, parent, *lane = *sys.argv[1:3], *map(int, sys.argv[3:])
+sys.path += libraries.split(":")
+sys.path.insert(0, root)
+from shell.host.lockdown import enclose
+enclosure = enclose(root, parent)
+from shell.host.child import main
+main(descriptor, enclosure, lane)
+"""
+
+
+def spawn(handed: Sequence[int], hash_seed: str) -> subprocess.Popen[bytes]:
+    """A new child that serves on the socket `handed[0]`; the descriptors after it are the lane's. Raises OSError.
+
+    The kernel kills it when this process ends: more exactly, when the thread that started it does. So one thread that
+    lasts as long as the process starts them all.
+    """
+    compile_ahead()
+    return _STARTER.start(handed, hash_seed)
+
+
+@functools.cache
+def compile_ahead() -> None:
+    """Write the bytecode of the child's modules where it is missing or old: the child itself may write nothing.
+
+    Where this process may not either, every child compiles anew and starts some hundredths of a second later.
+    """
+    for folder in CHILD_FOLDERS:
+        compileall.compile_dir(ROOT / folder, maxlevels=0, quiet=2)
+
+
+def _open(handed: Sequence[int], hash_seed: str) -> subprocess.Popen[bytes]:
+    socket, *lane = map(str, handed)
+    return subprocess.Popen(
+        [sys.executable, *_OPTIONS, "-c", _BOOTSTRAP, str(ROOT), _libraries(), socket, str(os.getpid()), *lane],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_environment(hash_seed),
+        cwd="/",
+        close_fds=True,
+        pass_fds=handed,
+        start_new_session=True,
+    )
+
+
+class _Starter:
+    """The thread that starts children. Begun when first needed, and anew in a process that was forked from this one."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._orders: SimpleQueue[tuple[Future[subprocess.Popen[bytes]], Sequence[int], str]] | None = None
+
+    def start(self, handed: Sequence[int], hash_seed: str) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._orders is None:
+                self._orders = SimpleQueue()
+                Thread(target=self._work, args=(self._orders,), name="strategy starter", daemon=True).start()
+            orders = self._orders
+        done: Future[subprocess.Popen[bytes]] = Future()
+        orders.put((done, handed, hash_seed))
+        return done.result()
+
+    def forked(self) -> None:
+        """Threads do not cross a fork."""
+        self._lock, self._orders = Lock(), None
+
+    @staticmethod
+    def _work(orders: SimpleQueue[tuple[Future[subprocess.Popen[bytes]], Sequence[int], str]]) -> None:
+        while True:
+            done, handed, hash_seed = orders.get()
+            try:
+                process = _open(handed, hash_seed)
+            except (OSError, ValueError, subprocess.SubprocessError) as error:
+                done.set_exception(error)
+            else:
+                done.set_result(process)
+
+
+_STARTER = _Starter()
+os.register_at_fork(after_in_child=_STARTER.forked)
+
+
+@functools.cache
+def _libraries() -> str:
+    found = []
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            found.append(str(Path(spec.origin).resolve().parents[1]))
+    return ":".join(dict.fromkeys(found))
+
+
+def _environment(hash_seed: str) -> dict[str, str]:
+    return {
+        "PYTHONHASHSEED": hash_seed,
+        "LANG": "C.UTF-8",
+        # Without these, libraries ask the user database, over a socket on some machines.
+        "HOME": "/",
+        "USER": "nobody",
+        # No threads beyond those that polars starts in the warm-up: behind the wall none can be started.
+        "POLARS_MAX_THREADS": "1",
+        "POLARS_ENGINE_AFFINITY": "in-memory",
+        "OPENBLAS_NUM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "_RJEM_MALLOC_CONF": "background_thread:false",
+    }

@@ -1,0 +1,69 @@
+"""Everything that strategies may use, imported and used once, because behind the wall nothing can be opened or started.
+
+What is listed here besides the policy's modules was found by running ordinary strategies inside the wall: what numpy and
+polars import, open or start only when it is first needed.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import polars as pl
+
+from shell.host.allowed import LIBRARY_MODULES, STANDARD_MODULES
+from shell.indicators import ema_of
+
+# Imported late by: repr of a frame in HTML, map_elements, str.to_datetime and strptime, masked arrays and text arrays.
+_LATE_MODULES = frozenset(
+    {
+        *("_strptime", "html", "html.entities", "zoneinfo"),
+        *("numpy.char", "numpy.ma", "numpy.rec", "polars._utils.parquet", "polars._utils.udfs"),
+    }
+)
+PRELOADED = STANDARD_MODULES | LIBRARY_MODULES | _LATE_MODULES
+# Converting a time of a zone to Python opens the zone's file. polars itself knows every zone without one.
+_ZONES = (
+    *("UTC", "Etc/UTC", "GMT", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"),
+    *("America/Toronto", "America/Sao_Paulo", "Europe/London", "Europe/Berlin", "Europe/Paris", "Europe/Zurich"),
+    *("Europe/Amsterdam", "Europe/Madrid", "Europe/Moscow", "Asia/Tokyo", "Asia/Seoul", "Asia/Shanghai", "Asia/Hong_Kong"),
+    *("Asia/Singapore", "Asia/Kolkata", "Asia/Dubai", "Australia/Sydney", "Pacific/Auckland"),
+)
+# zoneinfo forgets a zone that nobody holds.
+_held: list[ZoneInfo] = []
+
+
+def warm_up() -> None:
+    """Import, use once, and hold what would otherwise be looked for inside the wall."""
+    for name in sorted(PRELOADED):
+        importlib.import_module(name)
+    for zone in _ZONES:
+        try:
+            _held.append(ZoneInfo(zone))
+        except ZoneInfoNotFoundError:
+            # A machine may lack some; a strategy that converts to it then fails with that name.
+            continue
+    _start_engines()
+    # What is here now stays. The collector was off so far, and one run over it would take a tenth of the start.
+    gc.freeze()
+    gc.enable()
+
+
+def _start_engines() -> None:
+    """Start the threads that polars keeps: its pool, its input loop, and the executor of the streaming engine."""
+    table = pl.DataFrame({"at": [1, 2, 3], "value": [1.0, 2.0, 3.0], "group": ["a", "b", "a"]})
+    lazy = table.lazy().with_columns(pl.col("value").rolling_mean(2).alias("mean")).sort("at")
+    lazy.group_by("group").agg(pl.col("mean").sum()).collect()
+    lazy.group_by("group").agg(pl.col("mean").sum()).collect(engine="streaming")
+    pl.collect_all([lazy, lazy.join(lazy, on="at")])
+    table.select(pl.col("value").map_elements(_same, return_dtype=pl.Float64))
+    repr(table.describe())
+    np.linalg.lstsq(np.eye(3), np.ones(3), rcond=None)
+    np.fft.rfft(np.ones(8))
+    ema_of([1.0, 2.0, 3.0], 2)
+
+
+def _same(value: float) -> float:
+    return value
