@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from shell.config import HostConfig, PaperConfig, RiskConfig
@@ -17,7 +18,10 @@ from shell.market.history import History
 from shell.market.pair import Pair, replay_pair
 from shell.market.recorded import RecordedBook
 from shell.risk.limits import fill_allowance
-from shell.store.books import BookState
+
+if TYPE_CHECKING:
+    # For its name alone: a backtest's process has no database, and knows no library for one.
+    from shell.store.books import BookState
 
 
 def pairs_of(history: History) -> dict[str, Pair]:

@@ -171,8 +171,7 @@ class Price(_Amount):
 
 def quantise(value: Decimal, step: Decimal, rounding: str = ROUND_DOWN) -> Decimal:
     """`value` as a whole multiple of `step` (a tick or a lot), rounded in the stated direction."""
-    with localcontext(CONTEXT):
-        return (value / step).to_integral_value(rounding=rounding) * step
+    return _multiply(CONTEXT.divide(value, step).to_integral_value(rounding), step)
 
 
 NO_MONEY = QuoteAmount(0)

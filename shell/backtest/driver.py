@@ -151,7 +151,7 @@ def _drive(
         if engine.faults_in_row >= faults_max:
             raise StrategyFault("error", f"the strategy failed {faults_max} times in a row: {engine.last_fault}")
         following = min(_following(engine, glide, slot, last), last + 1)
-        values[slot:following] = glide.values(slot, following)
+        glide.write(slot, following, values)
         slot = following
         if progress is not None and slot - told >= PROGRESS_EVERY_STEPS:
             told = slot

@@ -28,6 +28,7 @@ _CHUNK_SLOTS = 256
 _NEAR = 1e-9
 
 Curve = NDArray[np.float64]
+_highest = np.maximum.reduce
 
 
 class _Touch(NamedTuple):
@@ -50,7 +51,7 @@ class Glide:
         # [symbol, slot]: the extremes of the bar that closes at that slot, NaN where there is none.
         self._lows = _by_symbol(tape.table[:, 1 + _LOW * count : 1 + (_LOW + 1) * count])
         self._highs = _by_symbol(tape.table[:, 1 + _HIGH * count : 1 + (_HIGH + 1) * count])
-        self._days = _day_starts(book, zone)
+        self._days, self._day = _day_starts(book, zone), 0
         self._touches: dict[str, _Touch] = {}
 
     def every(self) -> int | None:
@@ -70,27 +71,36 @@ class Glide:
         engine = self._engine
         if engine.gateway.open_orders() or not engine.seat.can_roll(engine.ledger, engine.marks):
             return slot
-        stop = min(last, int(self._days[self._days.searchsorted(slot)]))
+        while self._days[self._day] < slot:
+            self._day += 1
+        stop = min(last, self._days[self._day])
         for symbol, position in engine.ledger.positions.items():
             stop = min(stop, self._touched(symbol, position, slot, stop))
             if stop <= slot:
                 return slot
         return self._halted(slot, stop) if engine.ledger.positions else stop
 
-    def values(self, begin: int, end: int) -> Curve:
-        """What the books are worth at slots [begin, end) as they stand now, in float, position by position."""
+    def values(self, begin: int, end: int) -> Curve | float:
+        """What the books are worth at slots [begin, end) as they stand now, in float, position by position: one number
+        where they are worth the same throughout, or for one slot."""
         ledger, closes = self._engine.ledger, self._book.closes
-        if end - begin == 1 or not ledger.positions:
+        held = sorted(ledger.positions.items())
+        total: Curve | float = float(ledger.cash.value)
+        if end - begin == 1:
             # The same sums in the same order as below.
-            worth = float(ledger.cash)
-            for symbol, position in sorted(ledger.positions.items()):
-                worth += float(position.qty) * float(closes[self._index[symbol], begin])
-            return np.array([worth]) if end - begin == 1 else np.full(end - begin, worth)
-        total = np.full(end - begin, float(ledger.cash))
-        for symbol, position in sorted(ledger.positions.items()):
-            prices = closes[self._index[symbol], begin:end]
-            total += float(position.qty) * prices
+            for symbol, position in held:
+                total += float(position.qty.value) * closes.item(self._index[symbol], begin)
+        else:
+            for symbol, position in held:
+                total = total + float(position.qty.value) * closes[self._index[symbol], begin:end]
         return total
+
+    def write(self, begin: int, end: int, curve: Curve) -> None:
+        """Put the books' worth at slots [begin, end) into `curve`."""
+        if end - begin == 1:
+            curve[begin] = self.values(begin, end)
+        else:
+            curve[begin:end] = self.values(begin, end)
 
     def passed(self, begin: int, end: int, curve: Curve) -> None:
         """Tell the engine that slots [begin, end) were quiet, and write what the books were worth into `curve`."""
@@ -101,9 +111,9 @@ class Glide:
         engine = self._engine
         peak = None
         if engine.ledger.positions and engine.marks is not None:
-            highest = float(worth.max())
-            if highest >= float(engine.marks.peak) * (1 - _NEAR):
-                near = np.flatnonzero(worth >= highest * (1 - _NEAR))
+            highest = worth if isinstance(worth, float) else float(_highest(worth))
+            if highest >= float(engine.marks.peak.value) * (1 - _NEAR):
+                near = np.flatnonzero(np.atleast_1d(worth) >= highest * (1 - _NEAR))
                 peak = max((self._exactly(begin + int(at)) for at in near), key=lambda each: each.value)
         engine.passed(self._book.moment_of(end - 1), peak)
 
@@ -144,7 +154,7 @@ class Glide:
         if cash > daily * (1 + _NEAR) and not kept:
             # What is held is worth something: the limits lie below the cash alone.
             return stop
-        worth = self.values(slot, stop)
+        worth = np.atleast_1d(self.values(slot, stop))
         floor: Curve | float = daily
         if kept:
             floor = np.maximum(np.maximum.accumulate(np.maximum(worth, float(marks.peak))) * kept, daily)
@@ -159,7 +169,7 @@ def _by_symbol(block: NDArray[np.float64]) -> NDArray[np.float64]:
     return values
 
 
-def _day_starts(book: RecordedBook, zone: ZoneInfo) -> NDArray[np.int64]:
+def _day_starts(book: RecordedBook, zone: ZoneInfo) -> list[int]:
     """Slots at which a local day begins, the one after the last included as an end."""
     starts, slot = [], 0
     day = local_day(book.moment_of(0), zone)
@@ -175,4 +185,4 @@ def _day_starts(book: RecordedBook, zone: ZoneInfo) -> NDArray[np.int64]:
                 day = local_day(book.moment_of(slot), zone)
                 starts.append(slot)
                 break
-    return np.array([*starts, book.slots + 1], dtype=np.int64)
+    return [*starts, book.slots + 1]

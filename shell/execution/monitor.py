@@ -26,7 +26,7 @@ def path_of(bar: Bar) -> tuple[float, float, float, float]:
 def untouched(position: Position, bar: Bar) -> bool:
     """True when nothing on the bar's path reaches the position's stop or target."""
     stop, target = position.stop_loss, position.take_profit
-    return (stop is None or bar.low > float(stop)) and (target is None or bar.high < float(target))
+    return (stop is None or bar.low > float(stop.value)) and (target is None or bar.high < float(target.value))
 
 
 def level_between(position: Position | None, start: float, end: float) -> Price | None:

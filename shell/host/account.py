@@ -98,15 +98,16 @@ class HostPosition(OpenPosition):
 
     @property
     def current_price(self) -> float:
-        return price_or_entry(self._prices(self.symbol), self.avg_entry)
+        return price_or_entry(self._prices(self._holding.symbol), self._holding.avg_entry)
 
     @property
     def unrealized_pnl(self) -> float:
-        return self.qty * self.current_price - self.qty * self.avg_entry
+        qty, entry = self._holding.qty, self._holding.avg_entry
+        return qty * self.current_price - qty * entry
 
     @property
     def unrealized_pnl_pct(self) -> float:
-        return self.unrealized_pnl / (self.qty * self.avg_entry)
+        return self.unrealized_pnl / (self._holding.qty * self._holding.avg_entry)
 
 
 class HostPortfolio(Portfolio):

@@ -14,11 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from shell.contract import SIGNALS_MAX, Signal
+from shell.contract import SIGNALS_MAX, Action, Intent, OrderType, Signal
 
 MESSAGE_CHARS_MAX = 300
 STATE_DEPTH_MAX = 20
 _NO_SIGNALS = b"[]"
+_PLAIN_ROWS = [
+    [str, Action, float, OrderType, limit, stop, target, Intent, float, str, str]
+    for limit in (float, type(None))
+    for stop in (float, type(None))
+    for target in (float, type(None))
+]
 
 
 class AnswerError(Exception):
@@ -86,6 +92,15 @@ def _place(error: BaseException, files: Collection[str], origin: str) -> tuple[i
 
 
 def _signal_row(item: object, number: int) -> list[object]:
+    if type(item) is Signal:
+        # The usual case written out; whatever is unusual in it takes the way below.
+        row = [
+            item.symbol, item.action, item.size_pct, item.order_type, item.limit_price, item.stop_loss, item.take_profit,
+            item.intent, item.confidence, item.reasoning, item.tag,
+        ]
+        if list(map(type, row)) in _PLAIN_ROWS and item.reasoning.isprintable() and item.tag.isprintable():
+            row[1], row[3], row[7] = item.action.value, item.order_type.value, item.intent.value
+            return row
     if not isinstance(item, Signal):
         raise AnswerError(f"item {number} of analyze's list is {_type_name(item)}; use shell.contract.Signal")
     return [_scalar(getattr(item, name), f"signal {number}: {name}") for name in Signal.__slots__]

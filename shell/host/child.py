@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from shell.host.lane import child_ends
 from shell.host.lockdown import Enclosure, lock_down
@@ -25,13 +26,18 @@ class Nowhere(io.TextIOBase):
 
 
 def main(descriptor: int, enclosure: Enclosure, lane: Sequence[int] = ()) -> None:
-    """Serve on `descriptor` in a thread with its own stack (polars looks for the main thread's in /proc), then exit."""
+    """Serve on `descriptor`, then exit."""
+    ends = child_ends(*lane) if lane else None
+    work_apart(partial(_work, descriptor, enclosure, ends))
+
+
+def work_apart(work: Callable[[], None]) -> None:
+    """`work` in a thread with its own stack (polars looks for the main thread's in /proc), then exit."""
     os.set_blocking(2, False)
     sys.stdout = Nowhere()
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     threading.stack_size(STACK_BYTES)
-    ends = child_ends(*lane) if lane else None
-    worker = threading.Thread(target=_work, args=(descriptor, enclosure, ends), daemon=True)
+    worker = threading.Thread(target=work, daemon=True)
     worker.start()
     worker.join()
     sys.stderr.flush()

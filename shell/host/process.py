@@ -13,7 +13,7 @@ from threading import Lock
 from shell.clock import monotonic
 from shell.errors import StrategyFault
 from shell.host.lane import LaneEnds, available
-from shell.host.spawn import spawn
+from shell.host.spawn import STRATEGY_HOST, Handed, Program, spawn
 from shell.host.validate import decode_fault
 from shell.host.wire import CHUNK_BYTES, HEADER, REPLY_BYTES_MAX, Kind, frame, ready_soon
 
@@ -25,12 +25,13 @@ _SIGN = frame(0, Kind.SIGN, b"")
 class ChildProcess:
     """A running child. After any StrategyFault raised here it must be killed; what it says later means nothing."""
 
-    def __init__(self, hash_seed: str) -> None:
+    def __init__(self, hash_seed: str, program: Program = STRATEGY_HOST, extra: tuple[int, ...] = ()) -> None:
         ours, theirs = socket.socketpair()
-        self.lane = LaneEnds() if available() else None
+        self.lane = LaneEnds() if program is STRATEGY_HOST and available() else None
         with theirs:
             try:
-                self._process = spawn((theirs.fileno(), *(self.lane.descriptors if self.lane else ())), hash_seed)
+                lane = self.lane.descriptors if self.lane else ()
+                self._process = spawn(Handed(theirs.fileno(), lane, extra), hash_seed, program)
             except OSError:
                 ours.close()
                 raise
@@ -67,6 +68,30 @@ class ChildProcess:
         if answered == Kind.FAULT:
             raise decode_fault(reply)
         return reply
+
+    def send(self, kind: Kind, body: bytes, seconds: float, call: str) -> None:
+        """Send a request whose answer is not one frame: `receive` what it sends. Raises StrategyFault as `exchange` does."""
+        self._request_id = (self._request_id + 1) & 0xFFFFFFFF
+        try:
+            self._socket.settimeout(seconds)
+            self._socket.sendall(frame(self._request_id, kind, body))
+        except TimeoutError:
+            raise StrategyFault("timeout", f"{call} was not taken in within {seconds:g} s") from None
+        except OSError:
+            raise self._epitaph(call) from None
+
+    def receive(self, bytes_max: int, seconds: float, call: str) -> bytes:
+        """Some bytes, empty if none come within `seconds`. Raises StrategyFault when the process has ended."""
+        if not self.poller.poll(max(0.0, seconds) * 1000):
+            return b""
+        try:
+            self._socket.setblocking(False)
+            data = self._socket.recv(bytes_max)
+        except OSError:
+            raise self._epitaph(call) from None
+        if not data:
+            raise self._epitaph(call)
+        return data
 
     def sign(self) -> None:
         """Tell a child that waits on the socket to look at the lane. A child that is gone is noticed when its answer is."""

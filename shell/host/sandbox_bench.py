@@ -1,4 +1,4 @@
-"""The processes of one sandbox test: each serves once, some start ahead of need, and none is left behind."""
+"""The processes of one sandbox test: each serves once, some are started ahead of need, and none is left behind."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class Candidate(NamedTuple):
 
 
 class Bench:
-    """Hosts for a plan, in its order, and others when asked for."""
+    """Hosts as they are asked for; those of a plan begin to start before."""
 
     def __init__(self, config: HostConfig, limits: RiskLimits) -> None:
         self._config, self._limits = config, limits
         self._plan: deque[Candidate] = deque()
-        self._ready: deque[HostedStrategy] = deque()
+        self._ready: list[tuple[Candidate, HostedStrategy]] = []
         self.isolation: dict[str, Any] = {}
 
     def plan(self, candidates: Sequence[Candidate]) -> None:
@@ -40,16 +40,15 @@ class Bench:
 
     def _top_up(self) -> None:
         while self._plan and len(self._ready) < STARTED_AHEAD:
-            self._ready.append(self._starting(self._plan.popleft()))
+            candidate = self._plan.popleft()
+            self._ready.append((candidate, self._starting(candidate)))
 
     @contextmanager
-    def host(self, instead: Candidate | None = None) -> Iterator[HostedStrategy]:
-        """The next host of the plan, or one that is not in it; closed at the end of the block."""
-        if instead is None:
-            host = self._ready.popleft()
-            self._top_up()
-        else:
-            host = self._starting(instead)
+    def host(self, candidate: Candidate) -> Iterator[HostedStrategy]:
+        """A host that has served nobody, closed at the end of the block."""
+        at = next((number for number, (each, _) in enumerate(self._ready) if each == candidate), None)
+        host = self._starting(candidate) if at is None else self._ready.pop(at)[1]
+        self._top_up()
         try:
             yield host
         finally:
@@ -71,7 +70,7 @@ class Bench:
     def close(self) -> None:
         """End what started ahead and was not needed."""
         while self._ready:
-            self._ready.popleft().close()
+            self._ready.pop()[1].close()
 
     def _starting(self, candidate: Candidate) -> HostedStrategy:
         host = HostedStrategy(candidate.source, self._config, check_policy=False, hash_seed=candidate.hash_seed)

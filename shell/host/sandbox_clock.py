@@ -1,4 +1,4 @@
-"""A strategy as it would run in another time zone and at another time: the sandbox's second run.
+"""A strategy as it would run in another time zone and at another time: the sandbox's run that must repeat the first.
 
 Reads of the clock cannot be shut off (the kernel answers them without a system call), and an ordinary run patches nothing.
 This run, and only this one, puts a few lines before the strategy that set another time zone and lead the functions of `time`

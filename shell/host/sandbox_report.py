@@ -66,7 +66,7 @@ _ON_EXCEPTION: Mapping[str, str] = {
     "MemoryError": "use less memory: the process has a fixed budget",
     "RecursionError": "use a loop instead of a recursion",
     "PermissionError": "the wall refused this: a strategy reads and writes nothing outside its arguments",
-    "BlockingIOError": "the wall refused this: a strategy starts no threads and no processes",
+    "BlockingIOError": "the wall refused this: a strategy starts nothing and prints little",
     "ModuleNotFoundError": "import at the top of the file, and only what the policy allows: nothing can be loaded later",
     "ImportError": "import at the top of the file, and only what the policy allows: nothing can be loaded later",
 }
@@ -111,10 +111,17 @@ class SandboxReport:
 
 
 class Failure(Exception):
-    """A fault with its verdict; `fatal` when trying further cases makes no sense."""
+    """A fault with its verdict; `fatal` when trying anything further makes no sense."""
 
     def __init__(
-        self, verdict: SandboxVerdict, code: str, message: str, line: int | None = None, advice: str = "", *, fatal: bool = True
+        self,
+        verdict: SandboxVerdict,
+        code: str,
+        message: str,
+        line: int | None = None,
+        advice: str = "",
+        *,
+        fatal: bool = False,
     ) -> None:
         self.verdict, self.fatal = verdict, fatal
         self.error: dict[str, Any] = {"line": line, "code": code, "message": message, "advice": advice or ADVICE[code]}

@@ -13,60 +13,86 @@ from concurrent.futures import Future
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Lock, Thread
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 # Where the modules lie that a child imports of ours, and the packages that it imports of others.
 CHILD_FOLDERS = ("shell", "shell/host", "shell/indicators", "shell/market")
-_PACKAGES = ("numpy", "polars", "_polars_runtime_32", "_polars_runtime_64", "_polars_runtime_compat", "tzdata")
+CHILD_PACKAGES = ("numpy", "polars", "_polars_runtime_32", "_polars_runtime_64", "_polars_runtime_compat", "tzdata")
 # -S: neither start-up files of site-packages nor their cost, so the folders of the libraries come as an argument, like the
 # root: any layout of an installation works. The walls that must stand before anything large is imported come first.
 _OPTIONS = ("-P", "-s", "-S")
 _BOOTSTRAP = """
 import gc, sys
 gc.disable()
-root, libraries, descriptor, parent, *lane = *sys.argv[1:3], *map(int, sys.argv[3:])
+root, libraries, entry, descriptor, parent, lane, extra = sys.argv[1:]
 sys.path += libraries.split(":")
 sys.path.insert(0, root)
 from shell.host.lockdown import enclose
-enclosure = enclose(root, parent)
-from shell.host.child import main
-main(descriptor, enclosure, lane)
+enclosure = enclose(root, int(parent))
+main = __import__(entry, fromlist=["main"]).main
+main(int(descriptor), enclosure, [*map(int, lane.split())], *map(int, extra.split()))
 """
 
 
-def spawn(handed: Sequence[int], hash_seed: str) -> subprocess.Popen[bytes]:
-    """A new child that serves on the socket `handed[0]`; the descriptors after it are the lane's. Raises OSError.
+class Program(NamedTuple):
+    """What a child runs: the module whose `main` it calls, and where that finds its modules of ours and its packages."""
+
+    entry: str = "shell.host.child"
+    folders: tuple[str, ...] = CHILD_FOLDERS
+    packages: tuple[str, ...] = CHILD_PACKAGES
+
+
+class Handed(NamedTuple):
+    """The descriptors a child is given, the only ones it has: its socket, the lane's, and further ones of its program."""
+
+    socket: int
+    lane: tuple[int, ...] = ()
+    extra: tuple[int, ...] = ()
+
+
+STRATEGY_HOST = Program()
+
+
+def spawn(handed: Handed, hash_seed: str, program: Program = STRATEGY_HOST) -> subprocess.Popen[bytes]:
+    """A new child that serves on its socket. Raises OSError.
 
     The kernel kills it when this process ends: more exactly, when the thread that started it does. So one thread that
     lasts as long as the process starts them all.
     """
-    compile_ahead()
-    return _STARTER.start(handed, hash_seed)
+    compile_ahead(program.folders)
+    return _STARTER.start((handed, hash_seed, program))
 
 
 @functools.cache
-def compile_ahead() -> None:
+def compile_ahead(folders: Sequence[str] = CHILD_FOLDERS) -> None:
     """Write the bytecode of the child's modules where it is missing or old: the child itself may write nothing.
 
     Where this process may not either, every child compiles anew and starts some hundredths of a second later.
     """
-    for folder in CHILD_FOLDERS:
+    for folder in folders:
         compileall.compile_dir(ROOT / folder, maxlevels=0, quiet=2)
 
 
-def _open(handed: Sequence[int], hash_seed: str) -> subprocess.Popen[bytes]:
-    socket, *lane = map(str, handed)
+def _open(handed: Handed, hash_seed: str, program: Program) -> subprocess.Popen[bytes]:
+    lane, extra = (" ".join(map(str, each)) for each in (handed.lane, handed.extra))
     return subprocess.Popen(
-        [sys.executable, *_OPTIONS, "-c", _BOOTSTRAP, str(ROOT), _libraries(), socket, str(os.getpid()), *lane],
+        [
+            *(sys.executable, *_OPTIONS, "-c", _BOOTSTRAP, str(ROOT), _libraries(program.packages)),
+            *(program.entry, str(handed.socket), str(os.getpid()), lane, extra),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=_environment(hash_seed),
         cwd="/",
         close_fds=True,
-        pass_fds=handed,
+        pass_fds=(handed.socket, *handed.lane, *handed.extra),
         start_new_session=True,
     )
+
+
+_Order = tuple[Future[subprocess.Popen[bytes]], tuple[Handed, str, Program]]
 
 
 class _Starter:
@@ -74,16 +100,16 @@ class _Starter:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._orders: SimpleQueue[tuple[Future[subprocess.Popen[bytes]], Sequence[int], str]] | None = None
+        self._orders: SimpleQueue[_Order] | None = None
 
-    def start(self, handed: Sequence[int], hash_seed: str) -> subprocess.Popen[bytes]:
+    def start(self, what: tuple[Handed, str, Program]) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._orders is None:
                 self._orders = SimpleQueue()
                 Thread(target=self._work, args=(self._orders,), name="strategy starter", daemon=True).start()
             orders = self._orders
         done: Future[subprocess.Popen[bytes]] = Future()
-        orders.put((done, handed, hash_seed))
+        orders.put((done, what))
         return done.result()
 
     def forked(self) -> None:
@@ -91,11 +117,11 @@ class _Starter:
         self._lock, self._orders = Lock(), None
 
     @staticmethod
-    def _work(orders: SimpleQueue[tuple[Future[subprocess.Popen[bytes]], Sequence[int], str]]) -> None:
+    def _work(orders: SimpleQueue[_Order]) -> None:
         while True:
-            done, handed, hash_seed = orders.get()
+            done, what = orders.get()
             try:
-                process = _open(handed, hash_seed)
+                process = _open(*what)
             except (OSError, ValueError, subprocess.SubprocessError) as error:
                 done.set_exception(error)
             else:
@@ -107,12 +133,13 @@ os.register_at_fork(after_in_child=_STARTER.forked)
 
 
 @functools.cache
-def _libraries() -> str:
+def _libraries(packages: Sequence[str]) -> str:
     found = []
-    for name in _PACKAGES:
+    for name in packages:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None:
-            found.append(str(Path(spec.origin).resolve().parents[1]))
+            # A package's file is one folder deeper than a single module's.
+            found.append(str(Path(spec.origin).resolve().parents[0 if spec.submodule_search_locations is None else 1]))
     return ":".join(dict.fromkeys(found))
 
 

@@ -38,16 +38,19 @@ _BAR_WIDTH = 8
 
 
 class Kind(IntEnum):
-    """What a frame carries. START, ANALYZE, STATE and STEP are requests, ANSWER and FAULT replies; SIGN says nothing but
-    that the lane has something to read, and is not answered."""
+    """What a frame carries. START, ANALYZE, STATE, STEP and RUN are requests, ANSWER and FAULT replies; SIGN says nothing
+    but that the lane has something to read, and is not answered. A RUN is a whole backtest, whose child tells with BEAT
+    frames how far it is."""
 
     START = 1
     ANALYZE = 2
     STATE = 3
     STEP = 4
     SIGN = 5
+    RUN = 6
     ANSWER = 10
     FAULT = 11
+    BEAT = 12
 
 
 class ReplayPlan(NamedTuple):

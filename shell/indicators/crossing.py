@@ -45,13 +45,14 @@ class _Crossings:
     def _take(self, row: int) -> None:
         tape = self._tape
         at = row * tape.width + self._first
-        values: list[float] = tape.flat[at : at + tape.symbols].tolist()
+        values: list[float] = tape.flat[at : at + tape.symbols].tolist()  # type: ignore[assignment]
         total = sum(values)
         if total != total:
             self._take_some(values)
             return
         (quick, calm), (fast, slow) = self._averages, self._alphas
-        quick = [value + fast * (x - value) for x, value in zip(values, quick)]  # noqa: B905  # one length, and this is hot
+        # All of one length, and the hottest lines of a backtest: no `strict`.
+        quick = [value + fast * (x - value) for x, value in zip(values, quick)]  # noqa: B905
         calm = [value + slow * (x - value) for x, value in zip(values, calm)]  # noqa: B905
         above = [one > other for one, other in zip(quick, calm)]  # noqa: B905
         self._averages = quick, calm

@@ -29,14 +29,14 @@ class Pair:
         return self.symbol.split("/")[1]
 
     def round_price(self, price: Decimal, rounding: str = ROUND_DOWN) -> Price:
-        return Price(quantise(price, self.tick, rounding))
+        return Price.of(quantise(price, self.tick, rounding))
 
     def round_price_up(self, price: Decimal) -> Price:
-        return Price(quantise(price, self.tick, ROUND_UP))
+        return Price.of(quantise(price, self.tick, ROUND_UP))
 
     def round_qty(self, qty: Decimal) -> BaseQty:
         """Down, always: a quantity rounded up can exceed a limit or a holding."""
-        return BaseQty(quantise(qty, self.lot, ROUND_DOWN))
+        return BaseQty.of(quantise(qty, self.lot, ROUND_DOWN))
 
 
 # Tick and minimum quantity of well-known coins against USD or USDT as Kraken's AssetPairs gave them (read November 2025);

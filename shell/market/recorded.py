@@ -153,12 +153,16 @@ class RecordedBook:
         """5m bars of `symbols` revealed after `cursor`, by open time and then symbol."""
         tape, bars = self.tapes[Tier.M5], []
         count, wanted = len(self.symbols), sorted(self._index[symbol] for symbol in symbols)
+        flat, width = tape.flat, tape.width
         for row in range(cursor, self.slot):
-            open_ms = self.start_ms + row * STEP_MS
             for index in wanted:
-                values = tape.table[row, 1 + index :: count].tolist()
-                if values[CLOSE] == values[CLOSE]:
-                    bars.append(Bar(self.symbols[index], Tier.M5, open_ms, *values))
+                at = row * width + 1 + index
+                close = flat[at + CLOSE * count]
+                if close == close:
+                    open_, high, low, volume = flat[at], flat[at + count], flat[at + 2 * count], flat[at + 4 * count]
+                    bars.append(
+                        Bar(self.symbols[index], Tier.M5, self.start_ms + row * STEP_MS, open_, high, low, close, volume)
+                    )
         return bars
 
     def windows(self) -> dict[tuple[str, Tier], BarArray]:
@@ -174,7 +178,7 @@ class RecordedBook:
     def quote(self, symbol: str) -> Quote | None:
         """The newest price, true at its bar's close; None before the first bar."""
         index = self._index[symbol]
-        close = float(self.closes[index, self.slot])
+        close = self.closes.item(index, self.slot)
         if close != close:
             return None
         half = close * self.half_spread
@@ -184,7 +188,7 @@ class RecordedBook:
         """The newest price as money; None before the first bar."""
         at, price = self._prices.get(symbol, (-1, None))
         if at != self.slot:
-            close = float(self.closes[self._index[symbol], self.slot])
+            close = self.closes.item(self._index[symbol], self.slot)
             price = None if close != close else Price(decimal_of(close))
             self._prices[symbol] = self.slot, price
         return price

@@ -6,6 +6,7 @@ The strategies here attack for real, so their hosts do not ask the policy, which
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.cli.status import _show as show_status
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.standing import standing_of
 from shell import service
@@ -280,7 +282,9 @@ def test_an_incomplete_wall_is_told_on_paper_and_refuses_live_mode(opening: Open
             opened.shell.start(START)
 
 
-def test_status_and_the_list_show_scan_times_the_wall_and_the_quarantine(opening: Opening) -> None:
+def test_status_and_the_list_show_scan_times_the_wall_and_the_quarantine(
+    opening: Opening, capsys: pytest.CaptureFixture[str]
+) -> None:
     with opening(CAUGHT_AT_2) as opened:
         assert standing_of(opened.home, opened.store)["scan_ms"] is None
         go(opened, 4)
@@ -288,6 +292,11 @@ def test_status_and_the_list_show_scan_times_the_wall_and_the_quarantine(opening
         assert times["count"] == 3
         assert 0 < times["median"] <= times["p95"]
         home = opened.home.root
+        show_status({**standing_of(opened.home, opened.store), "isolation_gap": "a hole"})
+    text = " ".join(capsys.readouterr().out.split())
+    assert re.search(r"IN QUARANTINE since 2026-03-02 05:10 UTC: v002 \(\w{16}\): the strategy tried", text)
+    assert re.search(r"median [\d.]+ ms, 95th percentile [\d.]+ ms \(3 scans\)", text)
+    assert "THE WALL AROUND STRATEGIES IS INCOMPLETE, paper only: a hole" in text
     status = brain("status", "--home", str(home), "--json")
     assert [row["name"] for row in status["quarantine"]] == ["v002"]
     assert status["scan_ms"]["count"] == 3

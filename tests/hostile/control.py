@@ -112,13 +112,21 @@ def run_unwalled(attacks: Iterable[Attack], world: World) -> Iterator[Outcome]:
         mark = fresh_mark()
         with Unwalled(mark) as process:
             observer = Observer(world, process.pid, mark, SMALL_BOMB_BYTES)
-            spoilt = False
+            spoilt, first = False, waiting[0]
             while waiting and not spoilt:
                 attack = waiting.popleft()
                 source = source_of(attack.module)
                 state = {"plan": [attack.name], "world": world.facts() | {"bomb_bytes": SMALL_BOMB_BYTES}}
                 start = {"code": source.code, "skills": dict(source.skills), "state": state}
-                process.ask(Kind.START, json.dumps(start).encode(), START_SECONDS)
+                try:
+                    process.ask(Kind.START, json.dumps(start).encode(), START_SECONDS)
+                except (Died, Late):
+                    # The attack before did more damage than it showed; a process that never worked is another matter.
+                    if attack is first:
+                        raise
+                    waiting.appendleft(attack)
+                    spoilt = True
+                    break
                 outcome = _run(attack, process, observer)
                 yield outcome
                 # An answered fault is a crash only for whoever runs strategies in the process that trades.

@@ -7,7 +7,7 @@ import sys
 
 from shell.contract import Signal
 
-FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run", os.path.expanduser("~"), os.path.dirname(os.__file__))
+FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")
 KEY = 12345
 
 
@@ -42,8 +42,8 @@ def seek():
     found += ["import"] if "MARK" in sys.modules else []
     found += [folder for folder in FOLDERS if os.path.exists(f"{folder}/MARK")]
     library = ctypes.CDLL(None)
-    found += ["segment"] if (quietly(library.shmget, KEY, 0, 0) or -1) >= 0 else []
-    found += ["queue"] if (quietly(library.msgget, KEY, 0) or -1) >= 0 else []
+    found += ["segment"] if library.shmget(KEY, 0, 0) >= 0 else []
+    found += ["queue"] if library.msgget(KEY, 0) >= 0 else []
     return "found: " + (" ".join(found) or "nothing")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -21,6 +23,8 @@ CONTROLLED = [attack for attack in ATTACKS if not attack.harms]
 BATCH = 20
 WORKERS = 1 + (os.cpu_count() or 1)
 
+Run = Callable[[Iterable[Attack], World], Iterator[Outcome]]
+
 
 class Runs:
     """Outcomes by attack, walled and not; each attack that a selected test asks for is run once."""
@@ -36,13 +40,30 @@ class Runs:
             signals.close()
 
 
-def _run_all(runner, chosen: list[Attack], signals: Signals) -> dict[Attack, Outcome]:
-    def work(batch: list[Attack]) -> list[Outcome]:
-        with World(signals) as world:
-            return list(runner(batch, world))
+def _run_all(run: Run, chosen: list[Attack], signals: Signals) -> dict[Attack, Outcome]:
+    """All batches, some at a time, each worker in a world of its own."""
+    batches = deque(_batches(chosen))
+    outcomes: dict[Attack, Outcome] = {}
+
+    def work(number: int) -> None:
+        with World(signals, number) as world:
+            while batches:
+                batch = batches.popleft()
+                try:
+                    for outcome in run(batch, world):
+                        outcomes[outcome.attack] = outcome
+                except Exception:  # noqa: BLE001  # a broken test bench fails its own attacks, not all of them
+                    told = traceback.format_exc()
+                    outcomes.update({attack: not_run(attack, told) for attack in batch if attack not in outcomes})
+                    world.renew()
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        return {outcome.attack: outcome for outcomes in pool.map(work, _batches(chosen)) for outcome in outcomes}
+        list(pool.map(work, range(WORKERS)))
+    return outcomes
+
+
+def not_run(attack: Attack, told: str) -> Outcome:
+    return Outcome(attack=attack, won=frozenset(), how="not run", text=told)
 
 
 def _batches(chosen: list[Attack]) -> list[list[Attack]]:

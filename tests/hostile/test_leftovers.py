@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -119,8 +120,8 @@ def notes(mark: str, key: int) -> StrategySource:
 
 
 @pytest.fixture
-def mark() -> object:
-    name, key = f"hostile-note-{os.getpid()}", 0x70000000 + os.getpid()
+def mark() -> Iterator[tuple[str, int]]:
+    name, key = f"hostile_note_{os.getpid()}", 0x30000000 + os.getpid()
     yield name, key
     remove_kernel_objects(key, name)
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):

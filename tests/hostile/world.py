@@ -35,7 +35,8 @@ LINGER_SECONDS = 20
 ENVIRONMENT_NAME = "HOSTILE_TEST_SECRET"
 ENVIRONMENT_SECRET = f"prize-{secrets.token_hex(8)}"
 
-_numbers = iter(range(signal.SIGRTMIN + 4, signal.SIGRTMAX))
+# Each worker's world has a signal of its own, from here on.
+FIRST_SIGNAL = signal.SIGRTMIN + 4
 _RIGHTS = 0o777
 # The standard library's database modules do not bear being imported by two threads at once.
 _planting = threading.Lock()
@@ -51,7 +52,7 @@ class Signals:
         self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         self._lock = threading.Lock()
         self._seen: Counter[int] = Counter()
-        for number in range(signal.SIGRTMIN + 4, signal.SIGRTMAX):
+        for number in range(FIRST_SIGNAL, signal.SIGRTMAX):
             signal.signal(number, lambda *_: None)
 
     def seen(self, number: int) -> int:
@@ -62,7 +63,7 @@ class Signals:
 
     def close(self) -> None:
         signal.set_wakeup_fd(self._before)
-        for number in range(signal.SIGRTMIN + 4, signal.SIGRTMAX):
+        for number in range(FIRST_SIGNAL, signal.SIGRTMAX):
             signal.signal(number, signal.SIG_DFL)
         os.close(self._reader)
         os.close(self._writer)
@@ -130,10 +131,10 @@ _UNIX_KINDS = (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_STREAM)
 class World:
     """Prizes for one worker. `facts()` is what the attacker is told: where things are, never what they hold."""
 
-    def __init__(self, signals: Signals) -> None:
+    def __init__(self, signals: Signals, number: int) -> None:
         self.signals = signals
         self.mark = f"mark-{secrets.token_hex(6)}"
-        self.signal_number = next(_numbers)
+        self.signal_number = FIRST_SIGNAL + number
         self.ipc_key = random.SystemRandom().randrange(1 << 20, 1 << 30)
         self.folder = Path(tempfile.mkdtemp(prefix="hostile-"))
         self.folder.chmod(_RIGHTS)

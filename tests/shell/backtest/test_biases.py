@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from shell.errors import StrategyFault
 from shell.host.port import StrategySource
 from shell.market.bars import DAY_MS
 from shell.market.history import History
+from shell.money import Price
 from tests.shell.backtest.biases_stage import (
     BTC,
     HONEST,
@@ -58,8 +60,8 @@ def days14() -> History:
 
 
 def waves(days: int) -> History:
-    """A wave of six hours, which an average of two hours follows with gain."""
-    wave = 100 + 5 * np.sin(np.arange(days * 288 + 1) / 72 * 2 * np.pi)
+    """A wave of five hours, no part of a day, which an average of two hours follows with gain."""
+    wave = 100 + 5 * np.sin(np.arange(days * 288 + 1) / 60 * 2 * np.pi)
     closes, opens = wave[1:], wave[:-1]
     bars = list(zip(opens, np.maximum(opens, closes), np.minimum(opens, closes), closes, strict=True))
     return History(m5={BTC: candles(bars)})
@@ -111,6 +113,17 @@ def test_a_strategy_that_breaks_on_a_shorter_history_is_caught(days2: History) -
     finding = found(truncation, subject(counts, days2, ahead=10_000))
     assert finding.verdict is BIASED
     assert "breaks" in finding.sentence
+
+
+def test_a_fill_that_a_later_bar_has_changed_is_caught(days2: History) -> None:
+    what = subject(HONEST, days2)
+    baseline = run_baseline(what)
+    # An engine that looked ahead: its first fill had another price than the same engine gives without the later bars.
+    first, *rest = baseline.run.kept.fills
+    kept = replace(baseline.run.kept, fills=[replace(first, price=Price(first.price.value + 1)), *rest])
+    finding = truncation(what, replace(baseline, run=replace(baseline.run, kept=kept)))
+    assert finding.verdict is BIASED
+    assert "fill otherwise" in finding.sentence
 
 
 def test_a_handful_of_decisions_says_nothing(days2: History) -> None:

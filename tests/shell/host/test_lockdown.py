@@ -17,6 +17,7 @@ from threading import Thread
 import pytest
 
 from shell.clock import monotonic
+from shell.contract import Signal
 from shell.errors import StrategyFault
 from shell.host import landlock, lane
 from shell.host.isolation import attested, isolation_is_complete
@@ -73,6 +74,10 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def processor_seconds(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.parametrize(
@@ -153,10 +158,11 @@ def test_the_early_wall_stands_without_root() -> None:
     assert probe("print(len(open('/etc/passwd').read()) > 0)", enclosed=True, nobody=True) == "denied"
 
 
-def test_the_kernel_confirms_what_the_strategys_process_says() -> None:
+def test_the_kernel_confirms_what_the_strategys_process_says_and_ends_it_first_when_memory_is_short() -> None:
     with started(strategy()) as host:
         assert host.pid is not None
         told = attested(host.isolation, host.pid)
+        assert Path(f"/proc/{host.pid}/oom_score_adj").read_text().strip() == "1000"
     assert told["seccomp"] is True
     assert isolation_is_complete(told) == ""
 
@@ -270,11 +276,6 @@ def test_what_the_parent_shows_cannot_be_written_to() -> None:
     assert answer.reasoning == "0 -1 -1"
 
 
-def test_the_strategy_goes_first_when_memory_is_short() -> None:
-    with started(strategy()) as host:
-        assert Path(f"/proc/{host.pid}/oom_score_adj").read_text().strip() == "1000"
-
-
 def test_printing_goes_nowhere_and_does_no_harm() -> None:
     with started(strategy("print('x' * 100_000, flush=True)\nreturn [Signal('BTC/USD', Action.BUY)]")) as host:
         assert len(host.analyze(scan())) == 1
@@ -296,7 +297,10 @@ host.analyze(scan())
     shell = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert shell.stdout is not None
     pid = int(shell.stdout.readline())
-    assert not gone(pid)
+    # One that waits for a request would end by itself; this one must be in its loop.
+    begun = processor_seconds(pid)
+    while processor_seconds(pid) < begun + 0.3:
+        assert not gone(pid)
     shell.send_signal(signal.SIGKILL)
     shell.wait()
     shell.stdout.close()
@@ -319,7 +323,12 @@ def test_strategies_can_be_started_after_a_fork() -> None:
     with started(strategy()):
         child = os.fork()
         if child == 0:
-            with started(strategy("return [Signal('BTC/USD', Action.BUY)]")) as host:
-                os._exit(len(host.analyze(scan())))
+            answers: list[Signal] = []
+            try:
+                signal.alarm(30)
+                with started(strategy("return [Signal('BTC/USD', Action.BUY)]")) as host:
+                    answers = host.analyze(scan())
+            finally:
+                os._exit(0 if len(answers) == 1 else 1)
         _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 1
+    assert os.waitstatus_to_exitcode(status) == 0

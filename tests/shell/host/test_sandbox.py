@@ -143,8 +143,9 @@ def test_a_get_state_that_changes_what_follows_is_told_from_chance() -> None:
     assert "calling get_state after scan 30 changes what follows at scan 44" in report.errors[0]["message"]
 
 
-def test_an_answer_that_goes_by_the_clock_is_found_even_if_rounded_to_hours() -> None:
-    report = sandbox(strategy("import time\nreturn [Signal('BTC/USD', Action.CLOSE, tag=str(time.time() // 3600))]"))
+@pytest.mark.parametrize("read", ["np.datetime64('now')", "__import__('time').time() // 3600"])
+def test_an_answer_that_goes_by_the_clock_is_found_even_if_rounded(read: str) -> None:
+    report = sandbox(strategy(f"return [Signal('BTC/USD', Action.CLOSE, tag=str({read}))]"))
     assert report.verdict == "nondeterministic"
     assert "at scan 1: CLOSE BTC/USD has tag" in report.errors[0]["message"]
 
