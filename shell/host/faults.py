@@ -15,7 +15,7 @@ ATTEMPT = "attempt"
 _PANIC = re.compile(r"(?:line \d+: )?(?:strategy/skills/\w+\.py line \d+: )?PanicException\b")
 
 
-def attempt_of(fault: BaseException | None) -> str:
+def attempt_of(fault: object) -> str:
     """What the strategy tried that honest code never does, empty for every other fault."""
     return str(fault) if isinstance(fault, StrategyFault) and fault.kind == ATTEMPT else ""
 

@@ -6,27 +6,51 @@ but the bars to come lie in the same memory: a result obtained so is not certifi
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+from shell.clock import monotonic
 from shell.contract import ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
 from shell.host.candles import CandleShelf
+from shell.host.loader import PACKAGE, SkillImporter
 from shell.host.port import BarArray, Replay, Rolled, ScanRequest, StrategySource, Tidings
 from shell.host.session import NO_SIGNALS, Session
 from shell.host.validate import decode_fault, decode_interval, decode_signals, decode_state
 from shell.host.wire import Kind, ReplayPlan, StartFacts
 from shell.market.bars import TIERS, Tier
-from shell.market.tape import Tape
+from shell.market.tape import Table, Tape
 
 STEP_MS = Tier.M5.ms
+
+
+class Pulse(Protocol):
+    """Who is told how far a replay is, so that somebody outside can end a strategy that does not return."""
+
+    due: float
+    """When the next beat is wanted, by `shell.clock.monotonic`."""
+
+    def beat(self, slot: int, *, starting: bool = False) -> None:
+        """The strategy is about to be asked at `slot`, or to be started there, which may take longer."""
+
+
+class NoPulse:
+    """For a caller that waits as long as it takes."""
+
+    due = math.inf
+
+    def beat(self, slot: int, *, starting: bool = False) -> None:
+        return None
 
 
 class InlineHost:
     """Implements `shell.host.port.ReplayHost` without a process of its own."""
 
-    def __init__(self, source: StrategySource) -> None:
+    def __init__(self, source: StrategySource, pulse: Pulse | None = None) -> None:
         self._source = source
+        self._pulse: Pulse = pulse or NoPulse()
         self._session: Session | None = None
         self._replay: Replay | None = None
         self._symbols: dict[str, int] = {}
@@ -48,7 +72,7 @@ class InlineHost:
         self._symbols = {symbol: index for index, symbol in enumerate(symbols)}
         self._replay, self._base = replay, book.counts(book.slot)
         self._tapes = [
-            Tape(len(symbols), book.tapes[tier].table[base:]) for tier, base in zip(TIERS, self._base, strict=True)
+            Tape(len(symbols), _read_only(book.tapes[tier].table[base:])) for tier, base in zip(TIERS, self._base, strict=True)
         ]
         self._next_higher = 0
         facts = StartFacts(
@@ -56,6 +80,8 @@ class InlineHost:
             state=state, recent_trades=recent_trades, call_seconds=0.0,
             replay=ReplayPlan((0, 0, 0), book.half_spread, replay.fees, False),
         )
+        self._pulse.beat(book.slot, starting=True)
+        _forget_modules()
         session = self._session = Session({})
         shelf = CandleShelf(symbols, windows, dict(zip(TIERS, self._tapes, strict=True)))
         try:
@@ -82,6 +108,8 @@ class InlineHost:
     def step(self, slot: int, tidings: Tidings) -> list[Signal]:
         """Show the rows up to `slot`, say what happened, ask. Raises StrategyFault."""
         session, now_ms = self._show(slot)
+        if monotonic() >= self._pulse.due:
+            self._pulse.beat(slot)
         try:
             body = session.step(now_ms, tidings)
         except BaseException as error:  # noqa: BLE001  # as above
@@ -93,12 +121,14 @@ class InlineHost:
         if self._session is None or self._replay is None:
             return Rolled(first, [], StrategyFault("killed", "the strategy is not running; start it first"))
         m5, base, start_ms = self._tapes[0], self._base[0], self._replay.book.start_ms
-        ask, slot = self._session.quiet_step, first
+        ask, slot, pulse = self._session.quiet_step, first, self._pulse
         try:
             while slot < stop:
                 if slot >= self._next_higher:
                     self._show(slot)
                 m5.count = slot - base
+                if monotonic() >= pulse.due:
+                    pulse.beat(slot)
                 body = ask(start_ms + slot * STEP_MS)
                 if body is not NO_SIGNALS:
                     signals = decode_signals(body, self._symbols)
@@ -148,3 +178,17 @@ class InlineHost:
         kind, body = session.fault(error)
         assert kind is Kind.FAULT
         return decode_fault(body)
+
+
+def _read_only(table: Table) -> Table:
+    """The engine's own rows, as something that a strategy cannot write into by accident: in a hosted run it could not."""
+    shown = table.view()
+    shown.flags.writeable = False
+    return shown
+
+
+def _forget_modules() -> None:
+    """Drop the strategy's and its skills' modules, so that it begins as in a fresh process."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, SkillImporter)]
+    for name in [name for name in sys.modules if name == PACKAGE or name.startswith(f"{PACKAGE}.")]:
+        del sys.modules[name]

@@ -69,8 +69,11 @@ class ChildProcess:
             raise decode_fault(reply)
         return reply
 
-    def send(self, kind: Kind, body: bytes, seconds: float, call: str) -> None:
-        """Send a request whose answer is not one frame: `receive` what it sends. Raises StrategyFault as `exchange` does."""
+    def send(self, kind: Kind, body: bytes, seconds: float, call: str) -> int:
+        """Send a request whose answer is more than one frame, to be read by `receive`; returns the request's id.
+
+        Raises StrategyFault as `exchange` does.
+        """
         self._request_id = (self._request_id + 1) & 0xFFFFFFFF
         try:
             self._socket.settimeout(seconds)
@@ -79,6 +82,7 @@ class ChildProcess:
             raise StrategyFault("timeout", f"{call} was not taken in within {seconds:g} s") from None
         except OSError:
             raise self._epitaph(call) from None
+        return self._request_id
 
     def receive(self, bytes_max: int, seconds: float, call: str) -> bytes:
         """Some bytes, empty if none come within `seconds`. Raises StrategyFault when the process has ended."""

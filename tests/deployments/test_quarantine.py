@@ -307,6 +307,18 @@ def test_status_and_the_list_show_scan_times_the_wall_and_the_quarantine(
     assert listed["quarantine"][0]["hash"] == source_hash(CAUGHT_AT_2)
 
 
+def test_a_person_cannot_hand_in_code_in_quarantine(opening: Opening, project: Path) -> None:
+    file = project / "strategy" / "archive" / "strategy_v000.py"
+    with opening() as opened:
+        opened.store.strategies.quarantine(source_hash(opened.shell.workspace.read(file)), "v004", "it tried a socket", START)
+        home = str(opened.home.root)
+    command = [sys.executable, "-m", "deployments.cli.main", "strategy", "submit", str(file), "--home", home, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1
+    told = json.loads(done.stdout.splitlines()[-1])["error"]
+    assert "is in quarantine and never runs again: v004 was caught at 2026-03-02 05:00 UTC: it tried a socket" in told
+
+
 def brain(*arguments: str) -> dict[str, object]:
     command = [sys.executable, "-m", "deployments.cli.main", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)

@@ -17,7 +17,7 @@ MODULES = FOLDER / "modules"
 class Attack:
     """One function of a hostile module, as its decorator describes it.
 
-    `alone`: in a process of its own, because it spoils the process for what follows. `asks`: what the host is asked for,
+    `alone`: in a process of its own, because it changes the process for what follows; `spoils`: only without walls. `asks`: what the host is asked for,
     "analyze" or (after it) "state". `seconds`: the deadline of a call. `pause`: seconds between its scans. `lacks`: why it may
     fail even without walls. `harms`: why it is never tried without them.
     """
@@ -28,6 +28,7 @@ class Attack:
     steps: int = 1
     loose: bool = False
     alone: bool = False
+    spoils: bool = False
     asks: str = "analyze"
     seconds: float = 3.0
     pause: float = 0.0

@@ -130,7 +130,7 @@ def run_unwalled(attacks: Iterable[Attack], world: World) -> Iterator[Outcome]:
                 outcome = _run(attack, process, observer)
                 yield outcome
                 # An answered fault is a crash only for whoever runs strategies in the process that trades.
-                spoilt = attack.alone or outcome.how != "answered" or not outcome.won <= _UNHURT
+                spoilt = attack.alone or attack.spoils or outcome.how != "answered" or not outcome.won <= _UNHURT
                 if not spoilt and not outcome.won <= _UNCHANGED:
                     world.renew()
             observer.end_descendants()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from shell.contract import Portfolio
 from shell.host.port import BarArray, ScanRequest, SymbolFacts
 from shell.market.bars import DAY_MS, TIERS, Bar, Quote, Tier
-from tests.shell.host.sources import BEGIN, BEGIN_MS, SYMBOLS
 
+BEGIN = datetime(2024, 1, 10, tzinfo=UTC)
+BEGIN_MS = round(BEGIN.timestamp() * 1000)
+SYMBOLS = ("BTC/USD", "ETH/USD", "SOL/USD")
 BARS = {Tier.M5: 600, Tier.H1: 400, Tier.D1: 200}
 SCANS_MAX = 12
 FUTURE_BARS = 40

@@ -55,6 +55,8 @@ class Observer:
     def __init__(self, world: World, pid: int, mark: str, bomb_bytes: int = BOMB_BYTES) -> None:
         self._world, self._pid, self._bomb_bytes = world, pid, bomb_bytes
         self._mark = f"PYTHONHASHSEED={mark}\0".encode()
+        # Processes that were there before have another environment and keep it.
+        self._older = set(pids())
         self.before()
 
     def before(self) -> None:
@@ -111,7 +113,7 @@ class Observer:
         }
 
     def _descendants(self) -> list[int]:
-        return [pid for pid in pids() if pid != self._pid and self._mark in _environment(pid)]
+        return [pid for pid in pids() if pid not in self._older and pid != self._pid and self._mark in _environment(pid)]
 
 
 def _subject_changes(earlier: Subject, now: Subject) -> set[Prize]:

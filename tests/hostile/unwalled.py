@@ -1,60 +1,94 @@
 """A throw-away process that runs a hostile module with nothing around it: the positive control, and what the walls replace.
 
 It shares the whole history with the strategy, believes whatever it returns, and inherits the test's environment. Run as
-`python -P -s unwalled.py ROOT DESCRIPTOR`; speaks the host's frames, so that forgeries have something to forge.
+`python -P -s unwalled.py ROOT DESCRIPTOR`; speaks the host's frames, so that forgeries have something to forge. Numpy and
+polars are imported when an attack first looks at the market: most never do, and there are many of these processes.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import struct
 import sys
 import traceback
+from collections.abc import Mapping
+from typing import Any
 
 sys.path.insert(0, sys.argv[1])
 
-from shell.contract import SymbolData  # noqa: E402
-from shell.host import answers  # noqa: E402
-from shell.host.loader import load_strategy  # noqa: E402
-from shell.host.wire import HEADER, Kind, frame  # noqa: E402
-from shell.market.bars import Tier  # noqa: E402
-from shell.market.columns import to_frame  # noqa: E402
-from tests.hostile.breaches import FIELDS  # noqa: E402
-from tests.hostile.market import BARS, HISTORY, requests  # noqa: E402
-from tests.shell.host.sources import LIMITS, SYMBOLS  # noqa: E402
+from shell.host.loader import load_strategy
 
-FRAMES = {key: to_frame(rows) for key, rows in HISTORY.items()}
+# As in shell.host.wire.
+HEADER = struct.Struct("<IIB")
+START, ANALYZE, STATE, ANSWER, FAULT = 1, 2, 3, 10, 11
+FIELDS = ("symbol", "action", "size_pct", "order_type", "limit_price", "stop_loss", "take_profit", "intent", "confidence",
+          "reasoning", "tag")  # fmt: skip
+SYMBOLS = ("BTC/USD", "ETH/USD", "SOL/USD")
+FRAMES: dict[Any, Any] = {}
 
 
-def markets_at(number: int) -> dict[str, SymbolData]:
-    """Windows cut out of frames that hold the future, as a simple backtester does it."""
-    shown = {Tier.M5: number, Tier.H1: number // 12, Tier.D1: 0}
-    return {
-        symbol: SymbolData(
-            symbol=symbol,
-            current_price=100.0,
-            spread=0.1,
-            volume_24h=500.0,
-            **{f"candles_{tier.value}": FRAMES[symbol, tier].slice(0, BARS[tier] + shown[tier]) for tier in Tier},
-        )
-        for symbol in SYMBOLS
-    }
+class Markets(dict[str, Any]):
+    """Windows cut out of frames that hold the future, as a simple backtester does it; made when looked at."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self._number = number
+
+    def __missing__(self, symbol: str) -> Any:
+        from shell.contract import SymbolData
+        from shell.market.bars import Tier
+        from shell.market.columns import to_frame
+        from tests.hostile.market import BARS, HISTORY
+
+        if not FRAMES:
+            FRAMES.update({key: to_frame(rows) for key, rows in HISTORY.items()})
+        shown = {Tier.M5: self._number, Tier.H1: self._number // 12, Tier.D1: 0}
+        windows = {f"candles_{tier.value}": FRAMES[symbol, tier].slice(0, BARS[tier] + shown[tier]) for tier in Tier}
+        made = SymbolData(symbol=symbol, current_price=100.0, spread=0.1, volume_24h=500.0, **windows)
+        self[symbol] = made
+        return made
 
 
 def believed(result: object) -> bytes:
-    """An answer as a host would send it that trusts its strategy."""
-    try:
-        return answers.encode_signals(result)
-    except (answers.AnswerError, TypeError, ValueError, OverflowError):
-        rows = [[getattr(item, name) for name in FIELDS] for item in result]  # type: ignore[attr-defined]
-        return json.dumps(rows, default=str).encode()
+    """An answer as a host would send it that trusts its strategy; in the product's encoding if that has been loaded."""
+    answers = sys.modules.get("shell.host.answers")
+    if answers is not None:
+        try:
+            return bytes(answers.encode_signals(result))
+        except (answers.AnswerError, TypeError, ValueError, OverflowError):
+            pass
+    rows = [[getattr(item, name) for name in FIELDS] for item in result]  # type: ignore[attr-defined]
+    return json.dumps(rows, default=str).encode()
+
+
+class Careless:
+    """One strategy, called with whatever comes."""
+
+    def __init__(self) -> None:
+        self._strategy: Any = None
+        self._number = 0
+
+    def reply(self, kind: int, body: bytes) -> bytes:
+        """The answer to one request. Raises whatever the strategy raises."""
+        if kind == START:
+            return self._start(json.loads(body))
+        if kind == STATE:
+            return json.dumps(self._strategy.get_state(), default=str).encode()
+        self._number += 1
+        return believed(self._strategy.analyze(Markets(self._number), None, None))
+
+    def _start(self, told: Mapping[str, Any]) -> bytes:
+        self._number = 0
+        self._strategy = load_strategy(told["code"], told["skills"], "strategy.py")
+        self._strategy.initialize(None, list(SYMBOLS))
+        self._strategy.load_state(told["state"])
+        return json.dumps(getattr(self._strategy, "scan_interval_minutes", 5), default=str).encode()
 
 
 def serve(descriptor: int) -> None:
-    """START (a strategy's text), then scans and states until the other side closes."""
-    strategy = None
-    scans = iter(requests(10_000))
-    number = 0
+    """Answer until the other side closes."""
+    careless = Careless()
     while True:
         header = os.read(descriptor, HEADER.size)
         if len(header) < HEADER.size:
@@ -64,21 +98,10 @@ def serve(descriptor: int) -> None:
         while len(body) < length:
             body += os.read(descriptor, length - len(body))
         try:
-            if kind == Kind.START:
-                told, number, scans = json.loads(body), 0, iter(requests(10_000))
-                strategy = load_strategy(told["code"], told["skills"], "strategy.py")
-                strategy.initialize(LIMITS, list(SYMBOLS))  # type: ignore[attr-defined]
-                strategy.load_state(told["state"])  # type: ignore[attr-defined]
-                reply = json.dumps(getattr(strategy, "scan_interval_minutes", 5), default=str).encode()
-            elif kind == Kind.STATE:
-                reply = json.dumps(strategy.get_state(), default=str).encode()  # type: ignore[union-attr]
-            else:
-                number += 1
-                scan = next(scans)
-                reply = believed(strategy.analyze(markets_at(number), scan.portfolio, scan.now))  # type: ignore[union-attr]
-            answer = frame(request_id, Kind.ANSWER, reply)
+            answered, reply = ANSWER, careless.reply(kind, body)
         except Exception:  # noqa: BLE001  # as trusting as the rest: the whole text of whatever was raised
-            answer = frame(request_id, Kind.FAULT, traceback.format_exc().encode(errors="replace"))
+            answered, reply = FAULT, traceback.format_exc().encode(errors="replace")
+        answer = HEADER.pack(len(reply), request_id, answered) + reply
         written = 0
         while written < len(answer):
             written += os.write(descriptor, answer[written:])

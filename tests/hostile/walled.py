@@ -79,8 +79,7 @@ def run_walled(attacks: Iterable[Attack], world: World) -> Iterator[Outcome]:
 
 
 def _run(attack: Attack, host: HostedStrategy, scans: Iterator[ScanRequest], observer: Observer) -> Outcome:
-    """One attack, looked at while its process still lives if it does."""
-    observer.before()
+    """One attack, looked at while its process still lives if it does. Compared with how all was before the first attack."""
     said: list[str] = []
     won: set[Prize] = set()
     how = "answered"

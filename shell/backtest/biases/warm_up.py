@@ -90,7 +90,7 @@ def judge_warm_up(tried: Sequence[WarmUp], *, longest: timedelta, decisions: int
             sentence = f"only {decisions} decisions could be compared, {SIGNALS_MIN} are needed: use a longer window"
             return Finding(check=CHECK, verdict=BiasVerdict.UNKNOWN, sentence=sentence, evidence=evidence)
         sentence = (
-            f"{_days(enough)} of history before the start are enough: longer warm-ups, up to {_days(longest)}, gave the "
+            f"{_days(enough)} of history before the start is enough: longer warm-ups, up to {_days(longest)}, gave the "
             f"same {decisions} decisions"
         )
         return Finding(check=CHECK, verdict=BiasVerdict.CLEAN, sentence=sentence, evidence=evidence)

@@ -11,12 +11,12 @@ _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWNET, _CLONE_NEWUTS = 0x20000, 0x10000000
 # --- other processes ---------------------------------------------------------------------------------------------------
 
 
-@attack("victim", alone=True, lacks="tracing is restricted here")
+@attack("victim", spoils=True, lacks="tracing is restricted here")
 def trace_a_bystander(scene):
     call("ptrace", _PTRACE_SEIZE, scene.victim, 0, 0)
 
 
-@attack("victim", alone=True, lacks="tracing is restricted here")
+@attack("victim", spoils=True, lacks="tracing is restricted here")
 def trace_and_stop_a_bystander(scene):
     call("ptrace", _PTRACE_ATTACH, scene.victim, 0, 0)
 
@@ -128,7 +128,7 @@ def queue_a_signal_to_the_parent(scene):
     call("rt_sigqueueinfo", scene.parent, scene.signal, information)
 
 
-@attack("signalled", alone=True)
+@attack("signalled", spoils=True)
 def die_with_a_signal_for_the_parent(scene):
     """A child may name the signal that its parent gets; an owner of a descriptor may name who gets it."""
     import fcntl
@@ -172,7 +172,7 @@ def read_a_bystanders_folder_through_proc(scene):
 # --- its own standing --------------------------------------------------------------------------------------------------
 
 
-@attack("standing", alone=True, lacks="only root may raise a limit again")
+@attack("standing", spoils=True, lacks="only root may raise a limit again")
 def raise_its_own_limits(scene):
     import resource
 
@@ -181,7 +181,7 @@ def raise_its_own_limits(scene):
     resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 
 
-@attack("process", alone=True, lacks="name spaces of users are not permitted here")
+@attack("process", spoils=True, lacks="name spaces of users are not permitted here")
 def new_user_space(scene):
     """Root among its own: a process that may mount, and open raw sockets, in there."""
     import os
@@ -192,18 +192,18 @@ def new_user_space(scene):
         os._exit(0)
 
 
-@attack("standing", alone=True, lacks="name spaces are not permitted here")
+@attack("standing", spoils=True, lacks="name spaces are not permitted here")
 def new_network_space(scene):
     call("unshare", _CLONE_NEWNET)
 
 
-@attack("standing", alone=True, lacks="name spaces are not permitted here")
+@attack("standing", spoils=True, lacks="name spaces are not permitted here")
 def new_space_by_clone(scene):
     """Without another process: the mount space of this one."""
     call("unshare", _CLONE_NEWNS | 0x200)
 
 
-@attack("standing", alone=True, lacks="joining a name space is not permitted here")
+@attack("standing", spoils=True, lacks="joining a name space is not permitted here")
 def join_the_parents_space(scene):
     """Back to the parent's network, by way of one of its own."""
     import os
@@ -215,7 +215,7 @@ def join_the_parents_space(scene):
     call("unshare", _CLONE_NEWUTS)
 
 
-@attack("standing", alone=True, lacks="mounting is not permitted here")
+@attack("standing", spoils=True, lacks="mounting is not permitted here")
 def mount_something(scene):
     try:
         call("unshare", _CLONE_NEWNS | 0x200)
@@ -235,14 +235,14 @@ def copy_a_tree_of_mounts(scene):
     call("open_tree", AT_FDCWD, b"/", 1)
 
 
-@attack("standing", alone=True, lacks="only root may change its root")
+@attack("standing", spoils=True, lacks="only root may change its root")
 def change_root(scene):
     import os
 
     os.chroot(scene.folder)
 
 
-@attack("standing", alone=True, lacks="only root may become another")
+@attack("standing", spoils=True, lacks="only root may become another")
 def become_another_user(scene):
     import os
 
@@ -259,26 +259,26 @@ def ignore_signals(scene):
     library.signal(10, handler)
 
 
-@attack("standing", alone=True)
+@attack("standing", spoils=True)
 def change_personality(scene):
     call("personality", 0x0040000)
 
 
-@attack("standing", alone=True)
+@attack("standing", spoils=True)
 def lower_its_priority(scene):
     import os
 
     os.nice(5)
 
 
-@attack("standing", alone=True, lacks="only root may schedule so")
+@attack("standing", spoils=True, lacks="only root may schedule so")
 def run_before_everybody(scene):
     import os
 
     os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
-@attack("standing", alone=True)
+@attack("standing", spoils=True)
 def filter_its_own_calls(scene):
     """A filter of its own decides what the host's code in the same process is told."""
     import ctypes
@@ -290,7 +290,7 @@ def filter_its_own_calls(scene):
     call("seccomp", 1, 0, ctypes.create_string_buffer(description))
 
 
-@attack("standing", alone=True, lacks="this process shows no such file")
+@attack("standing", spoils=True, lacks="this process shows no such file")
 def protect_from_memory_shortage(scene):
     """The kernel would end others first."""
     with open("/proc/self/oom_score_adj", "w") as file:

@@ -364,9 +364,9 @@ def polars_from_object_store(scene):
         time.sleep(0.01)
 
 
-@attack("code")
+@attack("crash", alone=True)
 def polars_plugin(scene):
-    """An expression plugin is a shared library that polars loads."""
+    """An expression plugin is a shared library that polars loads; with one that is none, it ends the process."""
     import polars as pl
     from polars.plugins import register_plugin_function
 
@@ -374,7 +374,7 @@ def polars_plugin(scene):
     try:
         _frame().select(expression)
     except pl.exceptions.ComputeError:
-        return None
+        return
 
 
 def _frame():

@@ -107,6 +107,8 @@ def frames_of_the_call_stack(scene):
     """The host's own variables, one call after another."""
     import sys
 
+    assert window(scene).height
+
     frame = sys._getframe()
     while frame is not None:
         for space in (frame.f_locals, frame.f_globals):

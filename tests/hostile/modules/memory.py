@@ -87,7 +87,7 @@ def library_made_writable(scene):
     call("mprotect", target, _PAGE, _READ | _WRITE | _EXEC)
 
 
-@attack("code", alone=True, lacks="this processor does not know the old personality")
+@attack("code", spoils=True, lacks="this processor does not know the old personality")
 def readable_is_executable(scene):
     """An old personality in which every readable page may be run: no call names the right to execute."""
     call("personality", 0x0400000)
@@ -135,7 +135,7 @@ def extension_module(scene):
             continue
 
 
-@attack("code", alone=True)
+@attack("code", spoils=True)
 def callback_from_c(scene):
     """A foreign function's callback needs a page of code; so the library that makes it may ask for one."""
     import ctypes
@@ -143,8 +143,7 @@ def callback_from_c(scene):
     kept = [ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(abs) for _ in range(5000)]
     scene.strategy.kept = kept
     assert kept[-1](-3) == 3
-    address = call("mmap", 0, _PAGE, _READ | _WRITE | _EXEC, _PRIVATE_ANONYMOUS, -1, 0)
-    return address
+    return call("mmap", 0, _PAGE, _READ | _WRITE | _EXEC, _PRIVATE_ANONYMOUS, -1, 0)
 
 
 @attack("told")
@@ -171,24 +170,24 @@ def creeping_bomb(scene):
         held.append([0] * (8 << 20))
 
 
-@attack("bytes", alone=True)
+@attack("bytes", spoils=True)
 def list_bomb(scene):
     return len([0] * (scene.bomb_bytes // 8))
 
 
-@attack("bytes", alone=True)
+@attack("bytes", spoils=True)
 def bytes_bomb(scene):
     return len(b"x" * scene.bomb_bytes)
 
 
-@attack("bytes", alone=True)
+@attack("bytes", spoils=True)
 def numpy_bomb(scene):
     import numpy as np
 
     return len(np.ones(scene.bomb_bytes // 8))
 
 
-@attack("bytes", alone=True)
+@attack("bytes", spoils=True)
 def polars_bomb(scene):
     """Rust ends the process when it gets no memory."""
     import polars as pl
@@ -196,7 +195,7 @@ def polars_bomb(scene):
     return pl.int_range(0, scene.bomb_bytes // 8, eager=True).len()
 
 
-@attack("bytes", alone=True)
+@attack("bytes", spoils=True)
 def shared_map_bomb(scene):
     """Memory that does not count as this process's own."""
     import mmap
@@ -207,18 +206,21 @@ def shared_map_bomb(scene):
         held[at : at + len(piece)] = piece
 
 
-@attack("bytes", alone=True)
+@attack("bytes", spoils=True)
 def text_bomb(scene):
     """One format string of a few characters."""
     return len(f"{1:x>{scene.bomb_bytes}}")
 
 
 @attack("bytes", alone=True)
-def cross_join_bomb(scene):
+def doubling_bomb(scene):
+    """Each step is as harmless as the one before."""
     import polars as pl
 
-    side = pl.LazyFrame({"a": range(int((scene.bomb_bytes // 16) ** 0.5) + 1)})
-    return side.join(side, how="cross").collect().sum().rows()
+    frame = pl.DataFrame({"a": [1.5] * 1_000_000})
+    while 8 * frame.height < scene.bomb_bytes:
+        frame = pl.concat([frame, frame], rechunk=True)
+    return frame.height
 
 
 @attack("crash", alone=True)
@@ -277,7 +279,7 @@ def quiet_end(scene):
     os._exit(0)
 
 
-@attack("crash", alone=True)
+@attack("crash", spoils=True)
 def kill_itself(scene):
     import os
     import signal

@@ -130,7 +130,7 @@ def unpickled_command(scene):
     pickle.loads(b"cos\nsystem\n(S'" + command(scene).encode() + b"'\ntR.")
 
 
-@attack("process", alone=True, seconds=1.0)
+@attack("process", spoils=True, seconds=1.0)
 def execve(scene):
     """The strategy's own process becomes another program, with its socket and its number."""
     import os
@@ -138,7 +138,7 @@ def execve(scene):
     os.execve("/bin/sleep", ["sleep", str(scene.linger)], dict(os.environ))
 
 
-@attack("process", alone=True, seconds=1.0)
+@attack("process", spoils=True, seconds=1.0)
 def call_execve(scene):
     import ctypes
 
@@ -146,7 +146,7 @@ def call_execve(scene):
     call("execve", b"/bin/sleep", arguments, None)
 
 
-@attack("process", alone=True, seconds=1.0)
+@attack("process", spoils=True, seconds=1.0)
 def exec_from_memory(scene):
     """A program that was never a file."""
     import ctypes
@@ -173,7 +173,7 @@ def process_pool(scene):
     scene.strategy.kept = multiprocessing.get_context("fork").Pool(2)
 
 
-@attack("process", alone=True)
+@attack("process", spoils=True)
 def spawned_server(scene):
     """The server process that multiprocessing keeps for its bookkeeping."""
     from multiprocessing import resource_tracker
@@ -181,7 +181,7 @@ def spawned_server(scene):
     resource_tracker.ensure_running()
 
 
-@attack("thread", alone=True)
+@attack("thread", spoils=True)
 def thread(scene):
     import threading
     import time
@@ -189,7 +189,7 @@ def thread(scene):
     threading.Thread(target=time.sleep, args=(scene.linger,), daemon=True).start()
 
 
-@attack("thread", alone=True)
+@attack("thread", spoils=True)
 def bare_thread(scene):
     import _thread
     import time
@@ -197,7 +197,7 @@ def bare_thread(scene):
     _thread.start_new_thread(time.sleep, (scene.linger,))
 
 
-@attack("thread", alone=True)
+@attack("thread", spoils=True)
 def thread_bomb(scene):
     import threading
     import time
@@ -206,7 +206,7 @@ def thread_bomb(scene):
         threading.Thread(target=time.sleep, args=(scene.linger,), daemon=True).start()
 
 
-@attack("thread", alone=True)
+@attack("thread", spoils=True)
 def timer_thread(scene):
     import threading
 
@@ -215,7 +215,7 @@ def timer_thread(scene):
     timer.start()
 
 
-@attack("thread", alone=True)
+@attack("thread", spoils=True)
 def thread_pool(scene):
     import time
     from concurrent.futures import ThreadPoolExecutor
@@ -224,7 +224,7 @@ def thread_pool(scene):
     scene.strategy.kept.submit(time.sleep, 1.0)
 
 
-@attack("thread", alone=True)
+@attack("thread", spoils=True)
 def c_library_thread(scene):
     """A thread that the interpreter does not know."""
     import ctypes
@@ -236,7 +236,7 @@ def c_library_thread(scene):
         raise OSError(code, "pthread_create")
 
 
-@attack("thread", alone=True)
+@attack("thread", spoils=True)
 def polars_threads(scene):
     """Libraries start threads when they first need them."""
     import polars as pl
@@ -245,7 +245,7 @@ def polars_threads(scene):
     pl.LazyFrame({"a": [1, 2]}).group_by("a").len().collect(engine="streaming")
 
 
-@attack("process", alone=True)
+@attack("process", spoils=True)
 def fork_at_exit(scene):
     """Waits for the end of the process: what is registered there runs when the host has let go."""
     import atexit

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
 from shell.backtest.biases.finding import BiasReport, BiasVerdict, Finding
@@ -265,6 +266,17 @@ def test_an_honest_host_shows_only_closed_candles(days2: History) -> None:
     finding = found(tiers, subject(HONEST, days2))
     assert finding.verdict is CLEAN, finding.sentence
     assert finding.evidence["matching"] == 2 * 24 - 1 + 1
+
+
+def test_holes_in_the_data_are_no_bias_of_the_real_host(days2: History) -> None:
+    # Single bars, half an hour, a whole hour and more.
+    frame = days2.m5[BTC].with_row_index()
+    gone = {7, 30, *range(66, 72), *range(150, 162), *range(200, 230), *range(400, 440)}
+    holed = frame.filter(~pl.col("index").is_in(gone)).drop("index")
+    what = Subject(source=StrategySource(code=SILENT), history=History(m5={BTC: holed}), settings=SETTINGS)
+    finding = found(tiers, what)
+    assert finding.verdict is CLEAN, finding.sentence
+    assert finding.evidence["candles"] > 500
 
 
 @pytest.mark.parametrize(

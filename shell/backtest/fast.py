@@ -1,0 +1,216 @@
+"""The fast path: one backtest whose history and engine live in the strategy's own locked process (D8).
+
+For searches. Nothing crosses a wall at each step, so a run takes a fraction of the certified one's time and gives the same
+books; but the future lies in the strategy's memory and the books within its reach, so its result is never evidence for the
+gate. The strategy's code does not come into this process, and nothing its process says is believed before it is checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+from collections.abc import Iterator
+from datetime import datetime
+
+from shell.backtest.driver import Progress
+from shell.backtest.fast_wire import (
+    BEAT_BYTES,
+    FINISHING,
+    REFUSAL_BYTES_MAX,
+    STARTING,
+    Terms,
+    decode_beat,
+    decode_refusal,
+    encode_source,
+    encode_terms,
+)
+from shell.backtest.history_file import history_file
+from shell.backtest.result import BacktestResult, BacktestSettings
+from shell.backtest.result_wire import Expected, decode_result
+from shell.clock import from_ms, monotonic, to_ms
+from shell.errors import StrategyFault
+from shell.host.isolation import attested, isolation_is_complete, read_isolation
+from shell.host.policy import require_policy
+from shell.host.port import StrategySource
+from shell.host.process import COMMON_HASH_SEED, ChildProcess
+from shell.host.spawn import CHILD_FOLDERS, CHILD_PACKAGES, Program
+from shell.host.validate import MESSAGE_CHARS_MAX, harmless
+from shell.host.wire import HEADER, Kind
+from shell.log import get_logger
+from shell.market.bars import Tier
+from shell.market.book import period_of
+from shell.market.history import History
+
+FAST_BACKTEST = Program(
+    entry="shell.backtest.fast_child",
+    folders=(
+        *CHILD_FOLDERS, "shell/backtest", "shell/exchange", "shell/execution", "shell/portfolio", "shell/risk",
+    ),
+    packages=(*CHILD_PACKAGES, "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
+)
+# On top of a call's limit: beats come some tenths of a second apart, and a busy machine is late with them.
+GRACE_SECONDS = 1.0
+WAIT_SECONDS = 0.25
+CHUNK_BYTES = 1 << 20
+# Honest beats of one slot: a start, a scan, the same again after a library's panic, the end.
+BEATS_A_SLOT_MAX = 16
+_CALL = "the backtest"
+
+
+def run_fast(
+    source: StrategySource,
+    history: History,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    settings: BacktestSettings,
+    progress: Progress | None = None,
+    check_policy: bool = True,
+) -> BacktestResult:
+    """What `run_backtest` answers, fill for fill, with `certified` false; one fresh process a run.
+
+    Raises as `run_backtest` does, and StrategyFault ("timeout", "killed", "attempt", "bad_reply") for what ends the
+    strategy's process, which here ends the run.
+    """
+    begun = monotonic()
+    if check_policy:
+        require_policy(source)
+    terms = Terms(settings=settings, start=start, end=end)
+    expected = _expected(history, start, end)
+    with history_file(history) as descriptor, _read_only(descriptor) as handed, _child(handed) as child:
+        try:
+            reply = child.exchange(Kind.START, encode_terms(terms), settings.host.start_timeout.total_seconds(), "start")
+            _judge(reply, child.pid)
+            body = _Conversation(child, expected, settings, progress).result(source)
+        except StrategyFault as fault:
+            raise _with_last_words(fault, child) from None
+    return decode_result(body, expected, monotonic() - begun)
+
+
+def _expected(history: History, start: datetime | None, end: datetime | None) -> Expected:
+    """The period that `run_backtest` makes of these. A reversed one is refused by the child, in its own words."""
+    first, last = period_of(history.m5.values())
+    begin_ms = -(-to_ms(start or first) // Tier.M5.ms) * Tier.M5.ms
+    until = min(end, last) if end else last
+    return Expected(symbols=history.symbols, start=from_ms(begin_ms), end=max(until, from_ms(begin_ms)))
+
+
+@contextlib.contextmanager
+def _read_only(descriptor: int) -> Iterator[int]:
+    """The same file, opened for reading: what is mapped through it cannot be made writable again by who is in there."""
+    try:
+        handed = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        # No such folder: macOS. There the file is this run's alone.
+        handed = os.dup(descriptor)
+    try:
+        yield handed
+    finally:
+        os.close(handed)
+
+
+@contextlib.contextmanager
+def _child(history: int) -> Iterator[ChildProcess]:
+    try:
+        child = ChildProcess(COMMON_HASH_SEED, FAST_BACKTEST, (history,))
+    except OSError as error:
+        raise StrategyFault("killed", f"no process could be started for the backtest: {error.strerror}") from error
+    try:
+        yield child
+    finally:
+        child.kill()
+
+
+def _judge(reply: bytes, pid: int) -> None:
+    """Say once if the wall is incomplete. No key, ledger or file is behind it, so the run goes on. The strategy's code has
+    not been sent yet, so the reply is our own."""
+    isolation = read_isolation(json.loads(reply))
+    if isolation is None:
+        raise StrategyFault("bad_reply", "the answer to start tells of the wall in another form")
+    missing = isolation_is_complete(attested(isolation, pid))
+    if missing:
+        _warn_once(missing)
+
+
+@functools.cache
+def _warn_once(missing: str) -> None:
+    get_logger().warning("fast backtests run, as other backtesters do, without a whole wall", missing=missing)
+
+
+def _with_last_words(fault: StrategyFault, child: ChildProcess) -> StrategyFault:
+    """The fault, and of a process that died what it said last: an engine's mistake in there shows nowhere else."""
+    child.kill()
+    lines = child.last_words.strip().splitlines()
+    if fault.kind != "killed" or not lines:
+        return fault
+    return StrategyFault("killed", f"{fault}: {harmless(lines[-1], MESSAGE_CHARS_MAX)}", fault.line)
+
+
+class _Conversation:
+    """One run's beats and its answer, under the deadlines that a hosted strategy's calls have."""
+
+    def __init__(
+        self, child: ChildProcess, expected: Expected, settings: BacktestSettings, progress: Progress | None
+    ) -> None:
+        self._child = child
+        self._expected = expected
+        self._call_seconds = settings.host.call_timeout.total_seconds()
+        self._start_seconds = settings.host.start_timeout.total_seconds()
+        self._progress = progress
+        self._buffer = bytearray()
+        self._request_id = -1
+        self._allowed = self._deadline = 0.0
+        self._slot = self._beats = 0
+
+    def result(self, source: StrategySource) -> bytes:
+        """The body of the answer. Raises what the run raised, or StrategyFault."""
+        self._request_id = self._child.send(Kind.RUN, encode_source(source), self._start_seconds, _CALL)
+        self._allow(self._start_seconds)
+        while True:
+            kind, body = self._frame()
+            if kind == Kind.BEAT:
+                self._heard(*decode_beat(body))
+            elif kind == Kind.FAULT:
+                raise decode_refusal(body)
+            else:
+                self._tell(self._expected.steps)
+                return body
+
+    def _heard(self, slot: int, phase: int) -> None:
+        steps = self._expected.steps
+        self._beats = self._beats + 1 if slot == self._slot else 0
+        if not self._slot <= slot <= steps or self._beats > BEATS_A_SLOT_MAX:
+            raise StrategyFault("bad_reply", "the backtest's process tells of a progress that is none")
+        self._slot = slot
+        self._allow(self._start_seconds if phase in (STARTING, FINISHING) else self._call_seconds)
+        self._tell(slot)
+
+    def _tell(self, done: int) -> None:
+        if self._progress is not None:
+            self._progress(done, self._expected.steps)
+
+    def _allow(self, seconds: float) -> None:
+        self._allowed = seconds
+        self._deadline = monotonic() + seconds + GRACE_SECONDS
+
+    def _frame(self) -> tuple[int, bytes]:
+        length, request_id, kind = HEADER.unpack(self._read(HEADER.size))
+        most = {Kind.BEAT: BEAT_BYTES, Kind.FAULT: REFUSAL_BYTES_MAX, Kind.ANSWER: self._expected.bytes_max}.get(kind)
+        if request_id != self._request_id or most is None:
+            raise StrategyFault("bad_reply", "the backtest's process answered something that was not asked")
+        if length > most:
+            raise StrategyFault("bad_reply", f"the backtest's process answered {length} bytes; at most {most} are allowed")
+        return kind, self._read(length)
+
+    def _read(self, length: int) -> bytes:
+        buffer = self._buffer
+        while len(buffer) < length:
+            left = self._deadline - monotonic()
+            if left <= 0:
+                raise StrategyFault("timeout", f"{_CALL} stood still at slot {self._slot} for {self._allowed:g} s")
+            buffer += self._child.receive(CHUNK_BYTES, min(left, WAIT_SECONDS), _CALL)
+        data = bytes(buffer[:length])
+        del buffer[:length]
+        return data
