@@ -137,8 +137,10 @@ class RecordedBook:
 
     def bars_since(self, cursor: int) -> list[Bar]:
         """Bars of all tiers revealed after `cursor`, in the order they closed: of one moment 5m first, then by symbol."""
-        found: list[tuple[int, int, int, Bar]] = []
         low, high = self.counts(cursor), self.counts(self.slot)
+        if low[1:] == high[1:]:
+            return self.m5_since(cursor, self.symbols)
+        found: list[tuple[int, int, int, Bar]] = []
         for tier, begin, end in zip(TIERS, low, high, strict=True):
             for index, symbol in enumerate(self.symbols):
                 rank = -1 if tier is Tier.M5 else index
