@@ -9,6 +9,7 @@ from typing import Any
 from shell.contract import ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
 from shell.exchange.gateway import FeeSchedule
+from shell.host.faults import ATTEMPT
 from shell.host.port import (
     NO_VENUE_VOLUME,
     ClosedNotice,
@@ -175,12 +176,15 @@ class Seat:
         return request
 
     def keep_state(self) -> Mapping[str, Any] | None:
-        """The strategy's state, asked now; the last known one when it cannot answer."""
+        """The strategy's state, asked now; the last known one when it cannot answer. Raises StrategyFault for an attempt
+        alone, which is no failure to answer."""
         if self._up:
             try:
                 self._state = self._host.get_state()
-            except StrategyFault:
+            except StrategyFault as fault:
                 self.close()
+                if fault.kind == ATTEMPT:
+                    raise
         return self._state
 
     def close(self) -> None:

@@ -25,6 +25,7 @@ from shell.clock import from_ms, local_day, monotonic, to_ms
 from shell.engine import Engine
 from shell.errors import DataError, StrategyFault, UsageError
 from shell.execution.record import StepRecord
+from shell.host.faults import ATTEMPT
 from shell.host.port import StrategyHost, StrategySource
 from shell.host.supervisor import HostedStrategy
 from shell.market.bars import Tier
@@ -142,7 +143,9 @@ def _drive(
         if gliding:
             slot = _pass_over(engine, glide, slot, last, values)
         now = book.moment_of(slot)
-        engine.step(now, origin="backtest", scan=slot < last)
+        record = engine.step(now, origin="backtest", scan=slot < last)
+        if record.attempt:
+            raise StrategyFault(ATTEMPT, record.attempt)
         # The same as a paper trial: nobody watches this book, so each local day begins with its measured halts lifted.
         day = local_day(now, engine.config.zone)
         if day != today:

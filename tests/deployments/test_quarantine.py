@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -22,6 +23,9 @@ from deployments.cli.status import _show as show_status
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.standing import standing_of
 from shell import service
+from shell.backtest.driver import run_backtest
+from shell.backtest.result import BacktestSettings
+from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.contract import Signal
 from shell.desk import Desk
 from shell.errors import NotNow, Rejected, StrategyFault
@@ -30,6 +34,7 @@ from shell.host.port import ScanRequest, StrategySource
 from shell.host.supervisor import HostedStrategy
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
+from shell.money import QuoteAmount
 from shell.promotion import quarantine as quarantine_module
 from shell.promotion.swap import recover
 from shell.trials.candidate import ChangeClass, Proposal, Stage, Verdict, source_hash
@@ -151,6 +156,25 @@ def test_an_attempt_ends_the_active_version_at_once_and_for_good(opening: Openin
         go(opened, 2)
         assert [scan.fault for scan in store.scans.list("main")][-2:] == ["", ""]
         assert shell.rollback("by hand", shell.now).version == "v001"
+
+
+def test_an_attempt_when_asked_for_its_state_is_one_as_well(opening: Opening) -> None:
+    with opening(GOOD, strategy(state="if self.scans == 2: os.kill(os.getpid(), signal.SIGSYS)")) as opened:
+        go(opened, 2)
+        assert opened.shell.engine.config.version == "v003"
+        opened.shell.pause()
+        assert opened.shell.engine.config.version == "v002"
+        assert states(opened)["v003"] == "quarantined"
+
+
+def test_an_attempt_in_the_middle_of_a_backtest_ends_it_at_once(history: History) -> None:
+    settings = BacktestSettings(
+        cash=QuoteAmount(10_000), paper=PaperConfig(), risk=RiskConfig(), zone=ZoneInfo("UTC"), host=HostConfig()
+    )
+    host = HostedStrategy(CAUGHT_AT_2, settings.host, check_policy=False)
+    with pytest.raises(StrategyFault) as caught:
+        run_backtest(CAUGHT_AT_2, history, start=START, end=START + timedelta(days=1), settings=settings, host=host)
+    assert caught.value.kind == "attempt"
 
 
 def test_what_was_quarantined_while_active_is_replaced_after_a_crash_in_between(opening: Opening) -> None:
