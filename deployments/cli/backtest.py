@@ -1,4 +1,4 @@
-"""`brain backtest`: one certified backtest over a data folder."""
+"""`brain backtest`: one backtest over a data folder, certified or fast."""
 
 from __future__ import annotations
 
@@ -36,14 +36,19 @@ def backtest(
         str, typer.Option(help="Slippage of market orders as a fraction; 0: exactly the next open, without spread.")
     ] = "0.0005",
     risk_limits: Annotated[Path | None, typer.Option(help="A risk_limits.toml; default: the project's.")] = None,
-    seed: Annotated[int, typer.Option(help="Kept for the record; a certified run has no randomness.")] = 0,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="History and engine in the strategy's own locked process: not evidence for the gate.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Kept for the record; a run has no randomness.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Run one strategy over history, the strategy in its host, one fresh process.
 
-    A refused strategy exits 1 with the reasons.
+    Certified without --fast: the strategy's process then never holds a bar of the future, nor its own books. A refused
+    strategy exits 1 with the reasons.
     """
     from shell.backtest.driver import run_backtest
+    from shell.backtest.fast import run_fast
     from shell.backtest.result import BacktestSettings
     from shell.config import PaperConfig
     from shell.home import Home
@@ -66,7 +71,7 @@ def backtest(
     found = read_folder(data, [each for each in symbols.split(",") if each.strip()] or None)
     with progress(console) as bar:
         task = bar.add_task("backtest", total=None)
-        result = run_backtest(
+        result = (run_fast if fast else run_backtest)(
             source, found.history, start=first, end=last, settings=settings,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -120,6 +125,8 @@ def _show(console: Console, name: str, result: BacktestResult) -> None:
     title = f"{name}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC"
     console.print(f"[bold]{title}[/]", soft_wrap=True)
     console.print(table("", ["", ""], rows, right=(1,)))
+    if not result.certified:
+        console.print("fast run: not evidence for the gate")
     if result.refusals:
         console.print("refused signals: " + ", ".join(f"{code} {count}" for code, count in result.refusals.most_common()))
 

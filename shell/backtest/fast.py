@@ -79,7 +79,7 @@ def run_fast(
         require_policy(source)
     terms = Terms(settings=settings, start=start, end=end)
     expected = _expected(history, start, end)
-    with history_file(history) as descriptor, _read_only(descriptor) as handed, _child(handed) as child:
+    with history_file(history) as descriptor, read_only(descriptor) as handed, _child(handed) as child:
         try:
             reply = child.exchange(Kind.START, encode_terms(terms), settings.host.start_timeout.total_seconds(), "start")
             _judge(reply, child.pid)
@@ -98,7 +98,7 @@ def _expected(history: History, start: datetime | None, end: datetime | None) ->
 
 
 @contextlib.contextmanager
-def _read_only(descriptor: int) -> Iterator[int]:
+def read_only(descriptor: int) -> Iterator[int]:
     """The same file, opened for reading: what is mapped through it cannot be made writable again by who is in there."""
     try:
         handed = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)

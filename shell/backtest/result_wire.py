@@ -4,8 +4,8 @@ The reader may hold a strategy that forges every byte. What it cannot do is harm
 symbols, finite numbers and printable texts, in exactly the types of an honest result; anything else is a StrategyFault
 ("bad_reply"). Whether it is true is another matter: only a certified run, whose books no strategy can reach, is evidence.
 
-Layout: the length of the text, the text, the equity curve as float64. The text is lines of JSON: a head, then rows of
-fills, of trades and of faults, so many a line that no line, however it is nested, is read into much memory.
+Layout: the length of the text, the text, the equity curve as float64. The text is lines of JSON: a head, then tables of
+fills, of trades and of faults as lists of columns, so many rows a line that no line, however nested, takes much memory.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import math
 import re
 import struct
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NoReturn, TypeVar
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shell.backtest.metrics import daily_returns
 from shell.backtest.result import BacktestResult, EquityCurve, Metrics
-from shell.clock import from_ms, to_ms
+from shell.backtest.wire_columns import Column, Reader, amounts, members, moments, optional, refuse, texts
+from shell.clock import to_ms
 from shell.contract import Intent, OrderType
-from shell.errors import StrategyFault
 from shell.host.validate import harmless
 from shell.market.bars import Tier
 from shell.money import BaseQty, Price, QuoteAmount
@@ -49,21 +49,17 @@ TAG_CHARS_MAX = 50
 FAULT_CHARS_MAX = 400
 CODES_MAX = 200
 COUNT_MAX = 1 << 53
+VALUE_MAX = 1e100
 
 _LENGTH = struct.Struct("<Q")
 _HEAD = ("book", "version", "final_value", "bars", "signals", "refusals", "halts", "metrics", "fills", "trades", "faults")
 _WHOLE_METRICS = ("trades", "days")
 _CODE = re.compile(r"[A-Z][A-Z_]{0,59}").fullmatch
-# Plain notation, so that neither an exponent nor a thousand digits is ever worked with.
-_UNSIGNED = re.compile(r"[0-9]{1,90}(?:\.[0-9]{1,90})?").fullmatch
-_SIGNED = re.compile(r"-?[0-9]{1,90}(?:\.[0-9]{1,90})?").fullmatch
 
-_Amount = TypeVar("_Amount", QuoteAmount, BaseQty, Price)
 _SIDES, _PURPOSES, _TYPES = tuple(Side), tuple(Purpose), tuple(OrderType)
 _LIQUIDITIES, _HORIZONS = tuple(Liquidity), tuple(Intent)
 
-Curve = NDArray[np.float64]
-Moments = Callable[[Any], datetime]
+Columns = list[Column]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +98,7 @@ def encode_result(result: BacktestResult, symbols: Sequence[str]) -> list[bytes]
     lines = [_text_of(head)]
     lines += _lines([_fill_row(fill, index) for fill in result.fills])
     lines += _lines([_trade_row(trade, index) for trade in result.trades])
-    lines += _lines(result.faults)
+    lines += _lines([[fault] for fault in result.faults])
     text = "\n".join(lines).encode()
     return [_LENGTH.pack(len(text)), text, np.ascontiguousarray(result.curve.values, dtype=np.float64).tobytes()]
 
@@ -113,22 +109,22 @@ def decode_result(body: bytes, expected: Expected, seconds: float) -> BacktestRe
         return _result(body, expected, seconds)
     except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError):
         # Each is what a wrong type, number or nesting runs into below.
-        _refuse("the result has another form")
+        refuse("the result has another form")
 
 
 def equity_hash_of(curve: EquityCurve, fills: Sequence[Fill]) -> str:
     """The digest of every equity mark and of every fill."""
     digest = hashlib.sha256(curve.times_ms.tobytes() + curve.values.tobytes())
-    for fill in fills:
-        digest.update(f"{fill.filled_at.isoformat()}|{fill.symbol}|{fill.side.value}|{fill.qty}|{fill.price}\n".encode())
+    lines = [f"{each.filled_at.isoformat()}|{each.symbol}|{each.side.value}|{each.qty}|{each.price}\n" for each in fills]
+    digest.update("".join(lines).encode())
     return digest.hexdigest()
 
 
 # -- writing ------------------------------------------------------------------------------------------------------
 
 
-def _lines(rows: Sequence[object]) -> list[str]:
-    return [_text_of(rows[at : at + ROWS_A_LINE]) for at in range(0, len(rows), ROWS_A_LINE)]
+def _lines(rows: Sequence[Sequence[object]]) -> list[str]:
+    return [_text_of(list(zip(*rows[at : at + ROWS_A_LINE], strict=True))) for at in range(0, len(rows), ROWS_A_LINE)]
 
 
 def _text_of(value: object) -> str:
@@ -166,157 +162,147 @@ def _trade_row(trade: TradeClosed, index: dict[str, int]) -> list[object]:
 
 
 def _result(body: bytes, expected: Expected, seconds: float) -> BacktestResult:
-    (length,) = _LENGTH.unpack_from(body)
+    length = int.from_bytes(body[: _LENGTH.size], "little")
     curve_at = _LENGTH.size + length
     if length > expected.text_bytes_max or len(body) - curve_at != 8 * expected.steps:
-        _refuse("the result has another length than the period")
-    values = np.frombuffer(body, dtype=np.float64, offset=curve_at)
-    if not np.isfinite(values).all():
-        _refuse("a mark of the equity curve is not a finite number")
+        refuse("the result has another length than the period")
+    curve = _curve(body[curve_at:], expected)
     lines = io.BytesIO(body[_LENGTH.size : curve_at])
     head = _line(lines)
     if not isinstance(head, dict) or tuple(head) != _HEAD:
-        _refuse("the result's head has another form")
+        refuse("the result's head has another form")
     book, version = _text(head["book"], ID_CHARS_MAX), _text(head["version"], ID_CHARS_MAX)
-    moment = _moments(expected)
-    fills: list[Fill] = []
-    for rows in _rows(lines, head["fills"]):
-        fills.extend(_fills(rows, expected.symbols, moment, book, version))
-    trades: list[TradeClosed] = []
-    for rows in _rows(lines, head["trades"]):
-        trades.extend(_trades(rows, expected.symbols, moment, book, version))
-    faults = [harmless(text, FAULT_CHARS_MAX) for rows in _rows(lines, head["faults"]) for text in rows]
+    readers = _Readers(expected, book, version)
+    fills = [fill for columns in _tables(lines, head["fills"]) for fill in readers.fills(columns)]
+    trades = [trade for columns in _tables(lines, head["trades"]) for trade in readers.trades(columns)]
+    faults = [harmless(text, FAULT_CHARS_MAX) for column, in _tables(lines, head["faults"]) for text in column]
     if lines.read(1):
-        _refuse("the result has more lines than it says")
-    times = to_ms(expected.start) + Tier.M5.ms * np.arange(expected.steps, dtype=np.int64)
-    curve = EquityCurve(times_ms=times, values=values)
+        refuse("the result has more lines than it says")
     return BacktestResult(
         metrics=_metrics(head["metrics"], len(trades)), fills=tuple(fills), trades=tuple(trades), curve=curve,
-        daily_returns=daily_returns(curve), final_value=_signed(QuoteAmount, head["final_value"]),
-        equity_hash=equity_hash_of(curve, fills), bars=_count(head["bars"]), steps=len(values),
+        daily_returns=_returns(curve), final_value=_money(head["final_value"]),
+        equity_hash=equity_hash_of(curve, fills), bars=_count(head["bars"]), steps=len(curve.values),
         signals=_count(head["signals"]), refusals=_counter(head["refusals"], None), faults=tuple(faults),
         halts=_counter(head["halts"], {kind.value for kind in HaltKind}), start=expected.start, end=expected.end,
         seconds=seconds, certified=False,
     )
 
 
-def _fills(rows: list[Any], symbols: Sequence[str], moment: Moments, book: str, version: str) -> Iterator[Fill]:
-    for (
-        fill_id, order_id, intent_id, signal_id, tag, symbol_at, side_at, purpose_at, type_at, liquidity_at, horizon_at,
-        decided_ms, filled_ms, qty, price, fee, intended, limit, stop, target,
-    ) in rows:
-        _ids(fill_id, order_id, intent_id, signal_id or "", tag)
-        symbol, side = symbols[symbol_at], _SIDES[side_at]
-        intent = OrderIntent(
-            intent_id=intent_id, book=book, version=version, symbol=symbol, side=side, purpose=_PURPOSES[purpose_at],
-            order_type=_TYPES[type_at], qty=_above_zero(BaseQty, intended),
-            limit_price=None if limit is None else _above_zero(Price, limit), decided_at=moment(decided_ms),
-            signal_id=signal_id, stop_loss=None if stop is None else _above_zero(Price, stop),
-            take_profit=None if target is None else _above_zero(Price, target), horizon=_HORIZONS[horizon_at], tag=tag,
+def _curve(numbers: bytes, expected: Expected) -> EquityCurve:
+    values = np.frombuffer(numbers, dtype=np.float64).copy()
+    # Also false for what is no number.
+    if not (np.abs(values) <= VALUE_MAX).all():
+        refuse("a mark of the equity curve is not a number, or too large for one")
+    return EquityCurve(times_ms=to_ms(expected.start) + Tier.M5.ms * np.arange(expected.steps, dtype=np.int64), values=values)
+
+
+def _returns(curve: EquityCurve) -> NDArray[np.float64]:
+    with np.errstate(over="ignore"):
+        returns = daily_returns(curve)
+    if not np.isfinite(returns).all():
+        refuse("a day's return is not a finite number")
+    return returns
+
+
+class _Readers:
+    """What the columns of fills and of trades are read by, given what the result is expected to be."""
+
+    def __init__(self, expected: Expected, book: str, version: str) -> None:
+        self._book, self._version = book, version
+        ids, symbol, when = texts(ID_CHARS_MAX), members(expected.symbols), moments(to_ms(expected.start), to_ms(expected.end))
+        qty, price, money = amounts(BaseQty), amounts(Price), amounts(QuoteAmount, above_zero=False)
+        tag, horizon, purpose, level = texts(TAG_CHARS_MAX), members(_HORIZONS), members(_PURPOSES), optional(price)
+        self._fill: tuple[Reader, ...] = (
+            ids, ids, ids, optional(ids), tag, symbol, members(_SIDES), purpose, members(_TYPES), members(_LIQUIDITIES),
+            horizon, when, when, qty, price, money, qty, level, level, level,
         )
-        yield Fill(
-            fill_id=fill_id, order_id=order_id, intent=intent, symbol=symbol, side=side, qty=_above_zero(BaseQty, qty),
-            price=_above_zero(Price, price), fee=_signed(QuoteAmount, fee), liquidity=_LIQUIDITIES[liquidity_at],
-            filled_at=moment(filled_ms),
+        self._trade: tuple[Reader, ...] = (
+            ids, tag, symbol, horizon, purpose, when, when, qty, amounts(QuoteAmount), money, money,
         )
 
+    def fills(self, columns: Columns) -> Iterator[Fill]:
+        book, version = self._book, self._version
+        for (
+            fill_id, order_id, intent_id, signal_id, tag, symbol, side, purpose, order_type, liquidity, horizon, decided_at,
+            filled_at, qty, price, fee, intended, limit, stop, target,
+        ) in _read(self._fill, columns):
+            intent = OrderIntent(
+                intent_id=intent_id, book=book, version=version, symbol=symbol, side=side, purpose=purpose,
+                order_type=order_type, qty=intended, limit_price=limit, decided_at=decided_at, signal_id=signal_id,
+                stop_loss=stop, take_profit=target, horizon=horizon, tag=tag,
+            )
+            yield Fill(
+                fill_id=fill_id, order_id=order_id, intent=intent, symbol=symbol, side=side, qty=qty, price=price, fee=fee,
+                liquidity=liquidity, filled_at=filled_at,
+            )
 
-def _trades(rows: list[Any], symbols: Sequence[str], moment: Moments, book: str, version: str) -> Iterator[TradeClosed]:
-    for trade_id, tag, symbol_at, horizon_at, purpose_at, opened_ms, closed_ms, qty, cost, proceeds, fees in rows:
-        _ids(trade_id, "", "", "", tag)
-        yield TradeClosed(
-            trade_id=trade_id, book=book, version=version, symbol=symbols[symbol_at], qty=_above_zero(BaseQty, qty),
-            cost=_above_zero(QuoteAmount, cost), proceeds=_signed(QuoteAmount, proceeds), fees=_signed(QuoteAmount, fees),
-            horizon=_HORIZONS[horizon_at], opened_at=moment(opened_ms), closed_at=moment(closed_ms),
-            exit_purpose=_PURPOSES[purpose_at].value, tag=tag,
-        )
+    def trades(self, columns: Columns) -> Iterator[TradeClosed]:
+        for (
+            trade_id, tag, symbol, horizon, purpose, opened_at, closed_at, qty, cost, proceeds, fees,
+        ) in _read(self._trade, columns):
+            yield TradeClosed(
+                trade_id=trade_id, book=self._book, version=self._version, symbol=symbol, qty=qty, cost=cost,
+                proceeds=proceeds, fees=fees, horizon=horizon, opened_at=opened_at, closed_at=closed_at,
+                exit_purpose=purpose.value, tag=tag,
+            )
 
 
-def _rows(lines: io.BytesIO, count: Any) -> Iterator[list[Any]]:
-    """The lines that hold `count` rows."""
+def _read(readers: tuple[Reader, ...], columns: Columns) -> Iterator[tuple[Any, ...]]:
+    return zip(*[reader(column) for reader, column in zip(readers, columns, strict=True)], strict=True)
+
+
+def _tables(lines: io.BytesIO, count: Any) -> Iterator[Columns]:
+    """The lines that hold `count` rows, each as a list of columns of the same length."""
     left = _count(count)
     while left:
-        rows = _line(lines)
-        if not isinstance(rows, list) or len(rows) != min(left, ROWS_A_LINE):
-            _refuse("the result has other rows than it says")
-        left -= len(rows)
-        yield rows
+        columns, rows = _line(lines), min(left, ROWS_A_LINE)
+        if not isinstance(columns, list) or not all(type(column) is list and len(column) == rows for column in columns):
+            refuse("the result has other rows than it says")
+        left -= rows
+        yield columns
 
 
 def _line(lines: io.BytesIO) -> Any:
     line = lines.readline(LINE_BYTES_MAX)
     if len(line) == LINE_BYTES_MAX:
-        _refuse(f"the result has a line of more than {LINE_BYTES_MAX} bytes")
+        refuse(f"the result has a line of more than {LINE_BYTES_MAX} bytes")
     return json.loads(line)
 
 
-def _moments(expected: Expected) -> Moments:
-    first, last = to_ms(expected.start), to_ms(expected.end)
-
-    def moment(ms: Any) -> datetime:
-        if type(ms) is not int or not first <= ms <= last:
-            _refuse("the result tells of a time outside the period")
-        return from_ms(ms)
-
-    return moment
-
-
-def _above_zero(kind: type[_Amount], text: Any) -> _Amount:
-    if _UNSIGNED(text) is None:
-        _refuse("the result has an amount that is not a plain number")
-    number = Decimal(text)
-    if not number:
-        _refuse("the result has an amount of zero where there must be more")
-    return kind.of(number)
-
-
-def _signed(kind: type[_Amount], text: Any) -> _Amount:
-    if _SIGNED(text) is None:
-        _refuse("the result has an amount that is not a plain number")
-    return kind.of(Decimal(text))
-
-
-def _ids(first: str, second: str, third: str, fourth: str, tag: str) -> None:
-    if len(tag) > TAG_CHARS_MAX or max(len(first), len(second), len(third), len(fourth)) > ID_CHARS_MAX:
-        _refuse("the result has a text that is too long")
-    # Control characters, bidirectional marks and lone surrogates are not printable. Adding also refuses what is no text.
-    if not ("" + first + second + third + fourth + tag).isprintable():
-        _refuse("the result has a text that cannot be printed")
+def _money(text: Any) -> QuoteAmount:
+    (amount,) = amounts(QuoteAmount, above_zero=False)([text])
+    return cast(QuoteAmount, amount)
 
 
 def _text(value: Any, chars_max: int) -> str:
     if not isinstance(value, str) or len(value) > chars_max or not value.isprintable():
-        _refuse("the result has a text that cannot be printed or is too long")
+        refuse("the result has a text that cannot be printed or is too long")
     return value
 
 
 def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= COUNT_MAX:
-        _refuse("the result has a count that is none")
+        refuse("the result has a count that is none")
     return value
 
 
 def _counter(value: Any, known: Collection[str] | None) -> Counter[str]:
     if not isinstance(value, dict) or len(value) > CODES_MAX:
-        _refuse("the result counts in another form")
+        refuse("the result counts in another form")
     for code in value:
         if _CODE(code) is None or (known is not None and code not in known):
-            _refuse("the result counts something unknown")
+            refuse("the result counts something unknown")
     return Counter({code: _count(count) for code, count in value.items()})
 
 
 def _metrics(values: Any, trades: int) -> Metrics:
     names = Metrics.__slots__
     if not isinstance(values, list) or len(values) != len(names):
-        _refuse("the result's metrics have another form")
+        refuse("the result's metrics have another form")
     figures = dict(zip(names, values, strict=True))
     for name, value in figures.items():
         if type(value) is not (int if name in _WHOLE_METRICS else float) or not math.isfinite(value):
-            _refuse(f"the result's metric {name} is not a finite number")
+            refuse(f"the result's metric {name} is not a finite number")
     if figures["trades"] != trades or not 0 <= figures["days"] <= COUNT_MAX:
-        _refuse("the result's metrics belong to other trades")
+        refuse("the result's metrics belong to other trades")
     return Metrics(**figures)
-
-
-def _refuse(sentence: str) -> NoReturn:
-    raise StrategyFault("bad_reply", sentence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import select
 import signal
 import socket
@@ -55,7 +56,7 @@ class ChildProcess:
         for a call that honest code never makes, "bad_reply" when the reply is not this request's, and whatever fault the
         child reports of itself.
         """
-        self._request_id = (self._request_id + 1) & 0xFFFFFFFF
+        self._request_id = _unforeseen()
         deadline = monotonic() + seconds
         try:
             self._socket.settimeout(seconds)
@@ -74,7 +75,7 @@ class ChildProcess:
 
         Raises StrategyFault as `exchange` does.
         """
-        self._request_id = (self._request_id + 1) & 0xFFFFFFFF
+        self._request_id = _unforeseen()
         try:
             self._socket.settimeout(seconds)
             self._socket.sendall(frame(self._request_id, kind, body))
@@ -173,6 +174,11 @@ class ChildProcess:
         if code is not None and code < 0 and -code != signal.SIGKILL:
             return StrategyFault("killed", f"the strategy's process died during {call} ({signal.Signals(-code).name})")
         return StrategyFault("killed", f"the strategy's process ended during {call}")
+
+
+def _unforeseen() -> int:
+    """A request's number that cannot be guessed: a reply written before its request came does not bear it."""
+    return secrets.randbits(32)
 
 
 class Spares:

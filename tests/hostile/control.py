@@ -26,6 +26,8 @@ from tests.shell.host.sources import SYMBOLS
 # A trusting caller reads what it is sent; past this it would have been flooded.
 REPLY_BYTES_MAX = 1 << 20
 PATIENCE_SECONDS = 20.0
+# Attacks for these may not answer at all, because what they talk to does not answer them.
+_WAITED_FOR = {Prize.LATE, Prize.PROCESS, Prize.RECEIVED}
 # Without walls a bomb goes off, so here it is a small one.
 SMALL_BOMB_BYTES = 400 << 20
 
@@ -100,9 +102,9 @@ class Unwalled:
 
 # Won at no cost to the process that won it: it may go on to the next attack.
 _UNHURT = {Prize.TOLD, Prize.FILES, Prize.RECEIVED, Prize.VICTIM, Prize.SIGNALLED, Prize.MEMORY_OF_OTHERS, Prize.KERNEL_OBJECT,
-           Prize.DESCRIPTOR, Prize.CODE, Prize.CONTRACT, Prize.CRASH}  # fmt: skip
+           Prize.DESCRIPTOR, Prize.CODE, Prize.CONTRACT, Prize.CRASH, Prize.THREAD}  # fmt: skip
 # Won without changing anything in the world.
-_UNCHANGED = {Prize.TOLD, Prize.DESCRIPTOR, Prize.CODE, Prize.CONTRACT, Prize.CRASH}
+_UNCHANGED = {Prize.TOLD, Prize.DESCRIPTOR, Prize.CODE, Prize.CONTRACT, Prize.CRASH, Prize.THREAD}
 
 
 def run_unwalled(attacks: Iterable[Attack], world: World) -> Iterator[Outcome]:
@@ -143,7 +145,7 @@ def _run(attack: Attack, process: Unwalled, observer: Observer) -> Outcome:
     said: list[str] = []
     won: set[Prize] = set()
     how = "answered"
-    seconds = attack.seconds if attack.prize in (Prize.LATE, Prize.PROCESS) else PATIENCE_SECONDS
+    seconds = attack.seconds if attack.prize in _WAITED_FOR else PATIENCE_SECONDS
     try:
         for step in range(1, attack.steps + 1):
             kind, reply = process.ask(Kind.ANALYZE, b"", seconds)

@@ -67,6 +67,7 @@ class Careless:
 
     def __init__(self) -> None:
         self._strategy: Any = None
+        self._code = ""
         self._number = 0
 
     def reply(self, kind: int, body: bytes) -> bytes:
@@ -80,7 +81,11 @@ class Careless:
 
     def _start(self, told: Mapping[str, Any]) -> bytes:
         self._number = 0
-        self._strategy = load_strategy(told["code"], told["skills"], "strategy.py")
+        if told["code"] == self._code:
+            self._strategy = type(self._strategy)()
+        else:
+            self._strategy = load_strategy(told["code"], told["skills"], "strategy.py")
+            self._code = told["code"]
         self._strategy.initialize(None, list(SYMBOLS))
         self._strategy.load_state(told["state"])
         return json.dumps(getattr(self._strategy, "scan_interval_minutes", 5), default=str).encode()

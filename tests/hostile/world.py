@@ -7,7 +7,6 @@ import ctypes
 import os
 import platform
 import random
-import resource
 import secrets
 import selectors
 import shelve
@@ -134,41 +133,53 @@ class World:
     def __init__(self, signals: Signals, number: int) -> None:
         self.signals = signals
         self.mark = f"mark-{secrets.token_hex(6)}"
-        self.signal_number = FIRST_SIGNAL + number
-        self.ipc_key = random.SystemRandom().randrange(1 << 20, 1 << 30)
-        self.folder = Path(tempfile.mkdtemp(prefix="hostile-"))
-        self.folder.chmod(_RIGHTS)
-        # A bystander's own buffer: read or written only through another process's memory.
-        self.buffer = ctypes.create_string_buffer(64)
-        self.pipe_reader, self._pipe_writer = os.pipe()
-        entries = Path("/proc/self/environ").read_bytes().split(b"\0")
-        self.entry = max(entries, key=len)[:60].decode(errors="replace")
-        self._plant()
-
-    def _plant(self) -> None:
         self.secret = f"prize-{secrets.token_hex(8)}"
         self.number = random.SystemRandom().randrange(10**8, 10**9)
+        self.signal_number = FIRST_SIGNAL + number
+        self.ipc_key = random.SystemRandom().randrange(1 << 20, 1 << 30)
+        entries = Path("/proc/self/environ").read_bytes().split(b"\0")
+        self.entry = max(entries, key=len)[:60].decode(errors="replace")
+        self.folder = Path(tempfile.mkdtemp(prefix="hostile-"))
+        self.folder.chmod(_RIGHTS)
+        self.listeners = Listeners(self.folder, self.mark)
+        # Read or written only by who gets at another process's memory.
+        self.buffer = ctypes.create_string_buffer(64)
+        self.pipe_reader, self._pipe_writer = os.pipe()
+        os.set_blocking(self.pipe_reader, False)
+        with _planting:
+            self._plant_made_files()
+        self._made = {path.name: path.read_bytes() for path in self.folder.iterdir() if path.is_file()}
+        self.victim = _bystander()
+        self.renew()
+
+    def renew(self) -> None:
+        """Everything back in its place."""
+        _wipe(self.folder)
+        for name, data in self._made.items():
+            (self.folder / name).write_bytes(data)
+        (self.folder / "empty").mkdir()
+        (self.folder / "names").mkdir()
+        (self.folder / "names" / self.secret).touch()
+        with (self.folder / "size.bin").open("wb") as sized:
+            sized.truncate(self.number)
+        for path in self.folder.rglob("*"):
+            path.chmod(_RIGHTS)
+        (self.folder / "link").symlink_to(self.secret)
         self.buffer.value = self.secret.encode()
+        with contextlib.suppress(BlockingIOError):
+            os.read(self.pipe_reader, 4096)
         # Several times, because who reads a pipe empties it.
         os.write(self._pipe_writer, 8 * self.secret.encode())
-        self.listeners = Listeners(self.folder, self.mark)
-        self.victim = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, start_new_session=True)
-        self.victim_limits = resource.prlimit(self.victim.pid, resource.RLIMIT_NOFILE)
-        with _planting:
-            self._plant_files()
+        remove_kernel_objects(self.ipc_key, self.mark)
+        _end(self.victim)
+        self.victim = _bystander()
 
-    def _plant_files(self) -> None:
+    def _plant_made_files(self) -> None:
         secret, number, folder = self.secret, self.number, self.folder
-        (folder / "secret.txt").write_text(secret)
-        (folder / "secret.pem").write_text(secret)
+        for name in ("secret.txt", "secret.pem"):
+            (folder / name).write_text(secret)
         (folder / "planted.py").write_text(f"TOKEN = {secret!r}\n")
         (folder / "victim.txt").write_text("keep me")
-        (folder / "empty").mkdir()
-        (folder / "names").mkdir()
-        (folder / "names" / secret).touch()
-        (folder / "link").symlink_to(secret)
-        with (folder / "size.bin").open("wb") as sized:
-            sized.truncate(number)
         np.save(folder / "secret.npy", np.array([float(number)]))
         np.array([float(number)]).tofile(folder / "secret.bin")
         (folder / "secret.num").write_text(f"{number}\n")
@@ -182,20 +193,6 @@ class World:
             base.execute("insert into prizes values (?)", (secret,))
         with shelve.open(str(folder / "secret.shelf")) as shelf:
             shelf["secret"] = secret
-        for path in folder.rglob("*"):
-            if not path.is_symlink():
-                path.chmod(_RIGHTS)
-
-    def renew(self) -> None:
-        """Everything back in its place, with other secrets."""
-        self._discard()
-        for path in self.folder.iterdir():
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        with contextlib.suppress(BlockingIOError):
-            os.set_blocking(self.pipe_reader, False)
-            os.read(self.pipe_reader, 4096)
-        self.ipc_key += 1
-        self._plant()
 
     def facts(self) -> dict[str, Any]:
         return {
@@ -221,7 +218,9 @@ class World:
         return any(item in text for item in known)
 
     def close(self) -> None:
-        self._discard()
+        remove_kernel_objects(self.ipc_key, self.mark)
+        _end(self.victim)
+        self.listeners.close()
         shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self.pipe_reader)
         os.close(self._pipe_writer)
@@ -232,12 +231,22 @@ class World:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _discard(self) -> None:
-        self.listeners.close()
-        with contextlib.suppress(ProcessLookupError):
-            self.victim.kill()
-        self.victim.wait()
-        remove_kernel_objects(self.ipc_key, self.mark)
+
+def _bystander() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, start_new_session=True)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    process.wait()
+
+
+def _wipe(folder: Path) -> None:
+    """Empty a folder but for the sockets that are listened on."""
+    for path in folder.iterdir():
+        if not path.is_socket():
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def remove_kernel_objects(key: int, name: str) -> None:

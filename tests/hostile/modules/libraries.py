@@ -341,14 +341,14 @@ def polars_deserialized_plan(scene):
     return pl.LazyFrame.deserialize(io.BytesIO(plan)).collect()["secret"][0]
 
 
-@attack("received")
+@attack("received", alone=True, seconds=1.5)
 def polars_over_http(scene):
     import polars as pl
 
     pl.read_csv(f"http://127.0.0.1:{scene.tcp_port}/{scene.mark}.csv")
 
 
-@attack("received", alone=True)
+@attack("received", alone=True, seconds=1.5)
 def polars_from_object_store(scene):
     """Polars' own network code, on its own asynchronous threads."""
     import time

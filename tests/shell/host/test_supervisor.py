@@ -311,11 +311,15 @@ def test_a_process_that_ends_is_a_fault(hosts: Hosts, body: str, message: str) -
     assert caught.value.kind == "killed"
 
 
-# The descriptor of the socket is on the command line: hiding it would hide nothing.
+# The frames of the host's own functions hold the socket's descriptor and the request's number: nothing hides them.
 _FORGE = """
 import os, sys, struct, time
+frame = sys._getframe()
+while "request_id" not in frame.f_locals:
+    frame = frame.f_back
+number = frame.f_locals["request_id"]
 data = {data}
-os.write(int(sys.argv[3]), data)
+os.write(frame.f_locals["descriptor"], data)
 time.sleep({pause})
 """
 
@@ -323,17 +327,16 @@ time.sleep({pause})
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        ("struct.pack('<IIB', 2, 999, 10) + b'[]'", "bad_reply"),
-        ("struct.pack('<IIB', 2**31, 2, 10)", "bad_reply"),
-        ("struct.pack('<IIB', 2, 2, 10) + b'[]' + b'more'", "bad_reply"),
-        ("struct.pack('<IIB', 2, 2, 11) + b'{}'", "bad_reply"),
+        ("struct.pack('<IIB', 2, number ^ 1, 10) + b'[]'", "bad_reply"),
+        ("struct.pack('<IIB', 2**31, number, 10)", "bad_reply"),
+        ("struct.pack('<IIB', 2, number, 10) + b'[]' + b'more'", "bad_reply"),
+        ("struct.pack('<IIB', 2, number, 11) + b'{}'", "bad_reply"),
         ("b'xx'", "timeout"),
     ],
 )
 def test_bytes_written_to_the_socket_by_the_strategy_fool_nobody(hosts: Hosts, data: str, kind: str) -> None:
     host = hosts.start(strategy(_FORGE.format(data=data, pause=5)))
     host_pid = host.pid
-    # START was request 1, so this scan is request 2.
     with pytest.raises(StrategyFault) as caught:
         host.analyze(scan())
     assert caught.value.kind == kind
@@ -341,8 +344,9 @@ def test_bytes_written_to_the_socket_by_the_strategy_fool_nobody(hosts: Hosts, d
     assert not alive(host_pid)
 
 
-def test_a_reply_sent_ahead_of_its_request_is_refused(hosts: Hosts) -> None:
-    forged = _FORGE.format(data="struct.pack('<IIB', 2, 2, 10) + b'[]'", pause=0)
+@pytest.mark.parametrize("number", ["number", "(number + 1) % 2**32"])
+def test_a_reply_too_many_is_refused_at_the_next_request(hosts: Hosts, number: str) -> None:
+    forged = _FORGE.format(data=f"struct.pack('<IIB', 2, {number}, 10) + b'[]'", pause=0)
     body = "if self.count == 1:\n" + textwrap.indent(forged.strip(), "    ")
     host = hosts.start(strategy(body))
 

@@ -1,0 +1,344 @@
+"""The fast path: the certified run's books to the last fill, from a process that nothing is believed of.
+
+Method: the same strategies over the same markets both ways; then strategies that hang, reach out, forge and break the
+engine they share a process with. Each of those is let past the policy, so that only the process and the reader stand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import itertools
+import mmap
+import os
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from shell.backtest import fast
+from shell.backtest.driver import run_backtest
+from shell.backtest.fast import read_only, run_fast
+from shell.backtest.history_file import history_file
+from shell.backtest.result import BacktestResult, BacktestSettings
+from shell.config import HostConfig, PaperConfig, RiskConfig
+from shell.contract import OrderType
+from shell.errors import DataError, StrategyFault, StrategyRejected, UsageError
+from shell.host.port import StrategySource
+from shell.market.history import History
+from shell.market.synthetic import synthetic_market
+from shell.money import QuoteAmount
+from shell.orders import Purpose, Side
+from tests.shell.scripted import BTC, ETH, START, WIDE, candles, flat
+
+SOL = "SOL/USD"
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
+
+# Costs, a spread, a local day that begins inside the period, and limits that are met now and then.
+SETTINGS = BacktestSettings(
+    cash=QuoteAmount("10000.50"), paper=PaperConfig(limit_entry_expiry=timedelta(hours=3)), zone=ZoneInfo("America/New_York"),
+    risk=RiskConfig(
+        max_daily_trades=25, max_daily_loss_pct=Decimal("0.01"), max_consecutive_losses=4, price_collar_pct=Decimal("0.05")
+    ),
+    host=HostConfig(max_consecutive_faults=3),
+)
+QUICK = replace(SETTINGS, host=HostConfig(call_timeout=timedelta(seconds=0.2)))
+
+SKILL = """
+asked = []
+
+
+def lot(step):
+    asked.append(step)
+    return 0.02 + 0.01 * (len(asked) % 5)
+"""
+# Everything an order can be, at moments drawn by a seeded generator; module globals of the file and of its skill count.
+BUSY = StrategySource(skills={"sizes": SKILL}, code='''
+import random
+from datetime import datetime
+
+from shell.contract import Action, Intent, OrderType, Signal
+from strategy.skills.sizes import lot
+
+RAISES_AT = (90, 91, 400)
+scans = 0
+
+
+class Strategy:
+    scan_interval_minutes = 10
+
+    def initialize(self, risk_limits, symbols):
+        self.random = random.Random(len(symbols))
+        self.limits, self.symbols, self.heard = risk_limits, symbols, 0
+
+    def analyze(self, markets, portfolio, timestamp):
+        global scans
+        scans += 1
+        elapsed = int(timestamp.timestamp()) // 600 % 1000
+        if elapsed in RAISES_AT:
+            raise ValueError(f"as planted at {elapsed} after {scans} scans, é")
+        held = {position.symbol: position for position in portfolio.positions}
+        signals = []
+        for symbol in sorted(markets):
+            price, chance = markets[symbol].current_price, self.random.random()
+            if symbol in held:
+                signals += self.leave_or_move(held[symbol], price, chance)
+            elif chance < 0.06:
+                signals.append(Signal(symbol, Action.BUY, lot(elapsed), stop_loss=price * 0.995, take_profit=price * 1.008,
+                                      intent=Intent.DAY, tag="at once"))
+            elif chance < 0.10:
+                signals.append(Signal(symbol, Action.BUY, lot(elapsed), OrderType.LIMIT, price * 0.999, price * 0.98))
+            elif chance < 0.11:
+                signals.append(Signal(symbol, Action.SELL, 0.01, reasoning="nothing is held"))
+        if portfolio.recent_trades and portfolio.daily_pnl < -50 and self.heard % 2:
+            return signals[:1]
+        return signals
+
+    def leave_or_move(self, position, price, chance):
+        if chance < 0.05:
+            yield Signal(position.symbol, Action.SELL, 0.01, tag="part")
+        elif chance < 0.08:
+            yield Signal(position.symbol, Action.MODIFY, stop_loss=price * 0.997, take_profit=price * 1.01)
+        elif chance < 0.10:
+            yield Signal(position.symbol, Action.CLOSE)
+
+    def on_fill(self, symbol, action, qty, price, intent):
+        self.heard += 1
+
+    def on_position_closed(self, symbol, pnl, pnl_pct):
+        self.heard += 10
+
+    def get_state(self):
+        return {"heard": self.heard}
+
+    def load_state(self, state):
+        self.heard = state["heard"]
+''')
+
+
+def strategy(body: str) -> StrategySource:
+    """A strategy whose analyze is `body`."""
+    code = textwrap.dedent("""
+        import sys
+        from shell.contract import Action, Signal
+
+
+        class Strategy:
+            scan_interval_minutes = 60
+
+            def initialize(self, risk_limits, symbols):
+                pass
+
+            def analyze(self, markets, portfolio, timestamp):
+                {body}
+
+            def on_fill(self, symbol, action, qty, price, intent):
+                pass
+
+            def on_position_closed(self, symbol, pnl, pnl_pct):
+                pass
+
+            def get_state(self):
+                return {{}}
+
+            def load_state(self, state):
+                pass
+    """)
+    return StrategySource(code=code.format(body=textwrap.indent(textwrap.dedent(body).strip(), " " * 8).lstrip()))
+
+
+def with_holes(history: History) -> History:
+    """The history without its first bars here and there, single bars, and half a day in the middle."""
+    kept = {}
+    for number, (symbol, frame) in enumerate(history.m5.items()):
+        rows = np.arange(len(frame))
+        gone = (rows % 97 == number) | ((rows > 400) & (rows < 544)) | (rows < 31 * number)
+        kept[symbol] = frame.filter(~gone)
+    return replace(history, m5=kept)
+
+
+ONE = synthetic_market(5, [BTC], START, 8)
+THREE = with_holes(synthetic_market(6, [BTC, ETH, SOL], START, 6))
+SMALL = synthetic_market(3, [BTC], START, 1)
+
+
+@pytest.fixture(autouse=True)
+def _no_process_left() -> Iterator[None]:
+    before = children()
+    yield
+    assert children() <= before
+
+
+def children() -> set[str]:
+    """Ids of this process's children, ended ones that nobody waited for included."""
+    return {pid for task in Path("/proc/self/task").glob("*/children") for pid in task.read_text().split()}
+
+
+def assert_same_books(quick: BacktestResult, certified: BacktestResult) -> None:
+    assert quick.fills == certified.fills
+    assert quick.trades == certified.trades
+    assert quick.equity_hash == certified.equity_hash
+    assert np.array_equal(quick.curve.values, certified.curve.values)
+    assert np.array_equal(quick.curve.times_ms, certified.curve.times_ms)
+    assert np.array_equal(quick.daily_returns, certified.daily_returns)
+    for name in (
+        "metrics", "final_value", "bars", "steps", "signals", "refusals", "faults", "halts", "start", "end",
+    ):
+        assert getattr(quick, name) == getattr(certified, name), name
+
+
+@pytest.mark.parametrize(
+    ("history", "start"), [(ONE, None), (THREE, START + timedelta(days=1, minutes=7))], ids=["one symbol", "three with holes"]
+)
+def test_a_fast_run_has_the_certified_runs_books_to_the_last_fill(history: History, start: None) -> None:
+    told: list[tuple[int, int]] = []
+    quick = run_fast(
+        BUSY, history, start=start, settings=SETTINGS, progress=lambda done, total: told.append((done, total))
+    )
+    certified = run_backtest(BUSY, history, start=start, settings=SETTINGS)
+    assert_same_books(quick, certified)
+    assert (quick.certified, certified.certified) == (False, True)
+    # What is compared is worth comparing.
+    assert {fill.intent.purpose for fill in quick.fills} == set(Purpose)
+    assert {fill.intent.order_type for fill in quick.fills} == set(OrderType)
+    sold = {trade.symbol: 0 for trade in quick.trades}
+    for fill in quick.fills:
+        if fill.side is Side.SELL:
+            sold[fill.symbol] += 1
+    assert sum(sold.values()) > len(quick.trades) > 10
+    assert quick.refusals
+    assert len(quick.faults) >= 3
+    # Slots, ever onwards, up to the end.
+    assert [total for _, total in told] == [quick.steps] * len(told)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1] == (quick.steps, quick.steps)
+
+
+def test_a_strategy_that_fails_again_and_again_ends_the_run_as_it_does_a_certified_one() -> None:
+    source = strategy("raise KeyError('nowhere')")
+    with pytest.raises(StrategyFault) as quick:
+        run_fast(source, SMALL, settings=SETTINGS)
+    with pytest.raises(StrategyFault) as certified:
+        run_backtest(source, SMALL, settings=SETTINGS)
+    assert (quick.value.kind, str(quick.value)) == (certified.value.kind, str(certified.value))
+    assert "3 times in a row: error: line 12: KeyError: nowhere" in str(quick.value)
+
+
+def test_a_refused_strategy_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "ChildProcess", None)
+    with pytest.raises(StrategyRejected):
+        run_fast(StrategySource(code="import os\n" + BUSY.code), SMALL, settings=SETTINGS)
+
+
+def test_a_reversed_or_empty_window_is_explained_as_ever() -> None:
+    with pytest.raises(UsageError, match="is empty; the history runs from 2023-03-01 00:00 to 2023-03-02 00:00"):
+        run_fast(BUSY, SMALL, start=START + timedelta(hours=9), end=START + timedelta(hours=8), settings=SETTINGS)
+    hole = History(m5={BTC: candles([*flat(100.0, 2), *[None] * 20, *flat(100.0, 2)])})
+    with pytest.raises(DataError, match="no bars between"):
+        run_fast(
+            BUSY, hole, start=START + timedelta(minutes=25), end=START + timedelta(minutes=50), settings=SETTINGS
+        )
+
+
+def test_a_strategy_that_does_not_return_is_killed() -> None:
+    with pytest.raises(StrategyFault, match="stood still at slot 12 for 0.2 s") as fault:
+        run_fast(strategy("while timestamp.hour: pass\nreturn []"), SMALL, settings=QUICK)
+    assert fault.value.kind == "timeout"
+
+
+def test_beats_without_progress_do_not_keep_a_run_alive() -> None:
+    forged = """
+        import shell.backtest.fast_child
+        frames = [frame.f_locals for frame in sys._current_frames().values()]
+        frame = sys._getframe()
+        while "heart" not in frame.f_locals:
+            frame = frame.f_back
+        while True:
+            frame.f_locals["heart"].beat(0)
+    """
+    with pytest.raises(StrategyFault, match="progress that is none") as fault:
+        run_fast(strategy(forged), SMALL, settings=SETTINGS, check_policy=False)
+    assert fault.value.kind == "bad_reply"
+
+
+@needs_proc
+def test_an_attempt_to_get_out_is_named_as_such() -> None:
+    with pytest.raises(StrategyFault) as fault:
+        run_fast(strategy("sys.modules['os'].fork()"), SMALL, settings=SETTINGS, check_policy=False)
+    assert fault.value.kind == "attempt"
+
+
+@needs_proc
+def test_no_file_and_no_part_of_the_history_file_is_within_reach() -> None:
+    reach = """
+        import ctypes, errno, os
+        found = []
+        for path in ("/etc/passwd", shell_file, "/proc/self/maps"):
+            try:
+                os.open(path, os.O_RDONLY)
+            except PermissionError:
+                found.append("denied")
+        raise ValueError(" ".join(found))
+    """.replace("shell_file", repr(fast.__file__))
+    once = replace(SETTINGS, host=HostConfig(max_consecutive_faults=1))
+    with pytest.raises(StrategyFault, match="denied denied denied"):
+        run_fast(strategy(reach), SMALL, settings=once, check_policy=False)
+
+
+def test_the_history_that_is_handed_over_cannot_be_mapped_to_write() -> None:
+    with history_file(SMALL) as descriptor, read_only(descriptor) as handed:
+        if not Path("/proc/self/fd").exists():
+            pytest.skip("needs /proc to open the file anew")
+        assert fcntl.fcntl(handed, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        mmap.mmap(handed, 0, access=mmap.ACCESS_READ).close()
+        with pytest.raises(PermissionError):
+            mmap.mmap(handed, 0, access=mmap.ACCESS_WRITE)
+
+
+# What a strategy may put in the place of the result's encoder, and what the caller then gets.
+FORGERIES = {
+    "nothing at all": ("[]", "another length"),
+    "no text": ("[b'x' * 5000]", "another length"),
+    "nested lists": ("[struct.pack('<Q', 90_000), b'[' * 90_000, bytes(8 * 289)]", "another form"),
+    "too much": ("[bytes(1 << 22)]", "at most"),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forged_result_is_refused(name: str) -> None:
+    parts, words = FORGERIES[name]
+    forged = f"""
+        import struct
+        import shell.backtest.fast_child
+        shell.backtest.fast_child.encode_result = lambda *_: {parts}
+        return []
+    """
+    with pytest.raises(StrategyFault, match=words) as fault:
+        run_fast(strategy(forged), SMALL, settings=SETTINGS, check_policy=False)
+    assert fault.value.kind == "bad_reply"
+
+
+def test_what_breaks_the_engine_in_there_is_told_and_harms_nobody_here() -> None:
+    broken = """
+        from shell.engine import Engine
+        Engine.passed = None
+        return []
+    """
+    with pytest.raises(StrategyFault, match="ended during the backtest: TypeError: 'NoneType' object is not callable") as fault:
+        run_fast(strategy(broken), SMALL, settings=SETTINGS, check_policy=False)
+    assert fault.value.kind == "killed"
+
+
+def test_a_wall_that_is_missing_is_told_once_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counted = itertools.count()
+    monkeypatch.setattr(fast, "isolation_is_complete", lambda _: f"no wall {next(counted) // 2}")
+    for _ in range(2):
+        assert run_fast(strategy("return []"), SMALL, settings=SETTINGS).fills == ()
+    assert capsys.readouterr().err.count("no wall 0") == 1
