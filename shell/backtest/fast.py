@@ -209,7 +209,10 @@ class _Conversation:
         while len(buffer) < length:
             left = self._deadline - monotonic()
             if left <= 0:
-                raise StrategyFault("timeout", f"{_CALL} stood still at slot {self._slot} for {self._allowed:g} s")
+                heard = from_ms(to_ms(self._expected.start) + self._slot * Tier.M5.ms)
+                raise StrategyFault(
+                    "timeout", f"{_CALL} did not go on for {self._allowed:g} s; it was last heard of at {heard:%Y-%m-%d %H:%M}"
+                )
             buffer += self._child.receive(CHUNK_BYTES, min(left, WAIT_SECONDS), _CALL)
         data = bytes(buffer[:length])
         del buffer[:length]

@@ -93,7 +93,7 @@ _FRAMES = re.compile(
 _OUTSIDE = re.compile(
     r"(read|scan|write|sink)_\w+|save(txt|z|z_compressed)?|load|loads|loadtxt|dump|dumps|tofile|fromfile|fromregex|genfromtxt"
     r"|memmap|open_memmap|DataSource|ctypes|ctypeslib|testing|f2py|distutils|plugins|register_\w+|serialize|deserialize"
-    r"|SQLContext|sql|show_graph|collect_async|as_strided|setflags|flags|base|attrgetter|methodcaller"
+    r"|SQLContext|sql|show_graph|collect_async|collect_batches|as_strided|setflags|flags|base|attrgetter|methodcaller"
 )
 _ADVICE = {
     "time": "the time of a scan is analyze's `timestamp`",

@@ -8,6 +8,7 @@ from typing import Any, Self
 from shell.config import HostConfig
 from shell.contract import RECENT_TRADES_MAX, ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
+from shell.host.isolation import attested
 from shell.host.policy import require_policy
 from shell.host.port import BarArray, Replay, Rolled, ScanRequest, StrategySource, Tidings
 from shell.host.process import SPARES, ChildProcess
@@ -104,7 +105,8 @@ class HostedStrategy:
         )
         try:
             reply = child.exchange(Kind.START, encode_start(facts, windows), self._start_seconds, "start")
-            interval, self.isolation = decode_started(reply)
+            interval, told = decode_started(reply)
+            self.isolation = attested(told, child.pid)
         except StrategyFault:
             self.close()
             raise

@@ -13,7 +13,7 @@ import os
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -65,7 +65,7 @@ from datetime import datetime
 from shell.contract import Action, Intent, OrderType, Signal
 from strategy.skills.sizes import lot
 
-RAISES_AT = (90, 91, 400)
+RAISES_AT = (90, 91, 250)
 scans = 0
 
 
@@ -79,7 +79,7 @@ class Strategy:
     def analyze(self, markets, portfolio, timestamp):
         global scans
         scans += 1
-        elapsed = int(timestamp.timestamp()) // 600 % 1000
+        elapsed = int(timestamp.timestamp()) // 600 % 300
         if elapsed in RAISES_AT:
             raise ValueError(f"as planted at {elapsed} after {scans} scans, é")
         held = {position.symbol: position for position in portfolio.positions}
@@ -124,10 +124,6 @@ class Strategy:
 def strategy(body: str) -> StrategySource:
     """A strategy whose analyze is `body`."""
     code = textwrap.dedent("""
-        import sys
-        from shell.contract import Action, Signal
-
-
         class Strategy:
             scan_interval_minutes = 60
 
@@ -195,7 +191,7 @@ def assert_same_books(quick: BacktestResult, certified: BacktestResult) -> None:
 @pytest.mark.parametrize(
     ("history", "start"), [(ONE, None), (THREE, START + timedelta(days=1, minutes=7))], ids=["one symbol", "three with holes"]
 )
-def test_a_fast_run_has_the_certified_runs_books_to_the_last_fill(history: History, start: None) -> None:
+def test_a_fast_run_has_the_certified_runs_books_to_the_last_fill(history: History, start: datetime | None) -> None:
     told: list[tuple[int, int]] = []
     quick = run_fast(
         BUSY, history, start=start, settings=SETTINGS, progress=lambda done, total: told.append((done, total))
@@ -226,7 +222,7 @@ def test_a_strategy_that_fails_again_and_again_ends_the_run_as_it_does_a_certifi
     with pytest.raises(StrategyFault) as certified:
         run_backtest(source, SMALL, settings=SETTINGS)
     assert (quick.value.kind, str(quick.value)) == (certified.value.kind, str(certified.value))
-    assert "3 times in a row: error: line 12: KeyError: nowhere" in str(quick.value)
+    assert "3 times in a row: error: line 9: KeyError: nowhere" in str(quick.value)
 
 
 def test_a_refused_strategy_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,15 +242,14 @@ def test_a_reversed_or_empty_window_is_explained_as_ever() -> None:
 
 
 def test_a_strategy_that_does_not_return_is_killed() -> None:
-    with pytest.raises(StrategyFault, match="stood still at slot 12 for 0.2 s") as fault:
+    with pytest.raises(StrategyFault, match="did not go on for 0.2 s; it was last heard of at 2023-03-01 0[01]:") as fault:
         run_fast(strategy("while timestamp.hour: pass\nreturn []"), SMALL, settings=QUICK)
     assert fault.value.kind == "timeout"
 
 
 def test_beats_without_progress_do_not_keep_a_run_alive() -> None:
     forged = """
-        import shell.backtest.fast_child
-        frames = [frame.f_locals for frame in sys._current_frames().values()]
+        import sys
         frame = sys._getframe()
         while "heart" not in frame.f_locals:
             frame = frame.f_back
@@ -269,14 +264,14 @@ def test_beats_without_progress_do_not_keep_a_run_alive() -> None:
 @needs_proc
 def test_an_attempt_to_get_out_is_named_as_such() -> None:
     with pytest.raises(StrategyFault) as fault:
-        run_fast(strategy("sys.modules['os'].fork()"), SMALL, settings=SETTINGS, check_policy=False)
+        run_fast(strategy("import os; os.fork()"), SMALL, settings=SETTINGS, check_policy=False)
     assert fault.value.kind == "attempt"
 
 
 @needs_proc
-def test_no_file_and_no_part_of_the_history_file_is_within_reach() -> None:
+def test_no_file_is_within_reach() -> None:
     reach = """
-        import ctypes, errno, os
+        import os
         found = []
         for path in ("/etc/passwd", shell_file, "/proc/self/maps"):
             try:
@@ -302,8 +297,6 @@ def test_the_history_that_is_handed_over_cannot_be_mapped_to_write() -> None:
 
 # What a strategy may put in the place of the result's encoder, and what the caller then gets.
 FORGERIES = {
-    "nothing at all": ("[]", "another length"),
-    "no text": ("[b'x' * 5000]", "another length"),
     "nested lists": ("[struct.pack('<Q', 90_000), b'[' * 90_000, bytes(8 * 289)]", "another form"),
     "too much": ("[bytes(1 << 22)]", "at most"),
 }
