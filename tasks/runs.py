@@ -33,7 +33,8 @@ RUNS_KEPT = 32
 HASH_DIGITS = 16
 COST_MAX = Decimal("0.1")
 
-RunKey = tuple[str, str, str, datetime, datetime]
+# Source, data, account and costs, start, end, and whether the run was fast.
+RunKey = tuple[str, str, str, datetime, datetime, bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +77,16 @@ def run(
 
 def run_all(
     sources: Sequence[StrategySource], history: History, *, start: datetime, end: datetime,
-    settings: BacktestSettings, data: str,
+    settings: BacktestSettings, data: str, fast: bool = False,
 ) -> list[RunSummary | BrainError]:
     """Backtests that do not depend on one another, as `run` each, side by side where that is worth it: what each gives,
-    or the error it raises, in the order of `sources`."""
-    keys = [(source_hash(source), data, _settings_key(settings), start, end) for source in sources]
+    or the error it raises, in the order of `sources`. `fast` runs have the same figures and are no evidence: one is never
+    remembered in place of a certified run, a certified one serves either."""
+    account = _settings_key(settings)
+    keys: list[RunKey] = [(source_hash(source), data, account, start, end, fast) for source in sources]
     found: dict[RunKey, RunSummary | BrainError] = {key: known for key in keys if (known := _remembered(key)) is not None}
     missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in found}
-    jobs = [BacktestJob(source=source, settings=settings, start=start, end=end) for source in missing.values()]
+    jobs = [BacktestJob(source=source, settings=settings, start=start, end=end, fast=fast) for source in missing.values()]
     with closing(run_many(jobs, history, workers=workers_worth(jobs, history))) as outcomes:
         for key, (_, outcome) in zip(missing, outcomes, strict=True):
             found[key] = outcome if isinstance(outcome, BrainError) else _remember(key, summarise(outcome))
@@ -92,10 +95,12 @@ def run_all(
 
 def _remembered(key: RunKey) -> RunSummary | None:
     with _lock:
-        known = _runs.get(key)
-        if known is not None:
-            _runs.move_to_end(key)
-        return known
+        for kept in (key, (*key[:-1], False)):
+            known = _runs.get(kept)
+            if known is not None:
+                _runs.move_to_end(kept)
+                return known
+    return None
 
 
 def _remember(key: RunKey, summary: RunSummary) -> RunSummary:

@@ -51,7 +51,8 @@ class SearchBench:
             self._shell.record_searches(None, 1, self._now)
             self.looks += 1
         outcomes = run_all(
-            sources, self._history, start=self._start, end=self._end, settings=self._settings, data=self._data
+            sources, self._history, start=self._start, end=self._end, settings=self._settings, data=self._data,
+            fast=True,
         )
         for source, outcome in zip(sources, outcomes, strict=True):
             if attempt_of(outcome):

@@ -39,6 +39,9 @@ SeedOption = Annotated[int, typer.Option("--seed", help="Draws the settings to t
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", help="Processes at once; default: one a core. Changes the time, never a result.")
 ]
+FastOption = Annotated[
+    bool, typer.Option("--fast/--certified", help="Fast: history and engine inside the strategy's locked process.")
+]
 MinTradesOption = Annotated[
     int, typer.Option("--min-trades", min=1, help="Trades below which a run's Sharpe ratio is marked down.")
 ]
@@ -54,7 +57,7 @@ class Prepared:
 
 def prepare(
     *, strategy: Path, data: Path, symbols: str, start: str, end: str, cash: str, fee_taker: str, fee_maker: str,
-    slippage: str, risk_limits: Path | None,
+    slippage: str, risk_limits: Path | None, fast: bool = False,
 ) -> Prepared:
     """Read what the options name. Raises UsageError, DataError, SettingsError, and StrategyRejected before anything runs."""
     from shell.backtest.job import BacktestJob
@@ -79,7 +82,7 @@ def prepare(
     source = Workspace(Home.project().workspace).read(strategy)
     require_policy(source)
     found = read_folder(data, [each for each in symbols.split(",") if each.strip()] or None)
-    return Prepared(job=BacktestJob(source=source, settings=settings, start=first, end=last), found=found)
+    return Prepared(job=BacktestJob(source=source, settings=settings, start=first, end=last, fast=fast), found=found)
 
 
 def period_of_run(prepared: Prepared) -> tuple[datetime, datetime]:

@@ -11,6 +11,7 @@ from deployments.cli.backtest import DataOption, StrategyOption
 from deployments.cli.many_runs import (
     CashOption,
     EndOption,
+    FastOption,
     LimitsOption,
     MakerOption,
     MinTradesOption,
@@ -50,6 +51,7 @@ def search(
     trials: Annotated[int, typer.Option(help="Settings to try; every combination when there are no more.")] = 50,
     seed: SeedOption = 0,
     workers: WorkersOption = None,
+    fast: FastOption = True,
     min_trades: MinTradesOption = 10,
     cash: CashOption = "10000",
     fee_taker: TakerOption = "0.004",
@@ -71,7 +73,7 @@ def search(
     begun, count = monotonic(), workers_for(workers)
     prepared = prepare(
         strategy=strategy, data=data, symbols=symbols, start=start, end=end, cash=cash, fee_taker=fee_taker,
-        fee_maker=fee_maker, slippage=slippage, risk_limits=risk_limits,
+        fee_maker=fee_maker, slippage=slippage, risk_limits=risk_limits, fast=fast,
     )
     plan = plan_search(prepared.job.source, trials, seed)
     count = min(count, len(plan.settings))
@@ -95,7 +97,7 @@ def _facts(result: SearchResult, prepared: Prepared, seed: int, seconds: float, 
         "best": trial_facts(result.trials[result.best]) | {"trial": result.best},
         "deflated_sharpe_ratio": result.luck.probability, "expected_maximum_daily_sharpe": result.luck.expected_maximum,
         "tried": result.luck.tried, "combinations": result.plan.combinations, "exhaustive": result.plan.exhaustive,
-        "seed": seed, "seconds": seconds, "workers": workers, "certified": True, "recorded": False,
+        "seed": seed, "seconds": seconds, "workers": workers, "certified": not prepared.job.fast, "recorded": False,
         "notes": [luck_sentence(result.luck), NOT_EVIDENCE, NOT_RECORDED], "start": first, "end": last,
         "data": data_facts(prepared),
     }

@@ -13,6 +13,7 @@ from deployments.cli.backtest import DataOption, StrategyOption
 from deployments.cli.many_runs import (
     CashOption,
     EndOption,
+    FastOption,
     LimitsOption,
     MakerOption,
     MinTradesOption,
@@ -53,6 +54,7 @@ def walk_forward(
     trials: Annotated[int, typer.Option(help="Settings to try in each window.")] = 12,
     seed: SeedOption = 0,
     workers: WorkersOption = None,
+    fast: FastOption = True,
     min_trades: MinTradesOption = 10,
     cash: CashOption = "10000",
     fee_taker: TakerOption = "0.004",
@@ -63,7 +65,8 @@ def walk_forward(
 ) -> None:
     """Fit a strategy's parameters on training days and run the best on the days right after, window by window.
 
-    No bar of a test is there while its window is fitted. The windows run side by side, on all cores.
+    No bar of a test is there while its window is fitted. The windows run side by side, on all cores; fits are fast
+    unless --certified, tests are always certified.
     """
     from shell.backtest.parallel import workers_for
     from shell.backtest.search import plan_search
@@ -75,7 +78,7 @@ def walk_forward(
     begun, count = monotonic(), workers_for(workers)
     prepared = prepare(
         strategy=strategy, data=data, symbols=symbols, start=start, end=end, cash=cash, fee_taker=fee_taker,
-        fee_maker=fee_maker, slippage=slippage, risk_limits=risk_limits,
+        fee_maker=fee_maker, slippage=slippage, risk_limits=risk_limits, fast=fast,
     )
     first, last = period_of_run(prepared)
     windows = windows_of(first, last, train_days, test_days, anchored=anchored)
@@ -116,7 +119,8 @@ def _facts(
         ],
         "combined": combined.metrics.as_dict(), "probabilistic_sharpe_ratio": combined.skill,
         "trials_per_window": trials, "days_left_over": left_over, "seed": seed, "seconds": seconds, "workers": workers,
-        "certified": True, "recorded": False, "notes": [skill_sentence(combined), ONCE], "data": data_facts(prepared),
+        "certified": True, "fits_certified": not prepared.job.fast, "recorded": False,
+        "notes": [skill_sentence(combined), ONCE], "data": data_facts(prepared),
     }
 
 

@@ -91,7 +91,8 @@ def walk_forward(
     job: BacktestJob, history: History, plan: Plan, windows: Sequence[Window], *, trades_needed: int,
     workers: int | None = None, progress: JobsProgress | None = None,
 ) -> tuple[WindowResult, ...]:
-    """Fit `job` in every window with the settings of `plan`, then test each window's best.
+    """Fit `job` in every window with the settings of `plan`, then test each window's best. Fits are fast if `job` is, tests
+    are certified.
 
     Raises the first trial's error of a window in which no setting could be run to the end.
     """
@@ -106,7 +107,10 @@ def walk_forward(
     size = len(plan.settings)
     chosen = [_best(trials[at * size : (at + 1) * size], trades_needed) for at in range(len(windows))]
     tests = [
-        replace(job, source=with_settings(job.source, best.values), start=window.test_start, end=window.test_end, sealed=True)
+        replace(
+            job, source=with_settings(job.source, best.values), start=window.test_start, end=window.test_end, fast=False,
+            sealed=True,
+        )
         for window, best in zip(windows, chosen, strict=True)
     ]
     with closing(run_many(tests, history, workers=workers, progress=_share(progress, len(fits), total))) as outcomes:

@@ -4,9 +4,10 @@ from decimal import Decimal
 import pytest
 
 from shell.config import PairCosts, PaperConfig
-from shell.errors import DataError
+from shell.errors import DataError, StrategyRejected
+from shell.host.port import StrategySource
 from shell.market.history import History
-from tasks.runs import data_hash, run, stressed
+from tasks.runs import data_hash, run, run_all, stressed
 from tasks.search import objective, trades_needed
 from tests.tasks.memory_shell import START, MemoryShell, market
 from tests.tasks.sources import rule
@@ -39,6 +40,25 @@ def test_a_repeated_run_gives_what_the_first_gave_and_other_costs_do_not_mix_wit
     assert run(rule(), market(), settings=settings, **window) is first  # type: ignore[arg-type]
     dearer = run(rule(), market(), settings=stressed(settings, 3.0), **window)  # type: ignore[arg-type]
     assert dearer.metrics.fees > first.metrics.fees
+
+
+def test_a_fast_run_has_the_same_figures_and_is_never_remembered_as_a_certified_one() -> None:
+    settings = MemoryShell(rule()).backtest_settings()
+    window = {"start": START + timedelta(days=5), "end": START + timedelta(days=7), "settings": settings, "data": "fast"}
+    (fast,) = run_all([rule()], market(), fast=True, **window)  # type: ignore[arg-type]
+    certified = run(rule(), market(), **window)  # type: ignore[arg-type]
+    assert fast == certified
+    assert fast is not certified
+    assert run_all([rule()], market(), fast=True, **window) == [fast]  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_run_is_an_outcome_beside_the_others_and_the_same_source_runs_once() -> None:
+    settings = MemoryShell(rule()).backtest_settings()
+    window = {"start": START + timedelta(days=5), "end": START + timedelta(days=6), "settings": settings, "data": "beside"}
+    outcomes = run_all([rule(), StrategySource(code="import os\n"), rule()], market(), **window)  # type: ignore[arg-type]
+    assert isinstance(outcomes[1], StrategyRejected)
+    assert outcomes[0] is outcomes[2]
+    assert outcomes[0] is run(rule(), market(), **window)  # type: ignore[arg-type]
 
 
 def test_a_window_without_bars_is_a_data_error() -> None:

@@ -34,7 +34,7 @@ from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
 from shell.orders import Purpose, Side
-from tests.shell.scripted import BTC, ETH, START, WIDE, candles, flat
+from tests.shell.scripted import BTC, ETH, START, candles, flat
 
 SOL = "SOL/USD"
 needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks at processes in /proc")
@@ -43,7 +43,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="lo
 SETTINGS = BacktestSettings(
     cash=QuoteAmount("10000.50"), paper=PaperConfig(limit_entry_expiry=timedelta(hours=3)), zone=ZoneInfo("America/New_York"),
     risk=RiskConfig(
-        max_daily_trades=25, max_daily_loss_pct=Decimal("0.01"), max_consecutive_losses=4, price_collar_pct=Decimal("0.05")
+        max_daily_trades=40, max_daily_loss_pct=Decimal("0.01"), max_consecutive_losses=9, price_collar_pct=Decimal("0.05")
     ),
     host=HostConfig(max_consecutive_faults=3),
 )
@@ -89,7 +89,7 @@ class Strategy:
             if symbol in held:
                 signals += self.leave_or_move(held[symbol], price, chance)
             elif chance < 0.06:
-                signals.append(Signal(symbol, Action.BUY, lot(elapsed), stop_loss=price * 0.995, take_profit=price * 1.008,
+                signals.append(Signal(symbol, Action.BUY, lot(elapsed), stop_loss=price * 0.995, take_profit=price * 1.005,
                                       intent=Intent.DAY, tag="at once"))
             elif chance < 0.10:
                 signals.append(Signal(symbol, Action.BUY, lot(elapsed), OrderType.LIMIT, price * 0.999, price * 0.98))
@@ -158,8 +158,8 @@ def with_holes(history: History) -> History:
     return replace(history, m5=kept)
 
 
-ONE = synthetic_market(5, [BTC], START, 8)
-THREE = with_holes(synthetic_market(6, [BTC, ETH, SOL], START, 6))
+ONE = synthetic_market(5, [BTC], START, 5)
+THREE = with_holes(synthetic_market(6, [BTC, ETH, SOL], START, 4))
 SMALL = synthetic_market(3, [BTC], START, 1)
 
 
