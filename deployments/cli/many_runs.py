@@ -37,7 +37,7 @@ SlippageOption = Annotated[str, typer.Option("--slippage", help="Slippage of mar
 LimitsOption = Annotated[Path | None, typer.Option("--risk-limits", help="A risk_limits.toml; default: the project's.")]
 SeedOption = Annotated[int, typer.Option("--seed", help="Draws the settings to try; the same seed tries the same ones.")]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", help="Processes at once; default: one a core. Changes the time, never a result.")
+    int | None, typer.Option("--workers", help="Runs at once; default: as many as keep the cores busy. Changes no result.")
 ]
 FastOption = Annotated[
     bool, typer.Option("--fast/--certified", help="Fast: history and engine inside the strategy's locked process.")

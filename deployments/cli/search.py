@@ -70,7 +70,7 @@ def search(
     from shell.clock import monotonic
 
     console = console_for(as_json)
-    begun, count = monotonic(), workers_for(workers)
+    begun, count = monotonic(), workers_for(workers, fast=fast)
     prepared = prepare(
         strategy=strategy, data=data, symbols=symbols, start=start, end=end, cash=cash, fee_taker=fee_taker,
         fee_maker=fee_maker, slippage=slippage, risk_limits=risk_limits, fast=fast,

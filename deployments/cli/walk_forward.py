@@ -75,7 +75,7 @@ def walk_forward(
     from shell.clock import monotonic
 
     console = console_for(as_json)
-    begun, count = monotonic(), workers_for(workers)
+    begun, count = monotonic(), workers_for(workers, fast=fast)
     prepared = prepare(
         strategy=strategy, data=data, symbols=symbols, start=start, end=end, cash=cash, fee_taker=fee_taker,
         fee_maker=fee_maker, slippage=slippage, risk_limits=risk_limits, fast=fast,
@@ -88,7 +88,7 @@ def walk_forward(
     with bar_with_end(console) as bar:
         task = bar.add_task(f"{len(windows)} windows, {runs} runs, {min(count, runs)} at once", total=runs)
         results = walk(
-            prepared.job, history, plan, windows, trades_needed=min_trades, workers=count,
+            prepared.job, history, plan, windows, trades_needed=min_trades, workers=workers,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     combined = out_of_sample(results, history, prepared.job.settings)

@@ -88,6 +88,7 @@ def _work(descriptor: int, enclosure: Enclosure, history_descriptor: int) -> Non
 
 def _run(body: bytes, terms: Terms, history: History, heart: Heart) -> tuple[Kind, list[bytes]]:
     source = decode_source(body)
+    gc.disable()
     try:
         result = run_backtest(
             source, history, start=terms.start, end=terms.end, settings=terms.settings, host=InlineHost(source, heart),

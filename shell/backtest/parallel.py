@@ -39,20 +39,24 @@ JobsProgress = Callable[[float, int], None]
 def run_many(
     jobs: Sequence[BacktestJob], history: History, *, workers: int | None = None, progress: JobsProgress | None = None
 ) -> Outcomes:
-    """Each job's number and outcome, in the order of `jobs`; `workers` defaults to the cores this process may use.
+    """Each job's number and outcome, in the order of `jobs`; for `workers` None see `workers_for`.
 
     The outcome is what `run_job` returns or the BrainError it raises: a refused or broken strategy is an outcome like
     any other. A worker that dies costs its job (WorkerLost), not the rest. Raises UsageError for a number of workers
     out of range. Closing the generator ends everything; so do an exception in the caller and the caller's death.
     """
-    count = min(workers_for(workers), len(jobs))
+    count = min(workers_for(workers, fast=_all_fast(jobs)), len(jobs))
     return _in_turn(jobs, history, progress) if count <= 1 else _side_by_side(jobs, history, count, progress)
 
 
-def workers_for(workers: int | None) -> int:
-    """`workers`, or as many as there are cores to use. Raises UsageError when it is out of range."""
+def workers_for(workers: int | None, *, fast: bool) -> int:
+    """`workers`, or as many as keep the cores this process may use busy: a `fast` run takes one, a certified run two, its
+    strategy's process and its engine's, which look out for each other without pause. Raises UsageError for a number out of
+    range.
+    """
     if workers is None:
-        return min(available_cores(), WORKERS_MAX)
+        cores = available_cores()
+        return max(1, min(cores if fast else cores // 2, WORKERS_MAX))
     if not 1 <= workers <= WORKERS_MAX:
         raise UsageError(f"{workers} workers are out of range: 1 to {WORKERS_MAX}")
     return workers
@@ -66,12 +70,16 @@ def available_cores() -> int:
 
 
 def workers_worth(jobs: Sequence[BacktestJob], history: History) -> int:
-    """How many workers to use where nobody said: one a core if the jobs are long enough to repay their start, else one.
+    """How many workers to use where nobody said: what keeps the cores busy if the jobs repay starting them, else one.
 
     Changes how long `jobs` take and nothing else. Judged by the bars to be run, since no strategy's pace is known before.
     """
     seconds = sum(START_SECONDS + _bars(job, history) / BARS_PER_SECOND for job in jobs)
-    return workers_for(None) if seconds >= WORTH_SECONDS else 1
+    return workers_for(None, fast=_all_fast(jobs)) if seconds >= WORTH_SECONDS else 1
+
+
+def _all_fast(jobs: Sequence[BacktestJob]) -> bool:
+    return all(job.fast for job in jobs)
 
 
 def _bars(job: BacktestJob, history: History) -> int:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from shell.backtest.metrics import daily_returns
 from shell.backtest.result import BacktestResult, EquityCurve, Metrics
 from shell.backtest.wire_columns import Column, Reader, amounts, members, moments, optional, refuse, texts
-from shell.clock import to_ms
+from shell.clock import MS, to_ms
 from shell.contract import Intent, OrderType
 from shell.host.validate import harmless
 from shell.market.bars import Tier
@@ -135,6 +135,11 @@ def _plain(number: Decimal) -> str:
     return f"{number:f}"
 
 
+def _ms(moment: datetime) -> int:
+    # The engine's own times are UTC already; `to_ms` makes sure of it and takes three times as long.
+    return round(moment.timestamp() * MS)
+
+
 def _or_none(price: Price | None) -> str | None:
     return None if price is None else _plain(price.value)
 
@@ -144,7 +149,7 @@ def _fill_row(fill: Fill, index: dict[str, int]) -> list[object]:
     return [
         fill.fill_id, fill.order_id, intent.intent_id, intent.signal_id, intent.tag, index[fill.symbol],
         _SIDES.index(fill.side), _PURPOSES.index(intent.purpose), _TYPES.index(intent.order_type),
-        _LIQUIDITIES.index(fill.liquidity), _HORIZONS.index(intent.horizon), to_ms(intent.decided_at), to_ms(fill.filled_at),
+        _LIQUIDITIES.index(fill.liquidity), _HORIZONS.index(intent.horizon), _ms(intent.decided_at), _ms(fill.filled_at),
         _plain(fill.qty.value), _plain(fill.price.value), _plain(fill.fee.value), _plain(intent.qty.value),
         _or_none(intent.limit_price), _or_none(intent.stop_loss), _or_none(intent.take_profit),
     ]
@@ -153,7 +158,7 @@ def _fill_row(fill: Fill, index: dict[str, int]) -> list[object]:
 def _trade_row(trade: TradeClosed, index: dict[str, int]) -> list[object]:
     return [
         trade.trade_id, trade.tag, index[trade.symbol], _HORIZONS.index(trade.horizon),
-        _PURPOSES.index(Purpose(trade.exit_purpose)), to_ms(trade.opened_at), to_ms(trade.closed_at),
+        _PURPOSES.index(Purpose(trade.exit_purpose)), _ms(trade.opened_at), _ms(trade.closed_at),
         _plain(trade.qty.value), _plain(trade.cost.value), _plain(trade.proceeds.value), _plain(trade.fees.value),
     ]
 

@@ -6,9 +6,6 @@ only, so the adverse extreme is the low, and a bar that touches stop and target 
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from shell.clock import from_ms
 from shell.market.bars import Bar
 from shell.money import Price
 from shell.orders import Purpose

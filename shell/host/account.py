@@ -1,4 +1,4 @@
-"""The account as it crosses the wall: the facts of the books, and the `Portfolio` that the child makes of them and of its prices.
+"""The account as it crosses the wall: the facts of the books, and the `Portfolio` the child makes of them and of its prices.
 
 Sent when the books change, not at every scan: what moves with the price is worked out where it is looked at. The same
 arithmetic in the same order as `shell.portfolio.valuation.portfolio_view`, so both give the same floats.
@@ -51,7 +51,7 @@ def encode_tidings(tidings: Tidings) -> bytes:
 
 def decode_tidings(body: bytes) -> Tidings:
     """The inverse of `encode_tidings`, for what the parent sent."""
-    rows, notices, trades = marshal.loads(body)  # noqa: S302  # the child reads its parent
+    rows, notices, trades = marshal.loads(body)  # the child reads its parent
     account = None
     if rows is not None:
         held = tuple(

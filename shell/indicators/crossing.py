@@ -21,7 +21,7 @@ FEW_SYMBOLS = 4
 class _Crossings:
     """The averages of all symbols side by side. Begun from cells that have every average already."""
 
-    __slots__ = ("_above", "_alphas", "_averages", "_first", "_found", "_tape", "_taken", "symbols")
+    __slots__ = ("_above", "_alphas", "_averages", "_first", "_found", "_taken", "_tape", "symbols")
 
     def __init__(self, symbols: list[str], cells: list[CrossCell], column: str) -> None:
         one = cells[0]

@@ -23,7 +23,7 @@ from shell.backtest.crew import WorkerLost
 from shell.backtest.driver import run_backtest
 from shell.backtest.history_file import history_file, read_history
 from shell.backtest.job import BacktestJob, history_until, run_job
-from shell.backtest.parallel import Outcome, run_many, workers_for
+from shell.backtest.parallel import Outcome, run_many, workers_for, workers_worth
 from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.backtest.worker import error_of, refusal_of
 from shell.config import HostConfig
@@ -127,7 +127,21 @@ def test_no_jobs_give_no_outcomes_and_a_number_of_workers_out_of_range_is_refuse
     assert list(run_many([], MARKET, workers=2)) == []
     with pytest.raises(UsageError, match="0 workers are out of range: 1 to"):
         run_many([job()], MARKET, workers=0)
-    assert workers_for(None) >= 1
+
+
+def test_without_a_number_a_fast_run_takes_one_core_and_a_certified_one_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, fast, certified in ((1, 1, 1), (2, 2, 1), (8, 8, 4), (500, 128, 128)):
+        monkeypatch.setattr("shell.backtest.parallel.available_cores", lambda cores=cores: cores)
+        assert (workers_for(None, fast=True), workers_for(None, fast=False)) == (fast, certified)
+        assert workers_for(3, fast=False) == 3
+
+
+def test_workers_are_started_only_for_jobs_that_repay_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shell.backtest.parallel.available_cores", lambda: 4)
+    year = synthetic_market(3, [BTC], START, 365)
+    assert workers_worth([job(fast=True)] * 4, year) == 4
+    assert workers_worth([job()] * 4, year) == 2
+    assert workers_worth([job(fast=True, start=START + timedelta(days=9), end=START + timedelta(days=12))] * 4, year) == 1
 
 
 def test_errors_cross_with_all_they_carry() -> None:
