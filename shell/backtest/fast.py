@@ -144,7 +144,6 @@ def _warn_once(missing: str) -> None:
 
 def _with_last_words(fault: StrategyFault, child: ChildProcess) -> StrategyFault:
     """The fault, and of a process that died what it said last: an engine's mistake in there shows nowhere else."""
-    child.kill()
     lines = child.last_words.strip().splitlines()
     if fault.kind != "killed" or not lines:
         return fault
@@ -184,7 +183,7 @@ class _Conversation:
     def _heard(self, slot: int, phase: int) -> None:
         steps = self._expected.steps
         self._beats = self._beats + 1 if slot == self._slot else 0
-        if not self._slot <= slot <= steps :
+        if not self._slot <= slot <= steps or self._beats > BEATS_A_SLOT_MAX:
             raise StrategyFault("bad_reply", "the backtest's process tells of a progress that is none")
         self._slot = slot
         self._allow(self._start_seconds if phase in (STARTING, FINISHING) else self._call_seconds)

@@ -1,9 +1,9 @@
 """More of numpy: dates, texts, records, sorting, sets, and numbers passed on as they are."""
 
 import numpy as np
+from strategy.skills.book import Quiet
 
 from shell.contract import Action, Signal
-from strategy.skills.book import Quiet
 
 
 class Strategy(Quiet):

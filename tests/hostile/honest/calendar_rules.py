@@ -7,7 +7,7 @@ from shell.contract import Action, Signal
 
 class Strategy:
     COOLING = timedelta(minutes=20)
-    EPOCH = datetime(2024, 1, 1, tzinfo=timezone.utc)
+    EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 
     def initialize(self, risk_limits, symbols):
         self.last = {}

@@ -5,7 +5,6 @@ from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 DEFAULTS = MappingProxyType({"window": 10, "names": ["close", "absent"]})

@@ -1,9 +1,9 @@
 """All of the shell's indicators, on the data and on plain series."""
 
+from strategy.skills.book import Quiet, towards
+
 import shell.indicators as ind
 from shell.indicators import last
-
-from strategy.skills.book import Quiet, towards
 
 
 class Strategy(Quiet):

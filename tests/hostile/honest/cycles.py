@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-
 from strategy.skills.book import Quiet, towards
 
 

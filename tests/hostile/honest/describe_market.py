@@ -1,7 +1,6 @@
 """Summaries: describe, quantiles, skew, and what frames look like when printed."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

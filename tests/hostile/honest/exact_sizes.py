@@ -20,7 +20,7 @@ class Strategy:
         signals = []
         for symbol, data in sorted(markets.items()):
             closes = data.candles_1h["close"].to_list()[-100:]
-            changes = [after / before - 1 for before, after in zip(closes, closes[1:])]
+            changes = [after / before - 1 for before, after in zip(closes, closes[1:], strict=False)]
             spread = statistics.stdev(changes)
             normal = statistics.NormalDist(statistics.fmean(changes), spread)
             slope, _ = statistics.linear_regression(range(len(closes)), closes)

@@ -2,7 +2,6 @@
 
 import polars as pl
 import polars.selectors as cs
-
 from strategy.skills.book import Quiet, towards
 
 

@@ -1,7 +1,19 @@
 """Iterators and functions of functions."""
 
 from functools import cached_property, cmp_to_key, lru_cache, partial, reduce, singledispatch, total_ordering, wraps
-from itertools import accumulate, chain, compress, count, groupby, islice, pairwise, product, starmap, takewhile, tee, zip_longest
+from itertools import (
+    accumulate,
+    chain,
+    compress,
+    count,
+    groupby,
+    islice,
+    pairwise,
+    product,
+    takewhile,
+    tee,
+    zip_longest,
+)
 from operator import add, itemgetter, mul, sub
 
 from strategy.skills.book import Quiet, towards
@@ -61,10 +73,10 @@ class Strategy(Quiet):
             closes = data.candles_5m["close"].to_list()[-60:]
             name, grown = growth(closes)
             peak = list(accumulate(closes, max))
-            weighted = sum(starmap(mul, zip(closes[::-1], map(weight, count()))))
+            weighted = sum(map(mul, closes[::-1], map(weight, count())))
             first, second = tee(closes)
-            steps = [key for key, _ in groupby(starmap(sub, zip(islice(second, 1, None), first)), key=lambda step: step > 0)]
-            until = len(list(takewhile(lambda value: value <= peak[-1], closes)))
+            steps = [key for key, _ in groupby(map(sub, islice(second, 1, None), first), key=lambda step: step > 0)]
+            until = len(list(takewhile(peak[-1].__ge__, closes)))
             tens = sum(compress(closes, (number % 10 == 0 for number in range(len(closes)))))
             scores.append(Score(symbol, grown - 1))
             facts[symbol] = [name, grown, len(steps), weighted, until, tens, len(set(product("ab", repeat=2)))]

@@ -1,7 +1,6 @@
 """Which hours of the day were good: groups by hour, by day, and by windows of time."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

@@ -1,7 +1,6 @@
 """A lazy query of several steps."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

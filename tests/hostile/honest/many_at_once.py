@@ -1,7 +1,6 @@
 """Several queries in one go, on the engines that polars offers."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 
@@ -26,7 +25,7 @@ class Strategy(Quiet):
         counts = eager["symbol"].value_counts().sort("symbol")["count"].to_list()
         schema = streamed.lazy().collect_schema().names()
         signals = []
-        for name, answer, row in zip(names, answers, streamed.iter_rows(named=True)):
+        for name, answer, row in zip(names, answers, streamed.iter_rows(named=True), strict=True):
             close, volume, spread = answer.row(0)
             why = f"{close:.4f} {volume:.2f} {spread:.4f} {row['close']:.4f} {row['len']} {largest:.3f} {counts} {len(schema)} {unique.height}"
             signals.append(towards(name, close - row["close"], portfolio, why))

@@ -3,7 +3,6 @@
 import math
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

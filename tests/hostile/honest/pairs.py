@@ -3,7 +3,6 @@
 from itertools import combinations
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

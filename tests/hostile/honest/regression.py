@@ -1,7 +1,6 @@
 """Lines through prices: least squares, polynomials, correlation and percentiles with numpy."""
 
 import numpy as np
-
 from strategy.skills.book import Quiet, towards
 
 
@@ -12,8 +11,8 @@ class Strategy(Quiet):
             closes = data.candles_5m["close"].to_numpy()[-240:]
             x = np.arange(len(closes), dtype=float)
             design = np.column_stack((np.ones_like(x), x, x**2))
-            beta, residuals, rank, _ = np.linalg.lstsq(design, closes, rcond=None)
-            slope, level = np.polyfit(x, closes, 1)
+            beta, _, rank, _ = np.linalg.lstsq(design, closes, rcond=None)
+            slope, _ = np.polyfit(x, closes, 1)
             fitted = np.polynomial.Polynomial.fit(x, closes, 3)
             r = np.corrcoef(x, closes)[0, 1]
             p10, p90 = np.percentile(np.diff(closes), [10, 90])

@@ -1,7 +1,6 @@
 """Rolling windows of polars: by count, by time, over groups."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

@@ -1,7 +1,6 @@
 """Tables turned round: pivot, unpivot, transpose, and back."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

@@ -4,7 +4,6 @@ import re
 import string
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 QUOTE = re.compile(r"^(?P<base>[A-Z0-9]+)/(?P<quote>USD|EUR)$")

@@ -1,7 +1,6 @@
 """Trades in the hours of New York: time zones in frames and in single values."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

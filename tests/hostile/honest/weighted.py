@@ -1,7 +1,6 @@
 """Exponential weights in polars, eager and lazy."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

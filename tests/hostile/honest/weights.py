@@ -1,9 +1,9 @@
 """Portfolio weights by linear algebra: covariance, inverse, eigenvalues, Cholesky, and a small search."""
 
 import numpy as np
+from strategy.skills.book import Quiet
 
 from shell.contract import Action, Signal
-from strategy.skills.book import Quiet
 
 
 class Strategy(Quiet):
@@ -27,5 +27,5 @@ class Strategy(Quiet):
         facts += f" {inverse.max():.3f} {np.linalg.norm(q @ r - returns):.1f} {np.linalg.matrix_rank(returns)}"
         return [
             Signal(symbol, Action.BUY, float(0.1 * weight), confidence=float(share), reasoning=f"{weight:.4f} {share:.2f} {facts}")
-            for symbol, weight, share in zip(symbols, minimum, best)
+            for symbol, weight, share in zip(symbols, minimum, best, strict=True)
         ]

@@ -1,7 +1,6 @@
 """Window functions: ranks and sums over groups, shifts, running maxima, drawdowns."""
 
 import polars as pl
-
 from strategy.skills.book import Quiet, towards
 
 

@@ -1,8 +1,9 @@
 """Everything that measures lies in skills, some of which use one another."""
 
 import strategy.skills.measures as measures
-from strategy.skills import book, rounding
 from strategy.skills.measures import sharpe, volatility
+
+from strategy.skills import book, rounding
 
 
 class Strategy(book.Quiet):

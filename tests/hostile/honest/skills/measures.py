@@ -3,7 +3,6 @@
 import math
 
 import numpy as np
-
 from strategy.skills.rounding import short
 
 BARS_A_YEAR = 365 * 24 * 12
