@@ -35,8 +35,9 @@ environment: $(READY)
 demo: $(READY)
 	@$(BIN)/brain rehearse --market planted-edge --days 14 --seed 7 --out reports/demo
 
+# On every core; tests that are still waiting move to a core that has none left.
 test: $(READY)
-	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist worksteal $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

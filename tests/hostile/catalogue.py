@@ -17,9 +17,10 @@ MODULES = FOLDER / "modules"
 class Attack:
     """One function of a hostile module, as its decorator describes it.
 
-    `alone`: in a process of its own, because it changes the process for what follows; `spoils`: only without walls. `asks`: what the host is asked for,
-    "analyze" or (after it) "state". `seconds`: the deadline of a call. `pause`: seconds between its scans. `lacks`: why it may
-    fail even without walls. `harms`: why it is never tried without them.
+    `alone`: in a process of its own, because it changes the process for what follows; `spoils`: only without walls.
+    `asks`: what the host is asked for, "analyze" or (after it) "state". `seconds`: the deadline of a call. `pause`: seconds
+    between its scans. `lacks`: why it may fail even without walls. `thorough`: a variant of another attack, which only
+    `make faults` tries.
     """
 
     module: str
@@ -33,7 +34,7 @@ class Attack:
     seconds: float = 3.0
     pause: float = 0.0
     lacks: str = ""
-    harms: str = ""
+    thorough: bool = False
 
     def __str__(self) -> str:
         return f"{self.module}-{self.name}"

@@ -13,15 +13,15 @@ import numpy as np
 from shell.contract import Action, Signal
 
 LOOK_BYTES = 24 << 20
+FOUND = []
 
 
 def shared():
     """(requests, answers): the two memories, found among all objects; None where there is no such memory."""
-    gc.unfreeze()
-    for item in gc.get_objects():
-        if type(item).__name__ == "LaneSession":
-            return item.ends
-    return None
+    if not FOUND:
+        gc.unfreeze()
+        FOUND.extend(item.ends for item in gc.get_objects() if type(item).__name__ == "LaneSession")
+    return FOUND[0] if FOUND else None
 
 
 def address_of(memory):
@@ -38,11 +38,15 @@ def look_ahead(strategy, markets):
     later = np.flatnonzero(table)
     found += [repr(float(table[at])) for at in later[-30:]]
     text = " ".join(found)
-    return [Signal(strategy.symbols[0], Action.CLOSE, reasoning=text[at : at + 480]) for at in range(0, min(len(text), 20_000), 480)]
+    return [
+        Signal(strategy.symbols[0], Action.CLOSE, reasoning=text[at : at + 480]) for at in range(0, min(len(text), 20_000), 480)
+    ]
 
 
 def write_the_tape(strategy, markets):
     """Makes what it is shown writable, by the C library, and changes it."""
+    if strategy.count % 60:
+        return []
     requests, _ = shared()
     address = address_of(requests)
     library = ctypes.CDLL(None, use_errno=True)
@@ -74,7 +78,9 @@ def server_of_its_own(strategy, markets):
         number += 1
         while requests.words[0] != number:
             answers.words[3] = 1
-        body = rng.choice([b"[]", b"[" + (row % "1e999").encode() + b"]", b"{}", b"[" + (row % "0.1").encode() + b"]", rng.randbytes(9)])
+        body = rng.choice(
+            [b"[]", b"[" + (row % "1e999").encode() + b"]", b"{}", b"[" + (row % "0.1").encode() + b"]", rng.randbytes(9)]
+        )
         kind = rng.choice([10, 10, 10, 11, 99])
         answers.write_message(bytes([kind]) + body)
         answers.words[2], answers.words[1] = len(body) + 1, rng.choice([0, 1, 1, 5])
@@ -108,7 +114,7 @@ class Strategy:
 
     def analyze(self, markets, portfolio, timestamp):
         self.count += 1
-        return CHOSEN(self, markets) if self.count > 5 else []
+        return CHOSEN(self, markets)
 
     def on_fill(self, symbol, action, qty, price, intent):
         pass

@@ -18,7 +18,7 @@ _MAPPING = re.compile(r"^\S+ (\S{4}) \S+ \S+ (\d+)\s*(.*)$")
 _NUMBERED = re.compile(r"\d+")
 # What any process may have and lose: the kernel's own pages.
 _KERNEL_PAGES = {"[vdso]", "[vsyscall]", "[uprobes]"}
-_STATUS = ("Uid", "Gid", "Groups", "CapEff", "SigIgn", "Seccomp", "NoNewPrivs")
+_STATUS = {"Uid", "Gid", "Groups", "CapEff", "SigIgn", "Seccomp", "Seccomp_filters", "NoNewPrivs"}
 _GONE_SECONDS = 2.0
 _ARRIVES_SECONDS = 2.0
 _ARRIVING = {Prize.RECEIVED, Prize.SIGNALLED, Prize.VICTIM, Prize.PROCESS, Prize.THREAD}
@@ -31,7 +31,7 @@ class Subject:
     threads: int
     descriptors: frozenset[str]
     code: frozenset[str]
-    standing: tuple[str, ...]
+    standing: frozenset[str]
     command: str
     held_bytes: int
 
@@ -123,7 +123,8 @@ def _subject_changes(earlier: Subject, now: Subject) -> set[Prize]:
             (Prize.THREAD, now.threads > earlier.threads),
             (Prize.DESCRIPTOR, bool(now.descriptors - earlier.descriptors)),
             (Prize.CODE, bool(now.code - earlier.code)),
-            (Prize.STANDING, now.standing != earlier.standing),
+            # A thread may leave the others: any fact that is true of one of them counts.
+            (Prize.STANDING, bool(now.standing - earlier.standing)),
             (Prize.PROCESS, now.command != earlier.command),
         )
         if changed
@@ -148,11 +149,13 @@ def subject(pid: int) -> Subject | None:
         status = dict(line.split(":\t", 1) for line in _read(pid, "status").splitlines() if ":\t" in line)
         if status["State"][0] in "ZX":
             return None
+        threads = os.listdir(f"/proc/{pid}/task")
         return Subject(
-            threads=len(os.listdir(f"/proc/{pid}/task")),
+            threads=len(threads),
             descriptors=frozenset(_descriptors(pid)),
             code=frozenset(_code(pid)),
-            standing=(*(status.get(name, "") for name in _STATUS), *_standing(pid)),
+            standing=frozenset(fact for thread in threads for fact in _standing(f"{pid}/task/{thread}"))
+            | {_read(pid, "limits")},
             command=_read(pid, "cmdline"),
             held_bytes=1024 * int(status["VmHWM"].split()[0]),
         )
@@ -178,7 +181,8 @@ def _shown(path: Path) -> str:
         facts = path.lstat()
     except FileNotFoundError:
         return f"{path} vanished"
-    return f"{path} {facts.st_mode:o} {facts.st_uid} {facts.st_size} {facts.st_mtime_ns} {facts.st_nlink} {os.listxattr(path, follow_symlinks=False)}"
+    more = os.listxattr(path, follow_symlinks=False)
+    return f"{path} {facts.st_mode:o} {facts.st_uid} {facts.st_size} {facts.st_mtime_ns} {facts.st_nlink} {more}"
 
 
 def _condition(pid: int) -> tuple[str, ...]:
@@ -211,14 +215,17 @@ def _code(pid: int) -> list[str]:
     return found
 
 
-def _standing(pid: int) -> list[str]:
-    spaces = [f"{name} {os.readlink(f'/proc/{pid}/ns/{name}')}" for name in sorted(os.listdir(f"/proc/{pid}/ns"))]
-    limits = _read(pid, "limits")
-    links = [os.readlink(f"/proc/{pid}/{name}") for name in ("root", "cwd", "exe")]
-    mounts = _read(pid, "mountinfo").count("\n")
-    numbers = _read(pid, "stat").rpartition(")")[2].split()
-    scheduling = f"nice {numbers[16]} policy {numbers[38]} on {sorted(os.sched_getaffinity(pid))}"
-    return [*spaces, limits, *links, f"{mounts} mounts", scheduling, _read(pid, "personality"), _read(pid, "oom_score_adj")]
+def _standing(thread: str) -> list[str]:
+    spaces = [f"{name} {os.readlink(f'/proc/{thread}/ns/{name}')}" for name in sorted(os.listdir(f"/proc/{thread}/ns"))]
+    status = _read(thread, "status").splitlines()
+    rights = [line for line in status if line.partition(":")[0] in _STATUS]
+    links = [f"{name} {os.readlink(f'/proc/{thread}/{name}')}" for name in ("root", "cwd")]
+    mounts = _read(thread, "mountinfo").count("\n")
+    numbers = _read(thread, "stat").rpartition(")")[2].split()
+    number = int(thread.rpartition("/")[2])
+    scheduling = f"nice {numbers[16]} policy {numbers[38]} on {sorted(os.sched_getaffinity(number))}"
+    files = [f"{name} {_read(thread, name)}" for name in ("personality", "oom_score_adj")]
+    return [*spaces, *rights, *links, f"{mounts} mounts", scheduling, *files]
 
 
 def _objects(world: World) -> list[str]:
@@ -242,5 +249,5 @@ def _environment(pid: int) -> bytes:
         return b""
 
 
-def _read(pid: int, name: str) -> str:
+def _read(pid: int | str, name: str) -> str:
     return Path(f"/proc/{pid}/{name}").read_text(errors="replace")

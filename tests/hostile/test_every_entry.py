@@ -5,14 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from shell.backtest.fast import run_fast
+from shell.backtest.result import BacktestSettings
 from shell.contract import Action, Intent
+from shell.errors import StrategyFault
 from shell.host.port import ClosedNotice, FillNotice, StrategySource
 from shell.host.supervisor import HostedStrategy
+from shell.market.synthetic import synthetic_market
+from shell.money import QuoteAmount
 from tests.hostile.catalogue import FOLDER
 from tests.shell.host.sources import LIMITS, QUICK, SYMBOLS, scan, windows
+from tests.shell.scripted import FREE, START, WIDE
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the walls are those of Linux")
 
@@ -64,6 +71,21 @@ def test_no_entry_is_earlier_than_the_walls(prize: Path) -> None:
         assert host.analyze(scan(notices=notices)) == []
         tried = set(host.get_state()["tried"])
     assert tried >= ENTRIES - {"skill"}
+    assert list(prize.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", ["os.fork()", "__import__('_socket').socket()", "os.kill(os.getppid(), 0)"])
+def test_the_fast_backtests_process_has_the_same_walls(prize: Path, line: str) -> None:
+    history = synthetic_market(3, ["BTC/USD"], START, 1)
+    settings = BacktestSettings(cash=QuoteAmount(10_000), paper=FREE, risk=WIDE, zone=ZoneInfo("UTC"))
+    source = StrategySource(code=text(prize), skills={"reaching": SKILL.replace("FOLDER", str(prize))})
+    if line == "os.fork()":
+        assert not run_fast(source, history, settings=settings, check_policy=False).certified
+        assert list(prize.iterdir()) == []
+    attempt = source.code.replace('reach("analyze")', line)
+    with pytest.raises(StrategyFault) as caught:
+        run_fast(StrategySource(code=attempt, skills=source.skills), history, settings=settings, check_policy=False)
+    assert caught.value.kind == "attempt"
     assert list(prize.iterdir()) == []
 
 

@@ -140,7 +140,9 @@ def test_the_next_process_finds_no_note_of_the_one_before(mark: tuple[str, int])
 def test_without_the_walls_it_finds_many(mark: tuple[str, int]) -> None:
     """In one process, as a careless backtester runs one window after another, and in a second process of no walls."""
     text = notes(*mark).code
-    twice = f"for _ in range(2):\n    exec({text!r}, space := {{'__name__': 'x'}})\n    print(space['seek']())\n    space['hide']()"
+    twice = (
+        f"for _ in range(2):\n    exec({text!r}, space := {{'__name__': 'x'}})\n    print(space['seek']())\n    space['hide']()"
+    )
     first = subprocess.run([sys.executable, "-c", twice], capture_output=True, text=True, check=True).stdout.splitlines()
     second = subprocess.run([sys.executable, "-c", twice], capture_output=True, text=True, check=True).stdout.splitlines()
     assert first[0] == "found: nothing"

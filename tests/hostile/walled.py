@@ -7,7 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from shell.config import HostConfig
@@ -26,6 +26,7 @@ from tests.shell.host.sources import LIMITS, SYMBOLS
 START_SECONDS = 30.0
 # What the parent may need on a busy machine to notice a deadline and end a process.
 GRACE_SECONDS = 8.0
+SETTLES_SECONDS = 0.03
 HARMLESS = {"answered", "error", "timeout", "killed", "bad_reply", "attempt"}
 
 # Apart from those of another run of these tests at the same time; a hash seed has 32 bits.
@@ -68,14 +69,16 @@ def run_walled(attacks: Iterable[Attack], world: World) -> Iterator[Outcome]:
             ended = False
             while waiting and not ended:
                 outcome = _run(waiting.popleft(), host, scans, observer)
-                ended = outcome.how != "answered" or bool(outcome.won)
+                ended = outcome.how != "answered" or bool(outcome.won) or not waiting
                 if not ended:
                     yield outcome
-        if ended:
-            yield _afterwards(outcome, host, pid, observer)
-            observer.end_descendants()
-            if outcome.won:
-                world.renew()
+            # What travels through the kernel or through another thread of this process needs a moment.
+            time.sleep(SETTLES_SECONDS)
+            won = outcome.won | observer.after("")
+        yield _afterwards(replace(outcome, won=won), host, pid, observer)
+        observer.end_descendants()
+        if won:
+            world.renew()
 
 
 def _run(attack: Attack, host: HostedStrategy, scans: Iterator[ScanRequest], observer: Observer) -> Outcome:
@@ -110,7 +113,7 @@ def _afterwards(outcome: Outcome, host: HostedStrategy, pid: int, observer: Obse
     won = outcome.won | observer.after(host.last_words)
     if alive(pid):
         won |= {Prize.PROCESS}
-    return Outcome(attack=outcome.attack, won=won, how=outcome.how, text=outcome.text)
+    return replace(outcome, won=won)
 
 
 def _won_by(signals: list[Signal], step: int) -> set[Prize]:

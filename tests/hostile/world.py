@@ -1,4 +1,4 @@
-"""What hostile code may find to steal, change or kill, all of it made for the test: one world a worker, renewed after damage."""
+"""What hostile code may find to steal, change or kill, all made for the test: a world a worker, renewed after damage."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ import polars as pl
 
 from tests.hostile.market import FUTURE
 
-BOMB_BYTES = 3 << 30
+# More than a strategy's process may hold.
+BOMB_BYTES = 5 << 29
 MANY = 12
 LINGER_SECONDS = 20
 

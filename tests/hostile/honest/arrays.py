@@ -33,5 +33,7 @@ class Strategy(Quiet):
                 f"{np.isclose(moved[0], closes[-1])} {interpolated:.4f} {text} {closes.astype(np.float32).nbytes}"
             )
             size = np.clip(closes.std() / closes.mean(), 0.0, 0.05)
-            signals.append(Signal(symbol, Action.BUY, size, stop_loss=np.float32(closes.min()), confidence=np.float64(0.5), reasoning=why))
+            signals.append(
+                Signal(symbol, Action.BUY, size, stop_loss=np.float32(closes.min()), confidence=np.float64(0.5), reasoning=why)
+            )
         return signals

@@ -27,7 +27,10 @@ class Strategy(Quiet):
             place = bisect.bisect_left(self.sorted[symbol], price) / len(self.sorted[symbol])
             heapq.heappush(ranking, (-place, symbol))
             levels = Counter(round(close, 1) for close in markets[symbol].candles_5m["close"].to_list())
-            top = [Level(*item) for item in sorted(levels.most_common(), key=lambda item: (-item[1], item[0]))[: self.settings["top"]]]
+            top = [
+                Level(*item)
+                for item in sorted(levels.most_common(), key=lambda item: (-item[1], item[0]))[: self.settings["top"]]
+            ]
             self.votes[symbol] += top[0].count
         places = OrderedDict((symbol, -place) for place, symbol in [heapq.heappop(ranking) for _ in range(len(ranking))])
         first, second = heapq.nlargest(2, self.votes.items(), key=itemgetter(1))

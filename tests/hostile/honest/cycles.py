@@ -18,6 +18,8 @@ class Strategy(Quiet):
             spread = windows.std(axis=1)
             cleaned = np.fft.irfft(np.where(np.arange(129) < 6, np.fft.rfft(detrended), 0))
             turns = int(np.count_nonzero(np.diff(np.sign(np.diff(smooth)))))
-            why = f"period {period:.2f}, turns {turns}, spread {spread[-1]:.4f} {np.median(spread):.4f}, phase {cleaned[-1]:.4f}"
+            why = (
+                f"period {period:.2f}, turns {turns}, spread {spread[-1]:.4f} {np.median(spread):.4f}, phase {cleaned[-1]:.4f}"
+            )
             signals.append(towards(symbol, float(cleaned[-1] - cleaned[-2]), portfolio, why))
         return signals

@@ -23,8 +23,13 @@ class Strategy(Quiet):
                 filled=pl.col("change").replace(0.0, None).forward_fill().interpolate(),
             )
             numbers = frame.select(cs.numeric() & ~cs.by_name("hour")).mean().row(0)
-            lists = frame.group_by("hour").agg(pl.col("close")).sort("hour").with_columns(
-                last=pl.col("close").list.last(), long=pl.col("close").list.len(), best=pl.col("close").list.max()
+            lists = (
+                frame.group_by("hour")
+                .agg(pl.col("close"))
+                .sort("hour")
+                .with_columns(
+                    last=pl.col("close").list.last(), long=pl.col("close").list.len(), best=pl.col("close").list.max()
+                )
             )
             counts = frame["bin"].value_counts().sort("bin")
             exploded = lists.select("hour", "close").explode("close").height

@@ -76,7 +76,7 @@ class Strategy(Quiet):
             weighted = sum(map(mul, closes[::-1], map(weight, count())))
             first, second = tee(closes)
             steps = [key for key, _ in groupby(map(sub, islice(second, 1, None), first), key=lambda step: step > 0)]
-            until = len(list(takewhile(peak[-1].__ge__, closes)))
+            until = len(list(takewhile(lambda value, top=peak[-1]: value <= top, closes)))
             tens = sum(compress(closes, (number % 10 == 0 for number in range(len(closes)))))
             scores.append(Score(symbol, grown - 1))
             facts[symbol] = [name, grown, len(steps), weighted, until, tens, len(set(product("ab", repeat=2)))]

@@ -15,7 +15,11 @@ class Strategy(Quiet):
                 .sort("change", "hour", descending=[True, False])
             )
             days = hours.group_by_dynamic("timestamp", every="1d").agg(
-                pl.col("open").first(), pl.col("high").max(), pl.col("low").min(), pl.col("close").last(), pl.col("volume").sum()
+                pl.col("open").first(),
+                pl.col("high").max(),
+                pl.col("low").min(),
+                pl.col("close").last(),
+                pl.col("volume").sum(),
             )
             quarter = data.candles_5m.group_by_dynamic("timestamp", every="15m", closed="left").agg(pl.col("close").last())
             weeks = days.group_by(pl.col("timestamp").dt.weekday(), maintain_order=True).agg(pl.col("close").mean())

@@ -8,7 +8,9 @@ class Strategy(Quiet):
     def analyze(self, markets, portfolio, timestamp):
         names = sorted(markets)
         plans = [
-            markets[name].candles_5m.lazy().select(pl.col("close").last(), pl.col("volume").sum(), pl.col("close").std().alias("std"))
+            markets[name]
+            .candles_5m.lazy()
+            .select(pl.col("close").last(), pl.col("volume").sum(), pl.col("close").std().alias("std"))
             for name in names
         ]
         answers = pl.collect_all(plans)

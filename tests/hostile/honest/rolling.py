@@ -24,6 +24,8 @@ class Strategy(Quiet):
             hourly = frame.rolling("timestamp", period="1h").agg(pl.col("close").last() - pl.col("close").first())
             bands = rolled.lazy().with_columns(z=(pl.col("close") - pl.col("mean")) / pl.col("spread")).collect()
             row = bands.row(-1, named=True)
-            why = " ".join(f"{name} {row[name]:.4f}" for name in ("z", "high20", "low20", "middle", "tenth", "skew", "timed", "together"))
+            why = " ".join(
+                f"{name} {row[name]:.4f}" for name in ("z", "high20", "low20", "middle", "tenth", "skew", "timed", "together")
+            )
             signals.append(towards(symbol, -row["z"], portfolio, f"{why} {hourly['close'][-1]:.5f}"))
         return signals

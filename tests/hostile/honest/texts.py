@@ -28,6 +28,8 @@ class Strategy(Quiet):
             data = markets[row["symbol"]]
             day = data.candles_1d.select(pl.col("timestamp").dt.strftime("%d %B").alias("day"))["day"][-1]
             parsed = pl.Series(["2024-01-05"]).str.to_date()[0]
-            why = " ".join([row["lower"], row["padded"], row["joined"], row["shaped"], found["base"], str(letters), day, f"{parsed:%j}"])
+            why = " ".join(
+                [row["lower"], row["padded"], row["joined"], row["shaped"], found["base"], str(letters), day, f"{parsed:%j}"]
+            )
             signals.append(towards(row["symbol"], 1.0 if row["usd"] else -1.0, portfolio, f"{why:<40}|{row['base']!r:>8}"))
         return signals

@@ -15,9 +15,13 @@ class Strategy(Quiet):
                 variance=pl.col("close").ewm_var(com=12),
                 timed=pl.col("close").ewm_mean_by("timestamp", half_life="1h"),
             )
-            macd = frame.lazy().select(
-                line=pl.col("close").ewm_mean(span=12) - pl.col("close").ewm_mean(span=26)
-            ).with_columns(signal=pl.col("line").ewm_mean(span=9)).collect().row(-1)
+            macd = (
+                frame.lazy()
+                .select(line=pl.col("close").ewm_mean(span=12) - pl.col("close").ewm_mean(span=26))
+                .with_columns(signal=pl.col("line").ewm_mean(span=9))
+                .collect()
+                .row(-1)
+            )
             fast, slow, spread, _, timed = frame.select("fast", "slow", "spread", "variance", "timed").row(-1)
             why = f"fast {fast:.4f} slow {slow:.4f} spread {spread:.4f} timed {timed:.4f} macd {macd[0]:.5f} {macd[1]:.5f}"
             signals.append(towards(symbol, fast - slow, portfolio, why))

@@ -26,6 +26,8 @@ class Strategy(Quiet):
         facts = f"{values[-1] / values.sum():.4f} {abs(vectors[0, -1]):.4f} {lower[0, 0]:.6f} {np.linalg.det(lower):.3e} {singular[0]:.5f}"
         facts += f" {inverse.max():.3f} {np.linalg.norm(q @ r - returns):.1f} {np.linalg.matrix_rank(returns)}"
         return [
-            Signal(symbol, Action.BUY, float(0.1 * weight), confidence=float(share), reasoning=f"{weight:.4f} {share:.2f} {facts}")
+            Signal(
+                symbol, Action.BUY, float(0.1 * weight), confidence=float(share), reasoning=f"{weight:.4f} {share:.2f} {facts}"
+            )
             for symbol, weight, share in zip(symbols, minimum, best, strict=True)
         ]

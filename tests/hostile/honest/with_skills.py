@@ -12,6 +12,8 @@ class Strategy(book.Quiet):
         for symbol, data in markets.items():
             closes = data.candles_5m["close"].to_numpy()
             score = sharpe(closes)
-            why = ", ".join([measures.told("sharpe", score), measures.told("volatility", volatility(closes)), rounding.short(closes[-1], 6)])
+            why = ", ".join(
+                [measures.told("sharpe", score), measures.told("volatility", volatility(closes)), rounding.short(closes[-1], 6)]
+            )
             signals.append(book.towards(symbol, score, portfolio, why))
         return signals

@@ -35,19 +35,19 @@ def not_a_number(scene):
     return float("nan")
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 @answer("take_profit")
 def infinite_price(scene):
     return float("inf")
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 @answer("stop_loss")
 def negative_price(scene):
     return -1.0
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 @answer("size_pct")
 def truth_as_a_number(scene):
     return True
@@ -59,7 +59,7 @@ def number_of_a_thousand_digits(scene):
     return 10**1000
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 @answer("size_pct")
 def number_as_text(scene):
     return "0.5"
@@ -105,7 +105,7 @@ def long_text(scene):
     return "x" * 300_000
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 @answer("tag")
 def long_tag(scene):
     return "x" * 51
@@ -133,7 +133,7 @@ def terminal_commands(scene):
     return Quiet("\x1b[2J\x07")
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 @answer("reasoning")
 def lone_surrogate(scene):
     class Quiet(str):
@@ -162,13 +162,13 @@ def symbol_that_equals_anything(scene):
     return Any("DOGE/USD")
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 @answer("action")
 def unknown_action(scene):
     return "SHORT"
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 @answer("order_type")
 def member_of_another_enum(scene):
     return Intent.DAY
@@ -194,17 +194,17 @@ def more_signals_than_it_says(scene):
     return Raw(Short([1]))
 
 
-@attack("crash")
+@attack("crash", thorough=True)
 def a_generator(scene):
     return Raw(1 for _ in range(3) if 1 / 0)
 
 
-@attack("crash")
+@attack("crash", thorough=True)
 def a_number(scene):
     return Raw(5)
 
 
-@attack("contract")
+@attack("contract", thorough=True)
 def signal_with_missing_fields(scene):
     made = object.__new__(Signal)
     for name in ("symbol", "action"):
@@ -262,17 +262,17 @@ def cyclic_state(scene):
     scene.strategy.reply = Raw(state)
 
 
-@attack("contract", asks="state")
+@attack("contract", asks="state", thorough=True)
 def large_state(scene):
     scene.strategy.reply = Raw({"a": "x" * 100_000})
 
 
-@attack("contract", asks="state")
+@attack("contract", asks="state", thorough=True)
 def state_with_no_number(scene):
     scene.strategy.reply = Raw({"a": [float("nan")]})
 
 
-@attack("contract", asks="state")
+@attack("contract", asks="state", thorough=True)
 def state_of_objects(scene):
     """What a default encoder would write down: an address, another one in each run."""
     scene.strategy.reply = Raw({"a": object()})
@@ -283,12 +283,12 @@ def state_with_terminal_commands(scene):
     scene.strategy.reply = Raw({"a\x1b[2J": 1, "b": "\u202e"})
 
 
-@attack("contract", asks="state")
+@attack("contract", asks="state", thorough=True)
 def state_that_is_a_list(scene):
     scene.strategy.reply = Raw([1])
 
 
-@attack("contract", asks="state", loose=True)
+@attack("contract", asks="state", loose=True, thorough=True)
 def keys_that_are_not_texts(scene):
     class Key(str):
         def __str__(self):
@@ -316,7 +316,7 @@ def endless_context(scene):
     raise error
 
 
-@attack("crash", loose=True)
+@attack("crash", loose=True, thorough=True)
 def nested_group(scene):
     error = ValueError("x")
     for _ in range(50_000):
@@ -329,12 +329,12 @@ def end_of_the_interpreter(scene):
     raise SystemExit
 
 
-@attack("crash", loose=True)
+@attack("crash", loose=True, thorough=True)
 def interrupt(scene):
     raise KeyboardInterrupt
 
 
-@attack("crash", loose=True)
+@attack("crash", loose=True, thorough=True)
 def error_without_a_name(scene):
     """A class whose own name raises."""
 
@@ -417,14 +417,14 @@ def one_answer_for_all_requests(scene):
     return Raw([signal(scene, tag="ONCE")])
 
 
-@attack("contract", alone=True)
+@attack("contract", alone=True, thorough=True)
 def absurd_length(scene):
     import struct
 
     _write_everywhere(struct.pack("<IIB", 2**31, _asked(scene), 10) + b"x" * 1000)
 
 
-@attack("contract", alone=True)
+@attack("contract", alone=True, thorough=True)
 def bytes_that_are_no_frame(scene):
     _write_everywhere(b"\xff" * 64)
 
@@ -453,7 +453,7 @@ def flood_of_signs(scene):
         _write_everywhere(struct.pack("<IIB", 0, 0, kind) * 5000)
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def flood_of_bytes(scene):
     """An answer that never ends."""
     import struct
@@ -493,7 +493,7 @@ def encoder_of_its_own(scene):
                     setattr(module, function, lambda _: b'[["DOGE/USD", "BUY", NaN, 1, 2, 3, 4, 5, 6, 7, "\\u001b"]]')
 
 
-@attack("contract", alone=True)
+@attack("contract", alone=True, thorough=True)
 def json_of_its_own(scene):
     import json
 
@@ -501,7 +501,7 @@ def json_of_its_own(scene):
     return Raw([signal(scene)])
 
 
-@attack("contract", alone=True)
+@attack("contract", alone=True, thorough=True)
 def contract_of_its_own(scene):
     """The types of the contract, changed in place: more signals, other fields."""
     import sys

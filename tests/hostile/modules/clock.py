@@ -12,7 +12,7 @@ def sleep(scene):
     time.sleep(1000)
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def sleep_in_c(scene):
     libc().sleep(1000)
 
@@ -39,7 +39,7 @@ def one_long_operation(scene):
     return 7 ** (10**9) > 0
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def endless_iterator(scene):
     return sum(iter(int, 1))
 
@@ -51,7 +51,7 @@ def backtracking(scene):
     return re.match(r"(a+)+$", "a" * 60 + "b")
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def big_number_to_text(scene):
     import sys
 
@@ -59,14 +59,14 @@ def big_number_to_text(scene):
     return len(str(1 << (1 << 27)))
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def numpy_loop(scene):
     import numpy as np
 
     return np.linalg.svd(np.random.default_rng(1).random((4000, 4000)))
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def polars_loop(scene):
     """Rust does not look at signals at all."""
     import polars as pl
@@ -76,7 +76,7 @@ def polars_loop(scene):
         side.join_where(side.rename({"a": "b"}), pl.col("a") * 3 > pl.col("b") * 3 + 200_000).collect()
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def lock_held_twice(scene):
     import threading
 
@@ -85,7 +85,7 @@ def lock_held_twice(scene):
     lock.acquire()
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def wait_for_nothing(scene):
     import select
 
@@ -114,7 +114,7 @@ def deaf_to_every_signal(scene):
         pass
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def signal_handlers_that_return(scene):
     import signal
 
@@ -137,7 +137,7 @@ def only_its_thread_ends(scene):
     call("exit", 0)
 
 
-@attack("late", alone=True, seconds=0.6)
+@attack("late", alone=True, seconds=0.6, thorough=True)
 def stop_itself(scene):
     """Held by the job control of the shell, not by code."""
     import os
@@ -200,7 +200,7 @@ def slow_exception(scene):
     raise Slow
 
 
-@attack("late", alone=True, seconds=0.6, loose=True)
+@attack("late", alone=True, seconds=0.6, loose=True, thorough=True)
 def slow_end_of_an_object(scene):
     """Hangs when its answer is thrown away."""
     from shell.contract import Action, Signal

@@ -495,10 +495,10 @@ def inherited_descriptors(scene):
 
     found = []
     os.open(secret(scene), os.O_RDONLY)
-    for descriptor in range(64):
+    for descriptor in reversed(range(64)):
         try:
             if os.readlink(f"/proc/self/fd/{descriptor}").startswith("/"):
-                found.append(os.read(descriptor, 100))
+                found.append(os.read(descriptor, 40))
         except OSError:
             continue
     return str(found)

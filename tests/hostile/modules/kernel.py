@@ -16,7 +16,7 @@ def trace_a_bystander(scene):
     call("ptrace", _PTRACE_SEIZE, scene.victim, 0, 0)
 
 
-@attack("victim", spoils=True, lacks="tracing is restricted here")
+@attack("victim", spoils=True, lacks="tracing is restricted here", thorough=True)
 def trace_and_stop_a_bystander(scene):
     call("ptrace", _PTRACE_ATTACH, scene.victim, 0, 0)
 
@@ -30,7 +30,7 @@ def read_the_parents_memory(scene):
     return buffer.raw
 
 
-@attack("memory of others", lacks="writing another process is restricted here")
+@attack("memory of others", lacks="writing another process is restricted here", thorough=True)
 def write_the_parents_memory(scene):
     import ctypes
 
@@ -82,12 +82,12 @@ def kill_a_bystander(scene):
     os.kill(scene.victim, signal.SIGKILL)
 
 
-@attack("victim")
+@attack("victim", thorough=True)
 def stop_a_bystander(scene):
     call("kill", scene.victim, 19)
 
 
-@attack("victim")
+@attack("victim", thorough=True)
 def kill_a_bystanders_group(scene):
     import os
     import signal
@@ -95,12 +95,12 @@ def kill_a_bystanders_group(scene):
     os.killpg(scene.victim, signal.SIGKILL)
 
 
-@attack("victim")
+@attack("victim", thorough=True)
 def kill_a_bystanders_thread(scene):
     call("tgkill", scene.victim, scene.victim, 9)
 
 
-@attack("victim", lacks="the kernel is older than descriptors of processes")
+@attack("victim", lacks="the kernel is older than descriptors of processes", thorough=True)
 def kill_by_descriptor(scene):
     call("pidfd_send_signal", call("pidfd_open", scene.victim, 0), 9, None, 0)
 
@@ -197,7 +197,7 @@ def new_network_space(scene):
     call("unshare", _CLONE_NEWNET)
 
 
-@attack("standing", spoils=True, lacks="name spaces are not permitted here")
+@attack("standing", spoils=True, lacks="name spaces are not permitted here", thorough=True)
 def new_space_by_clone(scene):
     """Without another process: the mount space of this one."""
     call("unshare", _CLONE_NEWNS | 0x200)
@@ -225,12 +225,12 @@ def mount_something(scene):
     call("mount", b"none", f"{scene.folder}/empty".encode(), b"tmpfs", 0, 0)
 
 
-@attack("descriptor", lacks="this kernel has no such mounts, or not for this user")
+@attack("descriptor", lacks="this kernel has no such mounts, or not for this user", thorough=True)
 def mount_by_descriptor(scene):
     call("fsopen", b"tmpfs", 0)
 
 
-@attack("descriptor", lacks="this kernel has no such mounts, or not for this user")
+@attack("descriptor", lacks="this kernel has no such mounts, or not for this user", thorough=True)
 def copy_a_tree_of_mounts(scene):
     call("open_tree", AT_FDCWD, b"/", 1)
 
@@ -264,14 +264,14 @@ def change_personality(scene):
     call("personality", 0x0040000)
 
 
-@attack("standing", spoils=True)
+@attack("standing", spoils=True, thorough=True)
 def lower_its_priority(scene):
     import os
 
     os.nice(5)
 
 
-@attack("standing", spoils=True, lacks="only root may schedule so")
+@attack("standing", spoils=True, lacks="only root may schedule so", thorough=True)
 def run_before_everybody(scene):
     import os
 
@@ -305,7 +305,7 @@ def memory_file(scene):
     call("memfd_create", b"x", 0)
 
 
-@attack("descriptor", lacks="this kernel has no secret memory")
+@attack("descriptor", lacks="this kernel has no secret memory", thorough=True)
 def secret_memory_file(scene):
     call("memfd_secret", 0)
 
@@ -353,7 +353,7 @@ def file_watch(scene):
     call("inotify_init1", 0)
 
 
-@attack("descriptor", lacks="watching a file system needs root")
+@attack("descriptor", lacks="watching a file system needs root", thorough=True)
 def file_system_watch(scene):
     call("fanotify_init", 0, 0)
 
@@ -435,7 +435,7 @@ def stored_key(scene):
     call("add_key", b"user", scene.mark.encode(), b"here", 4, -4)
 
 
-@attack("told", lacks="this kernel keeps no keys")
+@attack("told", lacks="this kernel keeps no keys", thorough=True)
 def session_keys(scene):
     """Reads what it (or another process of this user) left among the keys."""
     import ctypes

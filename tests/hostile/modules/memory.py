@@ -162,7 +162,7 @@ def own_memory_as_a_file(scene):
 # --- too much ----------------------------------------------------------------------------------------------------------
 
 
-@attack("bytes", alone=True)
+@attack("bytes", alone=True, seconds=15.0, thorough=True)
 def creeping_bomb(scene):
     """Little by little, each piece too small to be refused for itself."""
     held = []
@@ -170,24 +170,24 @@ def creeping_bomb(scene):
         held.append([0] * (8 << 20))
 
 
-@attack("bytes", spoils=True)
+@attack("bytes", spoils=True, seconds=15.0)
 def list_bomb(scene):
     return len([0] * (scene.bomb_bytes // 8))
 
 
-@attack("bytes", spoils=True)
+@attack("bytes", spoils=True, seconds=15.0, thorough=True)
 def bytes_bomb(scene):
     return len(b"x" * scene.bomb_bytes)
 
 
-@attack("bytes", spoils=True)
+@attack("bytes", spoils=True, seconds=15.0, thorough=True)
 def numpy_bomb(scene):
     import numpy as np
 
     return len(np.ones(scene.bomb_bytes // 8))
 
 
-@attack("bytes", spoils=True)
+@attack("bytes", spoils=True, seconds=15.0)
 def polars_bomb(scene):
     """Rust ends the process when it gets no memory."""
     import polars as pl
@@ -195,7 +195,7 @@ def polars_bomb(scene):
     return pl.int_range(0, scene.bomb_bytes // 8, eager=True).len()
 
 
-@attack("bytes", spoils=True)
+@attack("bytes", spoils=True, seconds=15.0)
 def shared_map_bomb(scene):
     """Memory that does not count as this process's own."""
     import mmap
@@ -206,13 +206,13 @@ def shared_map_bomb(scene):
         held[at : at + len(piece)] = piece
 
 
-@attack("bytes", spoils=True)
+@attack("bytes", spoils=True, seconds=15.0, thorough=True)
 def text_bomb(scene):
     """One format string of a few characters."""
     return len(f"{1:x>{scene.bomb_bytes}}")
 
 
-@attack("bytes", alone=True)
+@attack("bytes", alone=True, seconds=15.0, thorough=True)
 def doubling_bomb(scene):
     """Each step is as harmless as the one before."""
     import polars as pl
@@ -236,7 +236,7 @@ def recursion(scene):
     return _with_c_frames(deeper)
 
 
-@attack("crash", alone=True)
+@attack("crash", alone=True, thorough=True)
 def nested_value(scene):
     """C code that walks a value, nested deeper than any stack."""
     import ctypes
@@ -265,7 +265,7 @@ def crafted_bytecode(scene):
     return f()
 
 
-@attack("crash", alone=True)
+@attack("crash", alone=True, thorough=True)
 def abort(scene):
     import os
 
@@ -279,7 +279,7 @@ def quiet_end(scene):
     os._exit(0)
 
 
-@attack("crash", spoils=True)
+@attack("crash", spoils=True, thorough=True)
 def kill_itself(scene):
     import os
     import signal

@@ -23,7 +23,7 @@ def tcp_with_the_bare_module(scene):
     made.connect((_HOST, scene.tcp_port))
 
 
-@attack("received")
+@attack("received", thorough=True)
 def tcp_without_blocking(scene):
     import select
     import socket
@@ -35,7 +35,7 @@ def tcp_without_blocking(scene):
     made.send(scene.mark.encode())
 
 
-@attack("received", lacks="this kernel has no TCP fast open")
+@attack("received", lacks="this kernel has no TCP fast open", thorough=True)
 def tcp_fast_open(scene):
     """Connects by sending: a rule on connect alone does not see it."""
     import socket
@@ -43,7 +43,7 @@ def tcp_fast_open(scene):
     socket.socket().sendto(scene.mark.encode(), socket.MSG_FASTOPEN, (_HOST, scene.tcp_port))
 
 
-@attack("received", lacks="this machine has no IPv6")
+@attack("received", lacks="this machine has no IPv6", thorough=True)
 def tcp_over_version_six(scene):
     import socket
 
@@ -58,7 +58,7 @@ def udp(scene):
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(scene.mark.encode(), (_HOST, scene.udp_port))
 
 
-@attack("received")
+@attack("received", thorough=True)
 def udp_connected(scene):
     import socket
 
@@ -67,7 +67,7 @@ def udp_connected(scene):
     made.send(scene.mark.encode())
 
 
-@attack("received")
+@attack("received", thorough=True)
 def name_query(scene):
     """What the operator's name server would be asked: a secret goes out as a host name."""
     import socket
@@ -78,7 +78,7 @@ def name_query(scene):
     socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(query, (_HOST, scene.udp_port))
 
 
-@attack("descriptor", lacks="this machine has no resolver")
+@attack("descriptor", lacks="this machine has no resolver", thorough=True)
 def name_lookup(scene):
     """The C library's resolver opens sockets; one is kept open to be seen."""
     import socket
@@ -95,7 +95,7 @@ def unix_socket(scene):
     socket.socket(socket.AF_UNIX).connect(f"{scene.folder}/unix.sock")
 
 
-@attack("received")
+@attack("received", thorough=True)
 def unix_datagram(scene):
     import socket
 
@@ -151,26 +151,26 @@ def log_to_the_network(scene):
     logging.handlers.DatagramHandler(_HOST, scene.udp_port).emit(logging.makeLogRecord({"msg": scene.mark}))
 
 
-@attack("received")
+@attack("received", thorough=True)
 def c_library_socket(scene):
     made = libc().socket(2, 1, 0)
     if made < 0 or libc().connect(made, _address(scene.tcp_port), 16):
         raise OSError("connect")
 
 
-@attack("received")
+@attack("received", thorough=True)
 def call_socket(scene):
     made = call("socket", 2, 1, 0)
     call("connect", made, _address(scene.tcp_port), 16)
 
 
-@attack("received")
+@attack("received", thorough=True)
 def call_sendto(scene):
     made = call("socket", 2, 2, 0)
     call("sendto", made, scene.mark.encode(), len(scene.mark), 0, _address(scene.udp_port), 16)
 
 
-@attack("received", lacks="only root has packet sockets")
+@attack("received", lacks="only root has packet sockets", thorough=True)
 def raw_socket(scene):
     """A UDP packet written by hand."""
     import socket
@@ -181,7 +181,7 @@ def raw_socket(scene):
     socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP).sendto(head + payload, (_HOST, 0))
 
 
-@attack("descriptor")
+@attack("descriptor", thorough=True)
 def listening_socket(scene):
     import socket
 
@@ -195,7 +195,7 @@ def socket_pair(scene):
     scene.strategy.kept = socket.socketpair()
 
 
-@attack("descriptor")
+@attack("descriptor", thorough=True)
 def netlink_socket(scene):
     """Asks the kernel for its interfaces and routes."""
     import socket
@@ -203,21 +203,21 @@ def netlink_socket(scene):
     scene.strategy.kept = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
 
 
-@attack("descriptor", lacks="this kernel has no algorithm sockets")
+@attack("descriptor", lacks="this kernel has no algorithm sockets", thorough=True)
 def algorithm_socket(scene):
     import socket
 
     scene.strategy.kept = socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)
 
 
-@attack("descriptor", lacks="this kernel has no vsock")
+@attack("descriptor", lacks="this kernel has no vsock", thorough=True)
 def virtual_machine_socket(scene):
     import socket
 
     scene.strategy.kept = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)
 
 
-@attack("received")
+@attack("received", thorough=True)
 def through_a_shell(scene):
     import os
 

@@ -39,7 +39,7 @@ def fork_away(scene):
     os.wait()
 
 
-@attack("process")
+@attack("process", thorough=True)
 def fork_bomb(scene):
     import os
 
@@ -57,7 +57,7 @@ def fork_with_a_terminal(scene):
         linger(scene)
 
 
-@attack("process")
+@attack("process", thorough=True)
 def c_library_fork(scene):
     if libc().fork() == 0:
         linger(scene)
@@ -86,7 +86,7 @@ def system(scene):
     os.system(command(scene))
 
 
-@attack("files")
+@attack("files", thorough=True)
 def popen(scene):
     import os
 
@@ -100,7 +100,7 @@ def subprocess_run(scene):
     subprocess.run(["/bin/sh", "-c", command(scene)], check=True)
 
 
-@attack("files")
+@attack("files", thorough=True)
 def subprocess_by_vfork(scene):
     import _posixsubprocess
     import subprocess
@@ -110,14 +110,14 @@ def subprocess_by_vfork(scene):
     subprocess.run(["/bin/sh", "-c", command(scene)], close_fds=False, check=True)
 
 
-@attack("files")
+@attack("files", thorough=True)
 def posix_spawn(scene):
     import os
 
     os.waitpid(os.posix_spawn("/bin/sh", ["sh", "-c", command(scene)], {}), 0)
 
 
-@attack("files")
+@attack("files", thorough=True)
 def c_library_system(scene):
     if libc().system(command(scene).encode()):
         raise OSError("system")
@@ -130,33 +130,34 @@ def unpickled_command(scene):
     pickle.loads(b"cos\nsystem\n(S'" + command(scene).encode() + b"'\ntR.")
 
 
-@attack("process", spoils=True, seconds=1.0)
+def shell_words(scene):
+    import ctypes
+
+    return (ctypes.c_char_p * 4)(b"sh", b"-c", f"{command(scene)}; sleep 5".encode(), None)
+
+
+@attack("files", spoils=True, seconds=1.0)
 def execve(scene):
     """The strategy's own process becomes another program, with its socket and its number."""
     import os
 
-    os.execve("/bin/sleep", ["sleep", str(scene.linger)], dict(os.environ))
+    os.execve("/bin/sh", ["sh", "-c", f"{command(scene)}; sleep 5"], dict(os.environ))
 
 
-@attack("process", spoils=True, seconds=1.0)
+@attack("files", spoils=True, seconds=1.0, thorough=True)
 def call_execve(scene):
-    import ctypes
-
-    arguments = (ctypes.c_char_p * 3)(b"sleep", str(scene.linger).encode(), None)
-    call("execve", b"/bin/sleep", arguments, None)
+    call("execve", b"/bin/sh", shell_words(scene), None)
 
 
-@attack("process", spoils=True, seconds=1.0)
+@attack("files", spoils=True, seconds=1.0)
 def exec_from_memory(scene):
     """A program that was never a file."""
-    import ctypes
     import os
 
     descriptor = call("memfd_create", b"x", 0)
-    with open("/bin/sleep", "rb") as program:
+    with open("/bin/sh", "rb") as program:
         os.write(descriptor, program.read())
-    arguments = (ctypes.c_char_p * 3)(b"sleep", str(scene.linger).encode(), None)
-    call("execveat", descriptor, b"", arguments, None, 0x1000)
+    call("execveat", descriptor, b"", shell_words(scene), None, 0x1000)
 
 
 @attack("process")
@@ -166,14 +167,14 @@ def multiprocessing_process(scene):
     multiprocessing.get_context("fork").Process(target=linger, args=(scene,)).start()
 
 
-@attack("process")
+@attack("process", thorough=True)
 def process_pool(scene):
     import multiprocessing
 
     scene.strategy.kept = multiprocessing.get_context("fork").Pool(2)
 
 
-@attack("process", spoils=True)
+@attack("process", spoils=True, thorough=True)
 def spawned_server(scene):
     """The server process that multiprocessing keeps for its bookkeeping."""
     from multiprocessing import resource_tracker
@@ -206,7 +207,7 @@ def thread_bomb(scene):
         threading.Thread(target=time.sleep, args=(scene.linger,), daemon=True).start()
 
 
-@attack("thread", spoils=True)
+@attack("thread", spoils=True, thorough=True)
 def timer_thread(scene):
     import threading
 
@@ -241,8 +242,13 @@ def polars_threads(scene):
     """Libraries start threads when they first need them."""
     import polars as pl
 
-    scene.strategy.kept = [pl.LazyFrame({"a": [1, 2]}).collect_async() for _ in range(4)]
-    pl.LazyFrame({"a": [1, 2]}).group_by("a").len().collect(engine="streaming")
+    plan = pl.LazyFrame({"a": [number % 60 for number in range(5000)], "b": [1.0] * 5000})
+    scene.strategy.kept = [
+        plan.group_by("a").agg(pl.col("b").filter(pl.col("b") > 0).last()).collect(background=True) for _ in range(8)
+    ]
+    plan.group_by("a").len().collect(engine="streaming")
+    for waiting in scene.strategy.kept:
+        waiting.fetch_blocking()
 
 
 @attack("process", spoils=True)
