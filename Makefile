@@ -35,9 +35,9 @@ environment: $(READY)
 demo: $(READY)
 	@$(BIN)/brain rehearse --market planted-edge --days 14 --seed 7 --out reports/demo
 
-# On every core; tests that are still waiting move to a core that has none left.
+# On every core, a file of tests on one of them: what its tests share is made once.
 test: $(READY)
-	$(BIN)/python -m pytest -q -n auto --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n auto --dist loadfile $(PYTEST_ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

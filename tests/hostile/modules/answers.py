@@ -453,7 +453,7 @@ def flood_of_signs(scene):
         _write_everywhere(struct.pack("<IIB", 0, 0, kind) * 5000)
 
 
-@attack("late", alone=True, seconds=0.6, thorough=True)
+@attack("contract", alone=True, seconds=0.6, thorough=True)
 def flood_of_bytes(scene):
     """An answer that never ends."""
     import struct
