@@ -6,6 +6,7 @@ import ast
 from collections.abc import Mapping
 
 from shell.host.port import StrategySource
+from shell.syntax import parse_source
 from shell.trials.candidate import ChangeClass
 
 
@@ -35,7 +36,7 @@ def same_program(parent: StrategySource, child: StrategySource) -> bool:
 
 def _trees(source: StrategySource) -> Mapping[str, ast.Module]:
     files = {"": source.code, **source.skills}
-    return {name: ast.parse(text) for name, text in files.items()}
+    return {name: parse_source(text) for name, text in files.items()}
 
 
 class _NumbersRemoved(ast.NodeTransformer):
@@ -59,7 +60,7 @@ class _DocstringsRemoved(ast.NodeTransformer):
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
-    bare = _DocstringsRemoved().visit(ast.parse(ast.unparse(tree)))
+    bare = _DocstringsRemoved().visit(parse_source(ast.unparse(tree)))
     assert isinstance(bare, ast.Module), "removing statements leaves a module"
     return bare
 

@@ -13,6 +13,7 @@ from shell.backtest.parameters import declared_parameters
 from shell.config import RiskConfig
 from shell.host.policy import check_policy
 from shell.host.port import StrategySource
+from shell.syntax import parse_source
 from shell.trials.candidate import ChangeClass, Stage, StageResult
 from tasks.change import classify_change, same_program
 from tasks.client import ShellClient
@@ -58,7 +59,7 @@ def review_source(parent: StrategySource, child: StrategySource, risk: RiskConfi
         for found in check_policy(child)
     ]
     try:
-        tree = ast.parse(child.code)
+        tree = parse_source(child.code)
         change = classify_change(parent, child)
         same = same_program(parent, child)
     except SyntaxError as error:

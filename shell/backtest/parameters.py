@@ -10,6 +10,8 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from shell.syntax import parse_source
+
 Number = int | float
 DECIMALS = 10
 
@@ -86,7 +88,7 @@ def _declarations(code: str) -> list[tuple[Parameter, _Place]]:
 
 
 def _parameters_literal(code: str) -> ast.Dict | None:
-    for statement in ast.parse(code).body:
+    for statement in parse_source(code).body:
         match statement:
             case ast.Assign(targets=[ast.Name(id="PARAMETERS")], value=ast.Dict() as literal):
                 return literal

@@ -16,6 +16,7 @@ from shell.host.loader import skill_file
 from shell.host.port import StrategySource
 from shell.host.scopes import Scopes
 from shell.host.shape import check_shape
+from shell.syntax import parse_source
 
 SOURCE_CHARS_MAX = 200_000
 FINDINGS_MAX = 50
@@ -67,7 +68,7 @@ def _parse(file: str, text: str, findings: list[Finding]) -> ast.Module | None:
         findings.append(Finding(file, 1, "SIZE", f"{len(text)} characters; at most {SOURCE_CHARS_MAX} are allowed"))
         return None
     try:
-        return ast.parse(text, file)
+        return parse_source(text, file)
     except SyntaxError as error:
         findings.append(Finding(file, error.lineno or 1, "SYNTAX", f"this is not valid Python: {error.msg}"))
     except (ValueError, RecursionError, MemoryError):

@@ -153,6 +153,8 @@ def _environment(hash_seed: str) -> dict[str, str]:
         # No threads beyond those that polars starts in the warm-up: behind the wall none can be started.
         "POLARS_MAX_THREADS": "1",
         "POLARS_ENGINE_AFFINITY": "in-memory",
+        # Grouping many rows in partitions starts a thread on the way, even in the in-memory engine.
+        "POLARS_NO_PARTITION": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "_RJEM_MALLOC_CONF": "background_thread:false",

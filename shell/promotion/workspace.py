@@ -17,6 +17,7 @@ from pathlib import Path
 
 from shell.errors import BadInput, DataError
 from shell.host.port import StrategySource
+from shell.syntax import parse_source
 
 SKILLS_PACKAGE = "strategy.skills"
 DOCUMENT_WORDS_MAX = 2_000
@@ -122,7 +123,7 @@ class Workspace:
 
 def _skills_imported(code: str) -> set[str]:
     try:
-        tree = ast.parse(code)
+        tree = parse_source(code)
     except SyntaxError:
         return set()
     names: set[str] = set()

@@ -57,15 +57,7 @@ def runs(request: pytest.FixtureRequest) -> object:
         yield Runs(pool, wanted)
 
 
-# Groups of many rows: polars asks for a thread in the middle of the work, and panics when there is none (docs/next.md).
-WANTS_A_THREAD = {"grouped", "tables"}
-NAMED = [
-    pytest.param(name, marks=pytest.mark.xfail(reason="polars wants a thread", strict=False)) if name in WANTS_A_THREAD else name
-    for name in NAMES
-]
-
-
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", NAMES)
 def test_ordinary_code_meets_no_wall(name: str, runs: Runs) -> None:
     first, second, third = (runs.answers[name, seed].result() for seed in RUNS)
     assert first == second == third
