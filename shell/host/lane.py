@@ -31,8 +31,11 @@ ANSWER, STATUS, ANSWER_LENGTH, CHILD_BLOCKS = range(4)
 QUIET, MESSAGE = 0, 1
 
 LOOKS_MIN, LOOKS_MAX = 32, 2048
+YIELDS_MIN, YIELDS_MAX = 16, 4096
 BLOCK_MS = 2
 LONG_AFTER, LONG_BLOCK_MS = 100, 20
+# Only where `available` are there waiters; Windows and macOS have no such call.
+_sched_yield: Callable[[], object] = getattr(os, "sched_yield", bool)
 _SEALS = 0x0001 | 0x0002 | 0x0004  # F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW
 _SEAL_FUTURE_WRITE = 0x0010
 
@@ -110,13 +113,15 @@ def child_ends(requests: int, answers: int) -> tuple[Memory, Memory]:
 
 
 class Waiter:
-    """Waits for the other side's word: looks at it a while, then blocks on the socket.
+    """Waits for the other side's word: looks at it a while, then between looks lets others have the processor, then blocks on
+    the socket.
 
-    How long it looks follows what that was worth lately: on a quiet machine the answer is there within microseconds and to
-    block would cost ten times that; where processes compete for a processor, to look is to keep the other from answering.
+    How long it looks follows what that was worth lately: on a quiet machine the answer is there within microseconds, or, when
+    something is traded, within a millisecond, and to block would cost a wake-up more; where processes compete for a processor,
+    to look is to keep the other from answering.
     """
 
-    __slots__ = ("_flag", "_flag_word", "_poller", "_word", "_words", "looks")
+    __slots__ = ("_flag", "_flag_word", "_poller", "_word", "_words", "looks", "yields")
 
     def __init__(
         self, words: memoryview, word: int, flag: memoryview, flag_word: int, poller: select.poll
@@ -124,7 +129,7 @@ class Waiter:
         self._words, self._word = words, word
         self._flag, self._flag_word = flag, flag_word
         self._poller = poller
-        self.looks = LOOKS_MAX
+        self.looks, self.yields = LOOKS_MAX, YIELDS_MAX
 
     def soon(self, wanted: int) -> bool:
         """True when the word became `wanted` while it was looked at."""
@@ -134,6 +139,12 @@ class Waiter:
                 self.looks = min(2 * self.looks, LOOKS_MAX)
                 return True
         self.looks = max(self.looks // 2, LOOKS_MIN)
+        for _ in range(self.yields):
+            _sched_yield()
+            if words[word] == wanted:
+                self.yields = min(2 * self.yields, YIELDS_MAX)
+                return True
+        self.yields = max(self.yields // 2, YIELDS_MIN)
         return False
 
     def block(self, wanted: int, expired: Callable[[], bool]) -> bool:

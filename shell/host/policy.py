@@ -291,10 +291,34 @@ class _Walk:
                     "RANDOM",
                     f"{full} needs a seed, such as {full.rpartition('.')[2]}(7): every run must give the same answer",
                 )
+        if full.startswith("numpy.") and any(map(_names_the_present, ast.walk(node))):
+            yield "CLOCK", f'"now" and "today" in {full} read the machine\'s clock; use analyze\'s `timestamp`'
+        if _draws_unseeded(node):
+            yield "RANDOM", f".{ast.unparse(node.func).rpartition('.')[2]} of polars needs a seed, such as seed=7"
 
     def _is_called(self, node: ast.expr) -> bool:
         parent = self._parents.get(node)
         return isinstance(parent, ast.Call) and parent.func is node
+
+
+def _names_the_present(node: ast.AST) -> bool:
+    """numpy reads these words, in any case, as the present moment."""
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.strip().lower() in ("now", "today")
+
+
+def _draws_unseeded(node: ast.Call) -> bool:
+    """A sample or shuffle of polars without a seed. Those of `random` and numpy are told apart by what they are given: a
+    population, which polars draws from without being given it."""
+    if not isinstance(node.func, ast.Attribute) or any(keyword.arg in ("seed", "k", None) for keyword in node.keywords):
+        return False
+    given = len(node.args)
+    match node.func.attr:
+        case "shuffle":
+            return given == 0
+        case "sample":
+            return given < 2
+        case _:
+            return False
 
 
 def _attribute_name(name: str, *, on_self: bool) -> Iterator[tuple[str, str]]:

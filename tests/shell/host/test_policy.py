@@ -14,6 +14,9 @@ from tests.shell.host.sources import BODY_LINE, strategy
 SKILLS = {"trend": "import numpy as np\n\n\ndef up(x):\n    return float(np.mean(x))\n", "size": "FRACTION = 0.1\n"}
 
 GOOD = [
+    "import random\nrandom.Random(7).shuffle([1])\nrandom.Random(7).sample([1, 2], 1)\nrandom.Random(7).sample([1, 2], k=1)",
+    "np.random.default_rng(7).shuffle([1])\npl.Series([1]).shuffle(seed=7)\npl.DataFrame().sample(5, seed=7)",
+    "np.datetime64('2026-01-01')\nlabel = {'now': 1}",
     "closes = markets['BTC/USD'].candles_1h['close'].to_numpy()\nfast = np.mean(closes[-8:])",
     "frame = markets['BTC/USD'].candles_5m.with_columns(pl.col('close').ewm_mean(span=9).alias('fast'), x=pl.lit(1))",
     "frame = markets['BTC/USD'].candles_1d.lazy().filter(pl.col('volume') > 0).select(pl.all().last()).collect()",
@@ -80,6 +83,12 @@ BAD = [
     ("from datetime import datetime\ndatetime.now()", "CLOCK", "use analyze's `timestamp`"),
     ("import datetime as d\nd.datetime.utcnow()", "CLOCK", "clock"),
     ("from datetime import date\nf = date.today", "CLOCK", "clock"),
+    ("np.datetime64('now')", "CLOCK", '"now" and "today" in numpy.datetime64'),
+    ("from numpy import datetime64 as d\nd(' Today', 'D')", "CLOCK", "numpy.datetime64"),
+    ("np.array(['NOW'], 'M8[s]')", "CLOCK", "numpy.array"),
+    ("pl.Series([1]).shuffle()", "RANDOM", ".shuffle of polars needs a seed"),
+    ("pl.DataFrame().sample(5)", "RANDOM", ".sample of polars needs a seed"),
+    ("pl.DataFrame().sample(fraction=0.5)", "RANDOM", "needs a seed"),
     ("eval('1')", "NAME", "code made at run time"),
     ("exec('1')", "NAME", "code made at run time"),
     ("compile('1', 'x', 'exec')", "NAME", "code made at run time"),
