@@ -48,8 +48,6 @@ def warm_up() -> None:
             continue
     _start_engines()
     _have_one_engine()
-    # The policy asks for seeds; where one is missing all the same, two processes still draw alike.
-    pl.set_random_seed(0)
     # What is here now stays. The collector was off so far, and one run over it would take a tenth of the start.
     gc.freeze()
     gc.enable()
