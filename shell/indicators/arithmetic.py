@@ -125,6 +125,21 @@ class Rsi:
         self._previous, self._changes, self._gain, self._loss = previous, changes, gain, loss
         return out
 
+    def push_last(self, values: Sequence[float]) -> float:
+        """The index after the last of `values`, oldest first: what lies between is not worked out."""
+        period, previous, gain, loss = self.period, self._previous, self._gain, self._loss
+        if self._changes <= period:
+            return self.push_all(values)[-1]
+        before = period - 1
+        for x in values:
+            change, previous = x - previous, x
+            if change > 0.0:
+                gain, loss = (gain * before + change) / period, loss * before / period
+            else:
+                gain, loss = gain * before / period, (loss * before - change) / period
+        self._previous, self._changes, self._gain, self._loss = previous, self._changes + len(values), gain, loss
+        return _strength(gain, loss)
+
     def feed(self, source: Source, start: int, stop: int) -> list[float]:
         return self.push_all(source.column(self.column)[start:stop].tolist())
 

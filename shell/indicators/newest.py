@@ -144,7 +144,7 @@ class _RsiCell(Cell):
 
     def _take(self, values: list[float]) -> None:
         if values:
-            self.value = self._index.push_all(values)[-1]
+            self.value = self._index.push_last(values)
 
 
 class _AtrCell:
