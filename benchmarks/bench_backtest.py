@@ -1,6 +1,6 @@
 """Bars a second against the `backtesting` library, the time of a live step, and whether fast and certified runs agree.
 
-    python benchmarks/bench_backtest.py [--days 365] [--symbols 1,10] [--repeat 5] [--seed 1] [--json]
+    python benchmarks/bench_backtest.py [--days 365] [--symbols 1,10] [--averages 9,21] [--repeat 5] [--seed 1] [--json]
 
 Every engine gets the same seeded synthetic 5-minute bars, a 0.40 % taker fee and no slippage. Engines take turns, each run
 in a fresh process, so that a machine that changes its speed hits all of them. Exit code 1 when a fast run and a certified
@@ -29,12 +29,12 @@ from processes import run_script
 from report import show
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from workload import SEED, SYMBOLS, YEAR_DAYS, market
+from workload import AVERAGES, SEED, SYMBOLS, YEAR_DAYS, market
 
 HERE = Path(__file__).resolve().parent
 REPEAT = 5
 # Columns where there is no terminal to ask.
-WIDTH = 132
+WIDTH = 140
 LIVE_STEPS = 200
 
 # Rounds by number of symbols; a round holds the facts of one run of each engine.
@@ -49,7 +49,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="brain-bench-") as name, _progress(aside) as progress:
         folder = Path(name)
         write_bars(folder, arguments.days, max(arguments.symbols), arguments.seed)
-        rounds = measure(folder, engines, arguments.symbols, arguments.repeat, progress)
+        rounds = measure(folder, engines, arguments.symbols, arguments.averages, arguments.repeat, progress)
         agreement = agreements(folder, arguments.symbols) if FAST in engines else {}
     table = {
         (engine, symbols): figures_of(engine, symbols, rounds[symbols]) for symbols in arguments.symbols for engine in engines
@@ -58,6 +58,7 @@ def main() -> None:
     medians = {name: each["median_ms"] for name, each in live.get("strategies", {}).items()}
     report = {
         "machine": {**facts, "load_after": _load()}, "days": arguments.days, "seed": arguments.seed,
+        "averages": arguments.averages,
         "repeat": arguments.repeat, "waiting": waiting(each for count in arguments.symbols for each in rounds[count]),
         "engines": as_dict(table), "live_step": live,
         "agreement": {str(symbols): not found for symbols, found in agreement.items()},
@@ -76,6 +77,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=YEAR_DAYS, help="days of 5-minute bars, 2 to 3650")
     parser.add_argument("--symbols", type=_symbols, default=(1, 10), help=f"numbers of symbols, each 1 to {len(SYMBOLS)}: 1,10")
+    parser.add_argument("--averages", type=_averages, default=AVERAGES, help="bars of the two averages: slower ones trade less")
     parser.add_argument("--repeat", type=int, default=REPEAT, help="measured runs of each engine")
     parser.add_argument("--seed", type=int, default=SEED, help="seed of the synthetic market")
     parser.add_argument("--live-steps", type=int, default=LIVE_STEPS, help="live steps measured, 13 to 2000; 0: none")
@@ -96,6 +98,16 @@ def _symbols(text: str) -> tuple[int, ...]:
     return counts
 
 
+def _averages(text: str) -> tuple[int, int]:
+    try:
+        fast, slow = (int(part) for part in text.split(","))
+    except ValueError:
+        fast, slow = 0, 0
+    if not 1 <= fast < slow <= YEAR_DAYS:
+        raise argparse.ArgumentTypeError(f"two whole numbers are needed, the smaller first, such as 9,21, not {text!r}")
+    return fast, slow
+
+
 def fast_path_exists() -> bool:
     """True once there is a fast path to measure."""
     return importlib.util.find_spec("shell.backtest.fast") is not None
@@ -110,7 +122,7 @@ def write_bars(folder: Path, days: int, symbols: int, seed: int) -> None:
 
 
 def measure(
-    folder: Path, engines: Sequence[str], symbols: Sequence[int], repeat: int, progress: Progress
+    folder: Path, engines: Sequence[str], symbols: Sequence[int], averages: tuple[int, int], repeat: int, progress: Progress
 ) -> Rounds:
     """Run the engines in turn, `repeat` times."""
     rounds: dict[int, list[dict[str, dict[str, Any]]]] = {count: [] for count in symbols}
@@ -121,7 +133,7 @@ def measure(
             # Who begins changes every round, so that no engine always runs behind the same other one.
             for engine in (*engines[number % len(engines) :], *engines[: number % len(engines)]):
                 progress.update(task, description=f"round {number + 1}: {engine}, {count} symbols", refresh=True)
-                answer = run_script(HERE / "measure.py", engine, str(folder), str(count))
+                answer = run_script(HERE / "measure.py", engine, str(folder), str(count), "{},{}".format(*averages))
                 found[engine] = {**answer.facts, "peak_mib": answer.peak_mib}
                 progress.update(task, advance=1, refresh=True)
             rounds[count].append(found)

@@ -1,6 +1,6 @@
 """One measurement in a process of its own, so that nothing is warm and the peak of memory means something.
 
-    python benchmarks/measure.py ENGINE FOLDER SYMBOLS      engines: certified, fast, backtesting
+    python benchmarks/measure.py ENGINE FOLDER SYMBOLS FAST,SLOW      engines: certified, fast, backtesting
 
 FOLDER holds one `.npy` a symbol. The last line of stdout is one JSON object. Times begin when libraries are imported and
 bars are loaded; ours contain the start of the strategy's process. CPU seconds are this process's and those of children
@@ -24,14 +24,16 @@ from workload import SYMBOLS
 
 Rows = list[NDArray[np.float64]]
 Facts = dict[str, Any]
+Averages = tuple[int, int]
 # What the newest run of an engine found, every fill included.
 KEPT_FILE = "kept-{engine}-{symbols}.json"
 
 
 def main() -> None:
     engine, folder, symbols = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    fast, slow = map(int, sys.argv[4].split(","))
     rows = [np.load(folder / file_name(symbol)).T for symbol in SYMBOLS[:symbols]]
-    prepared = {"certified": _certified, "fast": _fast, "backtesting": _backtesting}[engine](rows)
+    prepared = {"certified": _certified, "fast": _fast, "backtesting": _backtesting}[engine](rows, (fast, slow))
     own, children, begun = _cpu(resource.RUSAGE_SELF), _cpu(resource.RUSAGE_CHILDREN), time.perf_counter()
     finish = prepared()
     wall = time.perf_counter() - begun
@@ -50,25 +52,25 @@ def file_name(symbol: str) -> str:
 Prepared = Callable[[], Callable[[], Facts]]
 
 
-def _certified(rows: Rows) -> Prepared:
+def _certified(rows: Rows, averages: Averages) -> Prepared:
     from shell.backtest.driver import run_backtest
 
-    return _ours(run_backtest, rows)
+    return _ours(run_backtest, rows, averages)
 
 
-def _fast(rows: Rows) -> Prepared:
+def _fast(rows: Rows, averages: Averages) -> Prepared:
     from shell.backtest.fast import run_fast
 
-    return _ours(run_fast, rows)
+    return _ours(run_fast, rows, averages)
 
 
-def _ours(backtest: Callable[..., Any], rows: Rows) -> Prepared:
+def _ours(backtest: Callable[..., Any], rows: Rows, averages: Averages) -> Prepared:
     from workload import account, ema_cross
 
     from shell.market.columns import to_frame
     from shell.market.history import History
 
-    source, settings = ema_cross(), account()
+    source, settings = ema_cross(averages), account()
     history = History(m5={symbol: to_frame(each) for symbol, each in zip(SYMBOLS, rows, strict=False)})
 
     def run() -> Callable[[], Facts]:
@@ -97,13 +99,13 @@ def _outcome(result: Any) -> Facts:
     }
 
 
-def _backtesting(rows: Rows) -> Prepared:
+def _backtesting(rows: Rows, averages: Averages) -> Prepared:
     import peer
 
     tests = peer.tests_of(rows)
 
     def run() -> Callable[[], Facts]:
-        trades, value = peer.run(tests)
+        trades, value = peer.run(tests, averages)
         return lambda: {
             "trades": trades, "final_value": value, "bars": sum(map(len, rows)), "version": peer.VERSION
         }

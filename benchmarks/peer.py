@@ -16,7 +16,7 @@ import pandas as pd
 from backtesting import Strategy
 from backtesting.lib import FractionalBacktest
 from numpy.typing import NDArray
-from workload import CASH, COLUMNS, SIZE_PCT, STOP_PCT, TAKER_FEE, TARGET_PCT
+from workload import AVERAGES, CASH, COLUMNS, SIZE_PCT, STOP_PCT, TAKER_FEE, TARGET_PCT
 
 Values = NDArray[np.float64]
 VERSION = backtesting.__version__
@@ -28,10 +28,12 @@ ROOM = 1.009
 class EmaCross(Strategy):  # type: ignore[misc]
     """In on a cross up with RSI and volume behind it; out on a cross down, at the stop or at the target."""
 
+    averages = AVERAGES
+
     def init(self) -> None:
         close, volume = pd.Series(self.data.Close), pd.Series(self.data.Volume)
-        self.fast = self.I(_ema, close, 9)
-        self.slow = self.I(_ema, close, 21)
+        self.fast = self.I(_ema, close, self.averages[0])
+        self.slow = self.I(_ema, close, self.averages[1])
         self.rsi = self.I(_rsi, close, 14)
         self.mean_volume = self.I(_mean, volume, 20)
 
@@ -58,11 +60,11 @@ def tests_of(rows: Iterable[Values]) -> list[FractionalBacktest]:
     ]
 
 
-def run(tests: list[FractionalBacktest]) -> tuple[int, float]:
+def run(tests: list[FractionalBacktest], averages: tuple[int, int] = AVERAGES) -> tuple[int, float]:
     """Trades and final values of all symbols in turn, added up."""
     trades, value = 0, 0.0
     for test in tests:
-        result = test.run()
+        result = test.run(averages=averages)
         trades += int(result["# Trades"])
         value += float(result["Equity Final [$]"])
     return trades, value

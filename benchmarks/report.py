@@ -8,6 +8,7 @@ from typing import Any
 from figures import PEER, WAITING_MAX, Figures
 from rich.console import Console
 from rich.table import Table
+from workload import BARS_A_DAY
 
 NOTES = """\
 Median of the runs (slowest - fastest). Times start after imports and loading; ours include the start of the strategy's
@@ -44,14 +45,15 @@ def show(console: Console, report: Mapping[str, Any], rows: Sequence[Figures]) -
 
 
 def _engines(report: Mapping[str, Any], rows: Sequence[Figures]) -> Table:
+    fast, slow = report["averages"]
     table = Table(
-        title=f"EMA 9/21 cross with RSI and volume, asked on every one of {report['days']} days of 5-minute bars "
+        title=f"EMA {fast}/{slow} cross with RSI and volume, asked on every one of {report['days']} days of 5-minute bars "
         f"(synthetic, seed {report['seed']}), {_count(report['repeat'], 'round')}",
         title_justify="left", title_style="bold", box=None, header_style="dim", pad_edge=False,
     )
-    table.add_column("symbols", justify="right")
+    table.add_column("symbols", justify="right", no_wrap=True)
     table.add_column("engine", no_wrap=True)
-    for name in ("bars/s", "range", "wall s", "CPU s", "peak MiB", "trades", "final value", "x backtesting"):
+    for name in ("bars/s", "range", "wall s", "CPU s", "peak MiB", "trades", "a day", "final value", "x backtesting"):
         table.add_column(name, justify="right", no_wrap=True)
     before = None
     for row in rows:
@@ -68,6 +70,7 @@ def _cells(row: Figures) -> tuple[str, ...]:
     return (
         name, f"{speed.median:,.0f}", f"{speed.low:,.0f} - {speed.high:,.0f}", f"{row.wall.median:.2f}",
         f"{row.cpu.median:.2f}", "-" if row.peak_mib is None else f"{row.peak_mib:.0f}", f"{row.trades:,}",
+        f"{row.trades / (row.bars / BARS_A_DAY):.2f}",
         f"{row.final_value:,.0f}",
         "1" if ratio is None else f"{ratio.median:.2f} ({ratio.low:.2f} - {ratio.high:.2f})",
     )

@@ -29,6 +29,8 @@ SYMBOLS = (
 CASH = 1_000_000
 TAKER_FEE = "0.004"
 SIZE_PCT = 0.10
+# Bars of the fast and the slow average, as the strategy's file has them.
+AVERAGES = (9, 21)
 STOP_PCT, TARGET_PCT = 0.02, 0.04
 COLUMNS = ("open", "high", "low", "close", "volume")
 
@@ -40,11 +42,16 @@ def market(days: int, symbols: int, seed: int) -> History:
     return synthetic_market(seed, SYMBOLS[:symbols], START, days)
 
 
-def ema_cross() -> StrategySource:
-    """The strategy that engines are compared with."""
+def ema_cross(averages: tuple[int, int] = AVERAGES) -> StrategySource:
+    """The strategy that engines are compared with; slower averages trade less."""
     from shell.host.port import StrategySource
 
-    return StrategySource(code=STRATEGY_FILE.read_text(encoding="utf-8"), origin=STRATEGY_FILE.name)
+    code = STRATEGY_FILE.read_text(encoding="utf-8")
+    declared = "FAST, SLOW, RSI_PERIOD, VOLUME_PERIOD = {}, {}, "
+    if declared.format(*AVERAGES) not in code:
+        raise SystemExit(f"{STRATEGY_FILE.name} does not declare its averages as {declared.format(*AVERAGES)}...")
+    code = code.replace(declared.format(*AVERAGES), declared.format(*averages))
+    return StrategySource(code=code, origin=STRATEGY_FILE.name)
 
 
 def unlimited() -> RiskConfig:
