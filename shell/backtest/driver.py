@@ -26,6 +26,7 @@ from shell.engine import Engine
 from shell.errors import DataError, StrategyFault, UsageError
 from shell.execution.record import StepRecord
 from shell.host.faults import ATTEMPT
+from shell.host.policy import require_policy
 from shell.host.port import StrategyHost, StrategySource
 from shell.host.supervisor import HostedStrategy
 from shell.market.bars import Tier
@@ -87,22 +88,31 @@ def run_backtest(
     kept = journal or MemoryJournal()
     exact = not settings.paper.slippage_pct
     spread_pct = 0.0 if exact else float(settings.paper.spread_pct)
-    market = RecordedBook(history, history.symbols, start, end, spread_pct=spread_pct)
-    if not market.bars:
-        raise DataError(f"there are no bars between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC")
-    engine = new_engine(
-        book=BACKTEST_BOOK, version="candidate", market=market, host=host or HostedStrategy(source, settings.host),
-        journal=kept, paper=settings.paper, risk=settings.risk, host_config=settings.host, zone=settings.zone,
-        pairs=pairs_of(history), fees=fees_of(history.symbols, settings.paper),
-    )
+    hosted = host or _begun(source, settings)
     try:
+        market = RecordedBook(history, history.symbols, start, end, spread_pct=spread_pct)
+        if not market.bars:
+            raise DataError(f"there are no bars between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC")
+        engine = new_engine(
+            book=BACKTEST_BOOK, version="candidate", market=market, host=hosted,
+            journal=kept, paper=settings.paper, risk=settings.risk, host_config=settings.host, zone=settings.zone,
+            pairs=pairs_of(history), fees=fees_of(history.symbols, settings.paper),
+        )
         engine.add_capital(CapitalEvent(amount=settings.cash, at=start, reason="backtest capital"))
         engine.start_host()
         with uncollected():
             curve = _drive(engine, market, settings.host.max_consecutive_faults, progress, gliding=gliding)
     finally:
-        engine.close()
+        hosted.close()
     return _result(engine, kept, curve, history, settings, start, end, market.bars, monotonic() - begun)
+
+
+def _begun(source: StrategySource, settings: BacktestSettings) -> HostedStrategy:
+    """The strategy's host, its process on the way while history is laid out."""
+    require_policy(source)
+    hosted = HostedStrategy(source, settings.host)
+    hosted.prespawn()
+    return hosted
 
 
 @contextlib.contextmanager
