@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -11,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
+from deployments.cli.given import fraction, moment, positive
 from deployments.cli.output import JsonFlag, answer, command, console_for, percent, progress, table
 
 if TYPE_CHECKING:
@@ -58,13 +57,13 @@ def backtest(
     from shell.settings_file import load_risk_limits
 
     console = console_for(as_json)
-    first, last = _moment("--start", start), _moment("--end", end)
+    first, last = moment("--start", start), moment("--end", end)
     paper = PaperConfig(
-        slippage_pct=_fraction("--slippage", slippage), maker_fee_pct=_fraction("--fee-maker", fee_maker),
-        taker_fee_pct=_fraction("--fee-taker", fee_taker),
+        slippage_pct=fraction("--slippage", slippage), maker_fee_pct=fraction("--fee-maker", fee_maker),
+        taker_fee_pct=fraction("--fee-taker", fee_taker),
     )
     settings = BacktestSettings(
-        cash=QuoteAmount(_positive("--cash", cash)), paper=paper, zone=ZoneInfo("UTC"),
+        cash=QuoteAmount(positive("--cash", cash)), paper=paper, zone=ZoneInfo("UTC"),
         risk=load_risk_limits(risk_limits or Home.project().config / "risk_limits.toml"),
     )
     source = Workspace(Home.project().workspace).read(strategy)
@@ -133,45 +132,3 @@ def _show(console: Console, name: str, result: BacktestResult) -> None:
 
 def _number_or_none(price: Price | None) -> float | None:
     return None if price is None else float(price)
-
-
-def _moment(option: str, text: str) -> datetime | None:
-    from shell.clock import parse_moment
-    from shell.errors import UsageError
-
-    if not text:
-        return None
-    try:
-        return parse_moment(text)
-    except ValueError as error:
-        raise UsageError(f"{option}: {error}") from None
-
-
-def _number(option: str, text: str) -> Decimal:
-    from shell.errors import UsageError
-
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise UsageError(f"{option} {text!r} is not a number") from None
-    if not number.is_finite():
-        raise UsageError(f"{option} {text} is not a finite number")
-    return number
-
-
-def _fraction(option: str, text: str) -> Decimal:
-    from shell.errors import UsageError
-
-    number = _number(option, text)
-    if not 0 <= number <= Decimal("0.1"):
-        raise UsageError(f"{option} {text} is out of range: a fraction from 0 to 0.1 (0.004 is 0.40 %)")
-    return number
-
-
-def _positive(option: str, text: str) -> Decimal:
-    from shell.errors import UsageError
-
-    number = _number(option, text)
-    if not 0 < number <= Decimal(10**12):
-        raise UsageError(f"{option} {text} is out of range: more than 0, at most 1e12")
-    return number

@@ -21,7 +21,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from deployments.cli.backtest import _fraction, _moment, _positive
+from deployments.cli.given import fraction, moment, positive
 
 if TYPE_CHECKING:
     from shell.backtest.job import BacktestJob
@@ -70,13 +70,13 @@ def prepare(
     from shell.promotion.workspace import Workspace
     from shell.settings_file import load_risk_limits
 
-    first, last = _moment("--start", start), _moment("--end", end)
+    first, last = moment("--start", start), moment("--end", end)
     paper = PaperConfig(
-        slippage_pct=_fraction("--slippage", slippage), maker_fee_pct=_fraction("--fee-maker", fee_maker),
-        taker_fee_pct=_fraction("--fee-taker", fee_taker),
+        slippage_pct=fraction("--slippage", slippage), maker_fee_pct=fraction("--fee-maker", fee_maker),
+        taker_fee_pct=fraction("--fee-taker", fee_taker),
     )
     settings = BacktestSettings(
-        cash=QuoteAmount(_positive("--cash", cash)), paper=paper, zone=ZoneInfo("UTC"),
+        cash=QuoteAmount(positive("--cash", cash)), paper=paper, zone=ZoneInfo("UTC"),
         risk=load_risk_limits(risk_limits or Home.project().config / "risk_limits.toml"),
     )
     source = Workspace(Home.project().workspace).read(strategy)
