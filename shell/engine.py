@@ -37,6 +37,8 @@ from shell.risk.view import RecentSignal, RiskView, reserved
 from shell.seat import Seat
 
 MINUTE_MS = 60_000
+# The shortest interval of scans, assumed until the strategy is started and tells its own.
+SLOT_MINUTES = 5
 TRY = ":try"
 ORDER_RATE_WINDOW = timedelta(minutes=1)
 MEASURED_HALTS = (HaltKind.DAILY_LOSS, HaltKind.DRAWDOWN, HaltKind.CONSECUTIVE_LOSSES)
@@ -65,7 +67,7 @@ class Engine:
         self.ledger = ledger or Ledger()
         self.marks = marks
         self.halts: dict[HaltKind, Halt] = {halt.kind: halt for halt in halts}
-        self.interval_minutes = 5
+        self.interval_minutes = SLOT_MINUTES
         self.faults_in_row = 0
         self.last_fault = ""
         self.seat = Seat(host, market, config.fees)
@@ -83,6 +85,7 @@ class Engine:
         """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
         self.seat.replace(host, state)
         self.faults_in_row = 0
+        self.interval_minutes = SLOT_MINUTES
         self.config = replace(self.config, version=version)
 
     def start_host(self) -> None:
@@ -109,10 +112,8 @@ class Engine:
         self.gateway.expire(now)
         self._book_events(record)
         self._mark(now, record)
-        slot_ms = to_ms(now) // (self.interval_minutes * MINUTE_MS) * self.interval_minutes * MINUTE_MS
-        if scan and slot_ms > self._last_slot_ms:
-            self._last_slot_ms = slot_ms
-            self._scan(now, from_ms(slot_ms), origin, record)
+        if scan and self._slot_ms(now) > self._last_slot_ms:
+            self._scan(now, origin, record)
         return self._finish(record)
 
     def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
@@ -177,10 +178,8 @@ class Engine:
         """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): nothing moved but prices, whose highest value
         of these books was `peak`."""
         self.market.advance(now)
-        self._cursor = self.market.cursor
-        self._equity = None
-        interval_ms = self.interval_minutes * MINUTE_MS
-        self._last_slot_ms = max(self._last_slot_ms, to_ms(now) // interval_ms * interval_ms)
+        self._cursor, self._equity = self.market.cursor, None
+        self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now))
         if peak is not None and self.marks is not None and peak > self.marks.peak:
             self.marks = replace(self.marks, peak=peak)
 
@@ -293,7 +292,7 @@ class Engine:
             return
         self.halts[halt.kind] = halt
         record.halts_raised.append(halt)
-        self._cancel_entries(None, f"halted: {halt.kind.value}", halt.raised_at)
+        self._cancel_entries(f"halted: {halt.kind.value}", halt.raised_at)
         self._book_events(record)
 
     def _cancel_resting(self, symbol: str, reason: str, now: datetime) -> None:
@@ -301,15 +300,15 @@ class Engine:
             if order.intent.symbol == symbol and order.intent.order_type is OrderType.LIMIT:
                 self.gateway.cancel(order.order_id, reason, now)
 
-    def _cancel_entries(self, symbol: str | None, reason: str, now: datetime) -> None:
+    def _cancel_entries(self, reason: str, now: datetime) -> None:
         for order in self.gateway.open_orders():
-            if order.intent.purpose is Purpose.ENTRY and symbol in (None, order.intent.symbol):
+            if order.intent.purpose is Purpose.ENTRY:
                 self.gateway.cancel(order.order_id, reason, now)
 
     def cancel_entries(self, reason: str, now: datetime) -> StepRecord:
         """Take every resting entry out: at a hot swap and at shutdown. Protective stops stay."""
         record = StepRecord(book=self.config.book, at=now)
-        self._cancel_entries(None, reason, now)
+        self._cancel_entries(reason, now)
         self._book_events(record)
         return self._finish(record)
 
@@ -327,34 +326,48 @@ class Engine:
 
     # -- scan -----------------------------------------------------------------------------------------------------
 
-    def _scan(self, now: datetime, slot: datetime, origin: str, record: StepRecord) -> None:
+    def _slot_ms(self, now: datetime) -> int:
+        """The newest slot at `now`, by the interval known so far."""
+        interval_ms = self.interval_minutes * MINUTE_MS
+        return to_ms(now) // interval_ms * interval_ms
+
+    def _scan(self, now: datetime, origin: str, record: StepRecord) -> None:
         begun = monotonic()
-        scan = ScanDone(slot=slot, origin=origin, version=self.config.version, signals=0, approved=0)
-        record.scan = scan
-        try:
-            self.start_host()
-            assert self.marks is not None
-            signals = self.seat.scan(now, self.ledger, self.marks)
-        except (StrategyFault, StrategyRejected) as fault:
-            if panicked(fault) and not record.retried:
-                # A library's panic, not the strategy's: the same question to a fresh process, once.
-                record.retried = str(fault)
-                self._scan(now, slot, origin, record)
-                scan = record.scan
-            else:
-                self.faults_in_row += 1
-                kind = fault.kind if isinstance(fault, StrategyFault) else "refused"
-                scan.fault = self.last_fault = f"{kind}: {fault}"
-                record.faults.append(scan.fault)
-                if kind == ATTEMPT:
-                    record.attempt = str(fault)
-        else:
+        outcome = self._ask(now)
+        if isinstance(outcome, StrategyFault) and panicked(outcome):
+            # A library's panic, not the strategy's: the same question to a fresh process, once.
+            record.retried = str(outcome)
+            outcome = self._ask(now)
+        if outcome is None:
+            return
+        self._last_slot_ms = self._slot_ms(now)
+        slot = from_ms(self._last_slot_ms)
+        scan = record.scan = ScanDone(slot=slot, origin=origin, version=self.config.version, signals=0, approved=0)
+        if isinstance(outcome, list):
             self.faults_in_row = 0
-            scan.signals = len(signals)
-            for number, signal in enumerate(signals):
+            scan.signals = len(outcome)
+            for number, signal in enumerate(outcome):
                 self._answer(signal, f"{self.config.book}:{slot:%Y%m%dT%H%M}:{number}", now, record)
             scan.approved = sum(answer.approved for answer in record.answers)
+        else:
+            self.faults_in_row += 1
+            kind = outcome.kind if isinstance(outcome, StrategyFault) else "refused"
+            scan.fault = self.last_fault = f"{kind}: {outcome}"
+            record.faults.append(scan.fault)
+            if kind == ATTEMPT:
+                record.attempt = str(outcome)
         scan.milliseconds = (monotonic() - begun) * 1000
+
+    def _ask(self, now: datetime) -> list[Signal] | StrategyFault | StrategyRejected | None:
+        """What the strategy answers, or why it cannot; None when, just started, it tells an interval by which none is due."""
+        assert self.marks is not None
+        try:
+            self.start_host()
+            if self._slot_ms(now) <= self._last_slot_ms:
+                return None
+            return self.seat.scan(now, self.ledger, self.marks)
+        except (StrategyFault, StrategyRejected) as fault:
+            return fault
 
     def prices(self) -> dict[str, Price]:
         """The newest price of every holding."""
@@ -394,8 +407,7 @@ class Engine:
 
     def _view(self, now: datetime) -> RiskView:
         assert self.marks is not None
-        working = self.gateway.open_orders()
-        window = self.config.risk.duplicate_window
+        working, window = self.gateway.open_orders(), self.config.risk.duplicate_window
         self._recent = [each for each in self._recent if now - each[2] < window]
         self._order_times = [at for at in self._order_times if now - at < ORDER_RATE_WINDOW]
         return RiskView(

@@ -150,6 +150,7 @@ class Shell:
         """Keep state, cancel resting entries, leave positions and their stops, stop all processes (specification)."""
         engine = self.engine
         self._save_state()
+        self.trials.keep_states(now)
         engine.cancel_entries("the system is shutting down", now)
         self.keep_bars()
         self.trials.close()
@@ -159,6 +160,7 @@ class Shell:
     def pause(self) -> None:
         """Keep the strategy's state and the bars after an ad hoc run; orders rest on, the next start takes them up."""
         self._save_state()
+        self.trials.keep_states(self.now)
         self.keep_bars()
 
     def close(self) -> None:
@@ -357,6 +359,7 @@ class Shell:
             if self._scans_since_state >= STATE_EVERY_SCANS:
                 self._scans_since_state = 0
                 self._save_state()
+                self.trials.keep_states(now)
                 self.keep_bars()
 
     def _retire_losing(self, loss: float, now: datetime) -> None:

@@ -11,7 +11,7 @@ from shell.backtest.driver import MemoryJournal, run_backtest
 from shell.backtest.result import BacktestSettings
 from shell.clock import local_day
 from shell.engine import Engine
-from shell.errors import BrainError, NotNow
+from shell.errors import BrainError, NotNow, StrategyFault
 from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
 from shell.promotion.conformance import compare, judge, paper_stage
@@ -165,6 +165,19 @@ class PaperTrials:
         if running is not None:
             running.engine.close()
         self._store.paper.update(trial_id, state=state, at=now)
+
+    def keep_states(self, now: datetime) -> None:
+        """Keep what every trial's strategy wants kept, so that the next start goes on as if there had been none."""
+        for running in list(self._running.values()):
+            try:
+                state = running.engine.seat.keep_state()
+            except StrategyFault as fault:
+                # The seat keeps the last state for every other fault.
+                self._caught(running.source, running.trial.candidate_id, attempt_of(fault), now)
+                continue
+            if state is not None:
+                book = f"trial:{running.trial.trial_id}"
+                self._store.strategies.save_state(book, self._store.strategies.hash_of(running.source), state)
 
     def close(self) -> None:
         """Stop all processes; the trials go on after the next start."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,37 @@ def test_a_promotion_that_fails_anywhere_leaves_the_old_version_whole(
     assert shell.store.promotions.unfinished() == []
     assert [row.version for row in shell.store.strategies.list()] == ["v000", "v001"]
     assert desk.promote(candidate, now).version == "v002"
+
+
+# Does the same by counting its scans, so a start from nothing shows at once.
+COUNTING = CLOCKWORK.replace("def initialize(self, risk_limits, symbols):\n        pass", "def initialize(self, risk_limits, symbols):\n        self.scans = 0")
+COUNTING = COUNTING.replace("        if portfolio.positions:", "        self.scans += 1\n        if portfolio.positions:", 1)
+COUNTING = COUNTING.replace("timestamp.hour % 2 == 0", "self.scans % 3 == 1").replace("return {}", 'return {"scans": self.scans}')
+COUNTING = COUNTING.replace("def load_state(self, state):\n        pass", 'def load_state(self, state):\n        self.scans = state["scans"]')
+
+
+def test_a_trial_goes_on_with_its_strategys_state_after_a_stop_in_the_middle(tmp_path: Path) -> None:
+    history = synthetic_market(5, SYMBOLS, START - timedelta(days=40), 45)
+    home = Home.private(tmp_path / "home")
+    settings, end = settings_for(home, account_overrides(SYMBOLS)), START + timedelta(days=4)
+    source = StrategySource(code=COUNTING)
+    with contextlib.closing(open_replay(home, settings, history, START, end)) as opened:
+        opened.shell.start(START)
+        opened.shell.step(START, origin="rehearsal")
+        desk = Desk(opened.shell)
+        proposal = Proposal(source=source, parent_version="v001", hypothesis="counts", provider="person", seed=0)
+        candidate = desk.register_candidate(proposal, START).candidate_id
+        trial = desk.start_paper(candidate, ChangeClass.TWEAK, START)
+        # Seven hours and a half: no whole number of its rounds of three.
+        go_to(opened, START + timedelta(hours=7, minutes=30))
+        opened.shell.shutdown(opened.shell.now)
+    with contextlib.closing(open_replay(home, settings, history, START + timedelta(hours=7, minutes=30), end)) as opened:
+        opened.shell.start(START + timedelta(hours=7, minutes=30))
+        opened.shell.step(START + timedelta(hours=7, minutes=30), origin="rehearsal")
+        go_to(opened, trial.due_at)
+        conformance = Desk(opened.shell).settle_paper(trial.trial_id, trial.due_at)
+    assert conformance.passed, conformance.reasons
+    assert conformance.fills_paper == conformance.fills_equal >= 10
 
 
 def test_start_up_undoes_a_promotion_that_a_crash_interrupted(opened: OpenHome) -> None:

@@ -22,7 +22,8 @@ from shell.market.book import MarketBook, ReplayFeed
 from shell.market.columns import CANDLE_SCHEMA
 from shell.market.history import History
 from shell.money import QuoteAmount
-from shell.portfolio.ledger import CapitalEvent
+from shell.portfolio.ledger import CapitalEvent, Ledger
+from shell.store.books import BookState
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
 BTC, ETH = "BTC/USD", "ETH/USD"
@@ -88,8 +89,9 @@ def engine_on(
     cash: int = 10_000,
     start: datetime = START,
     journal: MemoryJournal | None = None,
+    last_scan: datetime | None = None,
 ) -> tuple[Engine, MemoryJournal]:
-    """An engine at `start` with `cash`, on a replay of `frames`."""
+    """An engine at `start` with `cash`, on a replay of `frames`; after `last_scan` if it was restarted."""
     history = History(m5=frames)
     kept = journal or MemoryJournal()
     feed = ReplayFeed(history, history.symbols, start, start + timedelta(days=400))
@@ -98,6 +100,9 @@ def engine_on(
     engine = new_engine(
         book="test", version="v001", market=market, host=host, journal=kept, paper=paper, risk=risk,
         host_config=HostConfig(), zone=ZoneInfo("UTC"), pairs=pairs_of(history), fees=fees_of(history.symbols, paper),
+        state=None if last_scan is None else BookState(
+            ledger=Ledger(), marks=None, open_orders=[], halts=[], recent_trades=[], never_sent=0, last_scan=last_scan
+        ),
     )
     engine.add_capital(CapitalEvent(amount=QuoteAmount(cash), at=start, reason="test capital"))
     return engine, kept

@@ -159,6 +159,26 @@ def test_a_scan_happens_once_a_slot_and_only_on_the_strategys_interval() -> None
     assert engine.step(START + 12 * STEP, origin="test").scan is None
 
 
+def test_a_strategy_that_takes_over_is_asked_at_its_own_slots_from_the_first_on() -> None:
+    often, seldom, again = ScriptedHost(interval=5), ScriptedHost(interval=15), ScriptedHost(interval=5)
+    engine, _ = engine_on({BTC: candles(flat(100.0, 40))}, often)
+    run(engine, 4)
+    engine.attach(seldom, "v002", None)
+    run(engine, 5, start=START + 4 * STEP)
+    engine.attach(again, "v003", None)
+    run(engine, 2, start=START + 9 * STEP)
+    assert [[request.now.minute for request in host.requests] for host in (often, seldom, again)] == [
+        [5, 10, 15, 20], [30, 45], [50, 55],
+    ]
+
+
+def test_a_start_between_two_slots_asks_nothing_before_the_next() -> None:
+    host = ScriptedHost(interval=60)
+    engine, _ = engine_on({BTC: candles(flat(100.0, 40))}, host, last_scan=START)
+    run(engine, 13)
+    assert [request.now for request in host.requests] == [START + 12 * STEP]
+
+
 def test_a_daily_loss_halts_openings_takes_entries_out_and_lets_exits_pass() -> None:
     risk = WIDE.model_copy(update={"max_daily_loss_pct": Decimal("0.05")})
     resting = buy(ETH, order_type=OrderType.LIMIT, limit_price=9.0)
