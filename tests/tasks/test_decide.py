@@ -45,7 +45,7 @@ def test_a_persons_file_goes_before_the_search_and_also_while_halted() -> None:
 
 
 def test_no_more_candidates_than_free_paper_slots() -> None:
-    decision = decide(replace(CALM, candidates_per_night=5, paper_trials=1))
+    decision = decide(replace(CALM, candidates_per_night=5, paper_trials=1, budget=None))
     assert len(decision.items) == 2
 
 
