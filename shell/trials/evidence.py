@@ -150,12 +150,16 @@ def evidence_of_scores(
 ) -> tuple[Evidence, ...]:
     """The clocks of scored candidates, each against all the trials there were, nearest to a decision first.
 
-    `names` limits it to these candidates; the others still count as trials. Of several scorings the newest is shown.
+    `names` limits it to these candidates; the others still count as trials. Of several scorings the newest is shown, and none
+    that is not finite.
     """
     distinct = [score for score in distinct_scores(scores) if math.isfinite(score.sharpe)]
     trials = max(trial_count(scores).counted, 1.0)
     variance = float(np.var([score.sharpe for score in distinct], ddof=1)) if len(distinct) > 1 else 0.0
-    newest = {score.candidate_id: score for score in scores if names is None or score.candidate_id in names}
+    newest = {
+        score.candidate_id: score for score in scores
+        if (names is None or score.candidate_id in names) and bool(np.isfinite([score.sharpe, *score.daily_returns]).all())
+    }
     found = [
         evidence_of(candidate_id, score.daily_returns, confidence=confidence, trials=trials, variance=variance)
         for candidate_id, score in newest.items()
