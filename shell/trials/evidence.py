@@ -32,6 +32,8 @@ PAPER_DAYS = 7
 DAYS_MAX = 36_500
 DAYS_PER_YEAR = 365
 DAYS_LEAST = 3
+# Below this the moments themselves are guesses, and the sentence says so.
+DAYS_FEW = 30
 _NORMAL = NormalDist()
 
 
@@ -69,11 +71,12 @@ class Evidence:
         )
         if self.more_days is None:
             return f"{shown}{luck}: {self.reason}{power}"
+        few = f"; {self.have_days} days are too few to believe any of this" if self.have_days < DAYS_FEW else ""
         if self.more_days == 0:
-            return f"{shown}{luck}: long enough to decide at {self.confidence:.0%}{power}"
+            return f"{shown}{luck}: long enough to decide at {self.confidence:.0%}{power}{few}"
         return (
             f"{shown}{luck}: {self.more_days} more days like these would decide at {self.confidence:.0%} "
-            f"({self.needed_days} in all){power}"
+            f"({self.needed_days} in all){power}{few}"
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -103,8 +106,9 @@ def evidence_of(
         reason = "no record is long enough to show skill where the returns so far show none"
     else:
         try:
+            # Two values in turn have a kurtosis of 1, the least there is, which rounding may miss.
             needed = days_needed(
-                sharpe, skew=moments.skew, kurtosis=moments.kurtosis, confidence=confidence, trials=trials,
+                sharpe, skew=moments.skew, kurtosis=max(moments.kurtosis, 1.0), confidence=confidence, trials=trials,
                 variance=variance,
             )
         except BadInput as refusal:

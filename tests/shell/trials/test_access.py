@@ -290,7 +290,7 @@ MAY_READ_WINDOWS = {
     "deployments/reporting.py": "the prices of the days the account itself traded",
 }
 MAY_OPEN_CANDLES = {
-    *MAY_READ_WINDOWS, "shell/service.py", "deployments/standing.py", "deployments/cli/data.py",
+    *MAY_READ_WINDOWS, "shell/service.py", "deployments/standing.py", "deployments/segments.py", "deployments/cli/data.py",
 }
 
 
@@ -308,7 +308,7 @@ def test_only_listed_files_read_a_window_of_stored_bars(project: Path) -> None:
     assert importers(project, "shell.market.tiers", "full_history") == set(MAY_READ_WINDOWS)
     assert importers(project, "shell.store.candles", "CandleStore") <= MAY_OPEN_CANDLES
     assert importers(project, "shell.trials.access", "HistoryAccess") <= {
-        "shell/service.py", "shell/promotion/trials.py", "deployments/cli/data.py", "deployments/segments.py",
+        "shell/service.py", "shell/promotion/trials.py", "deployments/segments.py",
     }
 
 

@@ -85,6 +85,11 @@ def test_where_no_wait_is_long_enough_it_says_why(returns: tuple[float, ...], to
     assert told in clock.sentence
 
 
+def test_a_record_of_a_few_days_is_told_as_one() -> None:
+    assert "12 days are too few to believe" in evidence_of("c", (0.02, -0.01) * 6, confidence=0.95).sentence
+    assert "too few" not in evidence_of("c", (0.02, -0.01) * 15, confidence=0.95).sentence
+
+
 def test_a_sharpe_below_the_bar_that_the_trials_set_is_never_decided() -> None:
     clock = evidence_of("c0001", (0.02, -0.01, 0.0, -0.005) * 20, confidence=0.95, trials=50, variance=0.05)
     assert clock.more_days is None

@@ -98,14 +98,14 @@ def _guard_sqlite(table: str, keys: tuple[tuple[str, ...], ...], columns: list[s
     refuse("no_update", f"UPDATE OF {', '.join(columns)}", "", "a row is never changed")
     refuse("no_delete", "DELETE", "", "a row is never removed")
     # INSERT OR REPLACE removes a row without asking the trigger above.
+    if table in NUMBERED:
+        # One comparison for both: what is not the next number is either taken or leaves a hole.
+        number = keys[0][0]
+        condition = f"WHEN NEW.{number} <> (SELECT COALESCE(MAX({number}), 0) + 1 FROM {table})"
+        refuse("no_replace", "INSERT", condition, "a row is never replaced, and its numbers have no holes")
+        return
     same = " OR ".join("(" + " AND ".join(f"{name} = NEW.{name}" for name in key) + ")" for key in keys)
     refuse("no_replace", "INSERT", f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same})", "a row is never replaced")
-    if table in NUMBERED:
-        number = keys[0][0]
-        refuse(
-            "no_hole", "INSERT", f"WHEN NEW.{number} <> (SELECT COALESCE(MAX({number}), 0) + 1 FROM {table})",
-            "its numbers have no holes",
-        )
 
 
 def _guard_postgresql(table: str, columns: list[str]) -> None:
