@@ -38,7 +38,8 @@ from tasks.context import use_client
 STEP = timedelta(minutes=5)
 SYNTHETIC_SYMBOLS = ("BTC/USD", "ETH/USD")
 SYNTHETIC_START = "2026-03-03"
-SYNTHETIC_PAST_DAYS = 120
+# As long as a night uses at most: the longer the selection segment, the more candidates its search budget allows.
+SYNTHETIC_PAST_DAYS = 240
 DAYS_MAX = 3660
 SNAPSHOT_HOUR, SNAPSHOT_MINUTE = 23, 55
 MARK = "REHEARSAL.txt"

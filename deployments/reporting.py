@@ -23,6 +23,7 @@ from shell.report.html import render_html
 from shell.service import MAIN_BOOK
 from shell.store.candles import CandleStore
 from shell.store.store import Store
+from shell.trials.segments import SegmentName
 
 REPORT_FILE = "report.html"
 
@@ -67,7 +68,15 @@ def _write(
 
 
 def _library_view(store: Store, settings: Settings, history: History, start: datetime, end: datetime) -> dict[str, Any]:
-    """What the `backtesting` library says of the active strategy, alone on the first symbol over the same days."""
+    """What the `backtesting` library says of the active strategy, alone on the first symbol over the same days.
+
+    It is a backtest of its own, so it keeps out of the vault: only the days after it are looked at, if any is in the period.
+    """
+    newest = store.looks.newest()
+    if newest is not None and newest.segments[SegmentName.VAULT].start < end:
+        start = max(start, newest.segments[SegmentName.VAULT].end)
+        if start >= end:
+            return {"not available": "the whole period lies in the vault, which no report runs a backtest on"}
     active, symbol = store.strategies.active(), history.symbols[0]
     account = BacktestSettings(
         cash=QuoteAmount(settings.account.starting_cash), paper=settings.paper, risk=settings.risk,

@@ -142,6 +142,9 @@ class OrchestratorConfig(_Section):
         default=60, ge=10, le=3_650, description="days of history below which nothing is tried"
     )
     history_days_max: int = Field(default=240, ge=10, le=3_650, description="days of history used at most")
+    target_annual_sharpe: float = Field(
+        default=2.0, gt=0, le=10, description="annual Sharpe ratio that luck must not be expected to reach; sets the budget"
+    )
 
 
 class GateConfig(_Section):

@@ -12,10 +12,11 @@ from typing import Any
 from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
 from shell.config import Settings
-from shell.errors import BadInput, Rejected
+from shell.errors import BadInput, Rejected, UsageError
 from shell.host.port import StrategySource
 from shell.market.history import History
 from shell.service import MAIN_BOOK, Shell
+from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
 from shell.trials.segments import Segment, SegmentName
 
@@ -73,10 +74,16 @@ class Desk:
         return self._shell.performance(now)
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
+        self._require_reached(now)
         self._shell.keep_bars()
         return self._shell.access.segments(now)
 
+    def budget(self, now: datetime) -> Budget:
+        self._require_reached(now)
+        return self._shell.access.budget(now)
+
     def history(self, segment: SegmentName, candidate_id: str | None, now: datetime) -> History:
+        self._require_reached(now)
         return self._shell.access.segment_history(segment, candidate_id, now)
 
     def backtest_settings(self) -> BacktestSettings:
@@ -108,6 +115,10 @@ class Desk:
         self._store.candidates.classify(candidate_id, change)
 
     def record_score(self, score: TrialScore) -> None:
+        """Raises Rejected for a score on selection of a candidate that was never let onto that segment."""
+        let_in = {look.candidate_id for look in self._store.looks.selection_looks()}
+        if score.segment == SegmentName.SELECTION.value and score.candidate_id not in let_in:
+            raise Rejected(f"{score.candidate_id} was never given the selection segment, so this is no score of it")
         self._store.candidates.record_score(score)
 
     def scores(self, segment: SegmentName) -> Sequence[TrialScore]:
@@ -154,3 +165,10 @@ class Desk:
 
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
         self._shell.notify(kind, severity, text, now)
+
+    def _require_reached(self, now: datetime) -> None:
+        """A moment ahead of the shell would lay out the next quarter's segments before it begins, over today's vault."""
+        if now > self._shell.now:
+            raise UsageError(
+                f"the shell stands at {self._shell.now:%Y-%m-%d %H:%M} UTC: there are no segments as of {now:%Y-%m-%d %H:%M}"
+            )

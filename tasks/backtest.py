@@ -8,9 +8,10 @@ from typing import Any
 
 from prefect import task
 
-from shell.errors import BrainError, StrategyFault, StrategyRejected
+from shell.errors import BrainError, NotNow, StrategyFault, StrategyRejected
 from shell.gate.inputs import Rival
 from shell.host.faults import attempt_of
+from shell.market.history import History
 from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore
 from tasks.client import SegmentName, ShellClient
 from tasks.context import client
@@ -20,11 +21,17 @@ from tasks.runs import RunSummary, buy_and_hold, data_hash, run, run_all, stress
 
 def backtest_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> StageResult:
     """Score the candidate, store the score as a trial, and store the stage. The gate judges; this stage only fails when
-    the strategy could not be run to the end."""
+    the strategy could not be run to the end, or the quarter's search budget is spent and nothing is run at all."""
     candidate = shell.candidate(candidate_id)
     attempt = ""
     try:
-        result = _score(shell, candidate, now)
+        history = shell.history(SegmentName.SELECTION, candidate_id, now)
+    except NotNow as spent:
+        result = StageResult(stage=Stage.BACKTEST, passed=False, reasons=(str(spent),), inputs={"budget": str(spent)})
+        shell.record_stage(candidate_id, result, now)
+        return result
+    try:
+        result = _score(shell, candidate, history, now)
     except (StrategyRejected, StrategyFault) as fault:
         attempt = attempt_of(fault)
         result = StageResult(stage=Stage.BACKTEST, passed=False, reasons=(str(fault),), inputs={"fault": str(fault)})
@@ -34,9 +41,8 @@ def backtest_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> 
     return result
 
 
-def _score(shell: ShellClient, candidate: Candidate, now: datetime) -> StageResult:
+def _score(shell: ShellClient, candidate: Candidate, history: History, now: datetime) -> StageResult:
     segment = shell.segments(now)[SegmentName.SELECTION]
-    history = shell.history(SegmentName.SELECTION, candidate.candidate_id, now)
     settings, gate = shell.backtest_settings(), shell.settings().gate
     data = data_hash(history)
     window: dict[str, Any] = {"start": segment.start, "end": segment.end, "data": data}

@@ -18,11 +18,13 @@ from shell.answers import (
 from shell.backtest.result import BacktestSettings, History
 from shell.config import Settings
 from shell.host.port import StrategySource
+from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore
 from shell.trials.segments import Segment, SegmentName
 
 __all__ = [
     "ActiveStrategy",
+    "Budget",
     "Conformance",
     "PaperTrial",
     "Promotion",
@@ -56,8 +58,12 @@ class ShellClient(Protocol):
         """Raises DataError, with the days there are and the days needed, when history is too short."""
 
     def history(self, segment: SegmentName, candidate_id: str | None, now: datetime) -> History:
-        """Candles up to the segment's end, warm-up before its start included. The vault needs a candidate_id: one look
-        each, logged; a second look raises NotNow."""
+        """Candles up to the segment's end, warm-up before its start included. Selection and vault need a candidate_id and
+        the look is logged. Selection raises NotNow when the quarter's search budget is spent; the vault gives one look
+        each, to a candidate that was scored on selection, and raises NotNow otherwise."""
+
+    def budget(self, now: datetime) -> Budget:
+        """How many candidates this quarter may score. Raises DataError as `segments` does."""
 
     def backtest_settings(self) -> BacktestSettings: ...
     def submissions(self) -> Sequence[Proposal]:

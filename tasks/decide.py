@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from prefect import task
 
-from shell.errors import DataError
+from shell.errors import DataError, NotNow
 from shell.trials.candidate import Candidate, Stage, Verdict
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
@@ -22,11 +22,12 @@ def gather(shell: ShellClient, now: datetime) -> NightContext:
     night = night_of(now)
     candidates = shell.candidates()
     trials = shell.paper_trials()
-    refusal = ""
+    refusal, budget = "", None
     segments = {}
     try:
         segments = dict(shell.segments(now))
-    except DataError as error:
+        budget = shell.budget(now)
+    except (DataError, NotNow) as error:
         refusal = str(error)
     return NightContext(
         night=night,
@@ -42,6 +43,7 @@ def gather(shell: ShellClient, now: datetime) -> NightContext:
         history_refusal=refusal,
         rested=nights_rested(shell.last_search(), night),
         rest_needed=settings.orchestrator.nights_between_searches,
+        budget=budget,
     )
 
 
@@ -92,6 +94,12 @@ def decide(context: NightContext) -> Decision:
                 f"number {context.rested + 1}: a night of new prices decides little, and every trial raises the bar"
             )
         searched = 0
+    if searched and context.budget is not None and context.budget.left < searched:
+        searched = context.budget.left
+        if not searched:
+            if not items:
+                return _no_change(context.budget.spent_sentence)
+            reasons.append(context.budget.spent_sentence)
     if context.halted:
         if not items:
             return _no_change(f"trading is halted ({', '.join(context.halted)}): nothing is sought until it is lifted")
@@ -105,6 +113,8 @@ def decide(context: NightContext) -> Decision:
             f"{_count(searched, 'candidate')} may be sought: {free} of {context.paper_trials_max} paper slots are free "
             f"and there are {search.days:.0f} days to search on"
         )
+        if context.budget is not None:
+            reasons.append(context.budget.sentence)
     if not items:
         return _no_change(
             f"tonight's {_count(context.candidates_per_night, 'candidate')} already went as far as they could"

@@ -10,7 +10,7 @@ from typing import Any
 from prefect import task
 
 from shell.errors import Rejected
-from shell.trials.candidate import Candidate, Proposal, Stage, StageResult, source_hash
+from shell.trials.candidate import Candidate, Proposal, Stage, StageResult, blind, source_hash
 from tasks.ai.provider import ProposalContext, Proposed, Provider
 from tasks.ai.registry import provider_for
 from tasks.client import ShellClient
@@ -72,7 +72,7 @@ class Generation:
         assert self._bench is not None, "a search has a bench"
         settings = self._shell.settings()
         active = self._shell.active_strategy()
-        candidates = self._shell.candidates()
+        candidates = [blind(candidate) for candidate in self._shell.candidates()]
         known = {version.hash for version in self._shell.strategy_index()}
         return ProposalContext(
             night=night_of(self._now), ordinal=self._item.ordinal, seed=self._seed, active=active,

@@ -11,7 +11,7 @@ from typing import Any
 
 from shell.clock import NEW_YORK, local_day
 from shell.trials.candidate import Candidate, Stage
-from tasks.client import Conformance, Promotion, Segment, SegmentName
+from tasks.client import Budget, Conformance, Promotion, Segment, SegmentName
 
 
 class Work(StrEnum):
@@ -54,6 +54,7 @@ class NightContext:
     history_refusal: str = ""
     rested: int | None = None
     rest_needed: int = 0
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deployments.cli.homes import HomeOption, home_of
 from deployments.cli.output import JsonFlag, answer, command, console_for, progress, table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from deployments.segments import Standing
 
 app = typer.Typer(no_args_is_help=True, help="Candles: import them, check them.")
 
@@ -55,7 +60,10 @@ def check(
     home: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Report holes, duplicates, out-of-order rows, zero and absurd wicks. Nothing is changed."""
+    """Report holes, duplicates, out-of-order rows, zero and absurd wicks, the segments and search budget this history
+    allows, and whether the ledger of trials is whole. Nothing is changed."""
+    from deployments.opening import settings_for
+    from deployments.segments import standing_of_folder, standing_of_home
     from shell.market.folder import check_folder
     from shell.market.stored_check import check_stored
     from shell.store.candles import CandleStore
@@ -64,13 +72,16 @@ def check(
     wanted = [each for each in symbols.split(",") if each.strip()] or None
     if folder is not None:
         report = check_folder(folder, wanted)
+        standing = standing_of_folder(report, settings_for(home_of(home)).orchestrator)
     else:
         from deployments.cli.homes import read_store
 
-        with read_store(home_of(home)) as store:
+        place = home_of(home)
+        with read_store(place) as store:
             report = check_stored(CandleStore(store), wanted)
+            standing = standing_of_home(place, store)
     if as_json:
-        answer(report.as_dict())
+        answer({**report.as_dict(), **standing.as_dict()})
         return
     rows = [
         [
@@ -89,3 +100,28 @@ def check(
         for row in each.quarantined[:5]:
             at = f"{row.opened:%Y-%m-%d %H:%M} UTC" if row.opened else "a row without a time"
             console.print(f"  {each.symbol} {each.tier.value}: quarantined {at}: {row.reason}")
+    _show_standing(console, standing)
+
+
+def _show_standing(console: Console, standing: Standing) -> None:
+    """Segments, budget and ledger."""
+    if standing.refusal:
+        console.print(f"Segments: {standing.refusal}", markup=False, soft_wrap=True)
+    else:
+        uses = {"search": "any number of looks, logged", "selection": "each candidate scored there is a trial",
+                "vault": "one look a candidate, at the very end"}
+        rows = [
+            [name.value, f"{each.start:%Y-%m-%d}", f"{each.end:%Y-%m-%d}", f"{each.days:.0f}", uses[name.value]]
+            for name, each in standing.segments.items()
+        ]
+        console.print(table("Segments", ["segment", "from (UTC)", "to", "days", "use"], rows, right=(3,)))
+    if standing.budget is not None:
+        console.print(f"Search budget: {standing.budget.sentence}.", markup=False, soft_wrap=True)
+    ledger = standing.ledger
+    if ledger is not None:
+        state = "whole" if ledger.whole else "NOT whole"
+        console.print(
+            f"Trial ledger: {state}, {ledger.trials} trials in {ledger.facts} facts, head {ledger.head}", soft_wrap=True
+        )
+        for problem in ledger.problems:
+            console.print(f"  {problem}", markup=False, soft_wrap=True)

@@ -7,6 +7,7 @@ import typer
 from deployments.cli import (
     backtest,
     biases,
+    certificate,
     data,
     night,
     rehearse,
@@ -35,6 +36,7 @@ app.command("status")(status.status)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
 app.command("report")(report.report)
+app.command("certificate")(certificate.certificate)
 app.add_typer(data.app, name="data")
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(night.app, name="night")

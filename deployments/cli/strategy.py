@@ -59,8 +59,11 @@ def show(
     home: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """The source of a version or candidate, and what was decided about it."""
-    with read_store(home_of(home)) as store:
+    """The source of a version or candidate, what was decided about it, and how long until the data can decide."""
+    from deployments.evidence import evidence_of_candidate, evidence_of_version
+
+    place = home_of(home)
+    with read_store(place) as store:
         if version.startswith("c"):
             candidate = store.candidates.get(version)
             source = candidate.proposal.source
@@ -71,17 +74,24 @@ def show(
                     {"stage": each.stage, "passed": each.passed, "reasons": list(each.reasons)}
                     for each in candidate.stages
                 ],
+                **evidence_of_candidate(place, store, version),
             }
         else:
             row = store.strategies.get(version)
             source = row.source
-            facts = {"id": version, "state": row.state, "hash": row.hash, "hypothesis": row.hypothesis, "parent": row.parent}
+            facts = {
+                "id": version, "state": row.state, "hash": row.hash, "hypothesis": row.hypothesis, "parent": row.parent,
+                **evidence_of_version(place, store, version),
+            }
     if as_json:
         answer({**facts, "code": source.code, "skills": dict(source.skills)})
         return
     console = console_for(as_json)
     for name, value in facts.items():
-        console.print(f"{name}: {value}", markup=False, soft_wrap=True)
+        if name not in ("evidence", "trials"):
+            console.print(f"{name}: {value}", markup=False, soft_wrap=True)
+    for clock in facts["evidence"]:
+        console.print(f"evidence: {clock['sentence']}", markup=False, soft_wrap=True)
     console.print()
     console.print(source.code, markup=False, soft_wrap=True)
 

@@ -14,6 +14,7 @@ from shell.answers import Promotion
 from shell.errors import NotNow, Rejected
 from shell.gate.verdict import recheck
 from shell.host.port import StrategySource
+from shell.program import program_identity
 from shell.promotion.workspace import Workspace
 from shell.store.store import Store
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, source_hash
@@ -56,7 +57,10 @@ def promote(store: Store, workspace: Workspace, candidate: Candidate, now: datet
         store.promotions.commit(candidate.candidate_id)
         store.events.append(
             "promotion", now,
-            {"candidate": candidate.candidate_id, "version": version, "previous": previous.version, "hash": promotion.hash},
+            {
+                "candidate": candidate.candidate_id, "version": version, "previous": previous.version,
+                "hash": promotion.hash, "program": program_identity(),
+            },
         )
     return promotion
 

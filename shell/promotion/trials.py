@@ -17,7 +17,7 @@ from shell.host.port import StrategySource
 from shell.promotion.conformance import compare, judge, paper_stage
 from shell.risk.halts import after_lift
 from shell.store.store import Store
-from shell.trials.access import WARM_UP, HistoryAccess
+from shell.trials.access import HistoryAccess
 from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict
 
 TRIAL_ORIGIN = "trial"
@@ -193,11 +193,11 @@ class PaperTrials:
 
     def _expected(self, running: _Running, now: datetime) -> tuple[MemoryJournal, BrainError | None]:
         journal = MemoryJournal()
-        started = running.trial.started_at
+        trial = running.trial
         try:
+            history = self._access.trial_history(trial.candidate_id, trial.started_at, now)
             run_backtest(
-                running.source, self._access.between(started - WARM_UP, now), start=started, end=now,
-                settings=self._settings, journal=journal,
+                running.source, history, start=trial.started_at, end=now, settings=self._settings, journal=journal
             )
         except BrainError as error:
             return journal, error

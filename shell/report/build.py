@@ -25,6 +25,7 @@ from shell.portfolio.ledger import TradeClosed
 from shell.report import data as rows
 from shell.report.candidate_rows import candidate_row, night_row, promotion_row, within
 from shell.report.data import ReportData, Series, Value
+from shell.report.evidence_rows import count_of, evidence_rows, trials_told
 from shell.report.series import downsample
 from shell.report.settings_table import settings_table
 from shell.store.store import Store
@@ -74,6 +75,8 @@ def build_report_data(
     final = period.marks[-1][1] if period.marks else period.starting.value
     positions = _positions(store, book, history, end)
     candidates, changes, nights = _nights(store, start, end)
+    proposers = {each.candidate_id: each.proposal.provider for each in store.candidates.list()}
+    scored = [proposers[score.candidate_id] for score in store.candidates.scores() if score.candidate_id in proposers]
     answers = [each for each in store.scans.answers(book, since=start) if each.decided_at <= end]
     return ReportData(
         title=title, start=start, end=end, mode=settings.mode, source=history.source, real=history.real,
@@ -86,6 +89,8 @@ def build_report_data(
         trades=tuple(_trade(trade) for trade in period.trades), positions=positions,
         fills=tuple(_fill(fill) for fill in period.fills), fees_total=period.fees.value,
         fees_by_symbol=_fees_by_symbol(period.fills), nights=nights, candidates=candidates, promotions=changes,
+        evidence=evidence_rows(store, settings.gate.min_deflated_sharpe, end, book),
+        trials=trials_told(count_of(store), scored),
         refusals=_refusals(answers), halts=_halts(store, book, start, end), gaps=_gaps(history, start, end),
         faults=tuple(
             rows.FaultRow(at=at, sentence=text) for at, text in store.history.faults(book) if within(at, start, end)

@@ -117,6 +117,20 @@ class CandidateRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRow:
+    """How long until the data can decide about one strategy. Sharpe ratios are per day; `more_days` is None when no record
+    would be long enough, `paper_power` the chance that a week of paper trading shows it above zero."""
+
+    name: str
+    have_days: int
+    daily_sharpe: float
+    bar_sharpe: float
+    more_days: int | None
+    paper_power: float | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionRow:
     """A change of the active version; `rollback` when it went back. `figures` are the numbers behind it."""
 
@@ -184,8 +198,8 @@ class ReportData:
 
     `real` is False for any invented market, `planted_edge` True when an edge was put into it on purpose. `metrics` are
     those of `shell.backtest.result.Metrics`; `statistics` those of the `backtesting` library, if it was run; `settings`
-    maps a section to names and texts for people; `quality` holds sentences about the data, `notes` about the
-    run. `partial` says that the run was stopped before its end.
+    maps a section to names and texts for people; `trials` tells how many trials were made; `quality` holds sentences about
+    the data, `notes` about the run. `partial` says that the run was stopped before its end.
     """
 
     title: str
@@ -212,6 +226,8 @@ class ReportData:
     nights: tuple[NightRow, ...] = ()
     candidates: tuple[CandidateRow, ...] = ()
     promotions: tuple[PromotionRow, ...] = ()
+    evidence: tuple[EvidenceRow, ...] = ()
+    trials: str = ""
     refusals: tuple[RefusalRow, ...] = ()
     halts: tuple[HaltRow, ...] = ()
     gaps: tuple[GapRow, ...] = ()

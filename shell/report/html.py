@@ -80,7 +80,7 @@ def render_html(data: ReportData) -> str:
         warning=wording.market_warning(data), partial=wording.partial_notice(data), verdict=wording.verdict(data),
         key_figures=_key_figures(data), metrics=_metrics(data), charts=_charts(data), trades=tuple(reversed(trades)),
         trades_left_out=len(data.trades) - len(trades), candidates=candidates, nights=_nights(data, candidates),
-        nearest_miss=wording.nearest_miss(data), fees=_fees(data),
+        nearest_miss=wording.nearest_miss(data), paper_power=wording.PAPER_POWER, fees=_fees(data),
         missing_bars=sum(gap.bars for gap in data.gaps), refused=sum(row.count for row in data.refusals),
     )
 

@@ -24,7 +24,7 @@ def render_markdown(data: ReportData) -> str:
         f"{figures.moment(data.start)} to {figures.moment(data.end)} UTC · {_text(data.mode)} · "
         f"{_text(', '.join(data.symbols))} · source: {_text(data.source)} ({reality} prices)",
         _text(" ".join(wording.verdict(data))),
-        *_figures(data), *_trades(data), *_nights(data), *_candidates(data), *_changes(data), *_limits(data),
+        *_figures(data), *_trades(data), *_nights(data), *_candidates(data), *_evidence(data), *_changes(data), *_limits(data),
         *_fees(data), *_data(data), *_run(data),
     ]
     return "\n\n".join(parts) + "\n"
@@ -97,6 +97,18 @@ def _candidates(data: ReportData) -> list[str]:
         parts.append(_text(nearest))
     for candidate in data.candidates:
         parts += _candidate(candidate)
+    return parts
+
+
+def _evidence(data: ReportData) -> list[str]:
+    """The evidence clock; nothing where there is nothing to time."""
+    if not data.evidence and not data.trials:
+        return []
+    parts = ["## Evidence clock"]
+    if data.trials:
+        parts.append(_text(data.trials))
+    if data.evidence:
+        parts += ["\n".join(f"- {_text(row.sentence)}" for row in data.evidence), _text(wording.PAPER_POWER)]
     return parts
 
 

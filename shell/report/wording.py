@@ -99,6 +99,12 @@ def first_failure(candidate: CandidateRow) -> CheckRow | None:
     return next((check for check in candidate.checks if not check.passed), None)
 
 
+PAPER_POWER = (
+    "A paper trial shows that paper does what the backtest said, not that a strategy is good: over seven days even a true "
+    "annual Sharpe ratio of 2 would be told from luck in one case of twelve (normal approximation, 95 % confidence)."
+)
+
+
 def nearest_miss(data: ReportData) -> str:
     """How far the best candidate that failed the gate was: the one with the fewest failed checks. Empty without one."""
     judged = [row for row in data.candidates if first_failure(row)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
 from shell.clock import NEW_YORK, local_day
-from shell.errors import NotNow, Rejected
+from shell.errors import Rejected
 from shell.host.port import StrategySource
 from shell.store.canonical import canonical
 from shell.store.database import Database
@@ -23,7 +23,6 @@ from shell.store.tables_candidates import (
     SearchRow,
     StageRow,
     SubmissionRow,
-    VaultLookRow,
 )
 from shell.trials.candidate import (
     Candidate,
@@ -37,7 +36,7 @@ from shell.trials.candidate import (
 )
 
 CANDIDATES, STAGES, SCORES = table_of(CandidateRow), table_of(StageRow), table_of(ScoreRow)
-SEARCHES, VAULT_LOOKS, SUBMISSIONS = table_of(SearchRow), table_of(VaultLookRow), table_of(SubmissionRow)
+SEARCHES, SUBMISSIONS = table_of(SearchRow), table_of(SubmissionRow)
 _WEIGHT = {ChangeClass.TWEAK: 0, ChangeClass.RESTRUCTURE: 1, ChangeClass.OVERHAUL: 2}
 
 
@@ -64,8 +63,9 @@ class Candidates:
 
         A waiting submission of this source is taken with it.
         """
+        night = local_day(at, NEW_YORK)
         identity = {
-            "night": local_day(at, NEW_YORK), "source_hash": source_hash(proposal.source),
+            "night": night, "source_hash": source_hash(proposal.source),
             "provider": proposal.provider, "parent_version": proposal.parent_version,
         }
         with self._database.transaction() as connection:
@@ -81,10 +81,7 @@ class Candidates:
                     **(identity | _proposal_values(proposal)),
                 )
             )
-            payload = {
-                "candidate": candidate_id, **identity, "hypothesis": proposal.hypothesis, "seed": proposal.seed,
-                "parameters": proposal.parameters, "prompt_hash": proposal.prompt_hash, "searched": proposal.searched,
-            }
+            payload = candidate_fact(self.get(candidate_id), night)
             self._events.chain(connection).append("candidate", at, payload, "main")
             waiting = (SUBMISSIONS.c.source_hash == identity["source_hash"]) & SUBMISSIONS.c.taken_at.is_(None)
             connection.execute(update(SUBMISSIONS).where(waiting).values(taken_at=at, candidate_id=candidate_id))
@@ -107,7 +104,7 @@ class Candidates:
                     f"{candidate_id} has ended as {candidate.verdict.value}: no stage {result.stage.value} follows"
                 )
             values = {"stage": result.stage.value, "passed": result.passed, "reasons": result.reasons}
-            payload = {"candidate": candidate_id, **values, "inputs": result.inputs}
+            payload = stage_fact(candidate_id, result)
             seq = self._events.chain(connection).append("stage", at, payload, "main")
             connection.execute(
                 insert(STAGES).values(candidate_id=candidate_id, seq=seq, inputs=result.inputs, at=at, **values)
@@ -151,10 +148,10 @@ class Candidates:
         with self._database.transaction() as connection:
             key = ("candidate_id", "segment", "scored_at", "data_hash", "source_hash")
             same = and_(*(SCORES.c[name] == values[name] for name in key))
-            known = [canonical(_score_of(row)) for row in connection.execute(select(SCORES).where(same))]
+            known = [canonical(score_of(row)) for row in connection.execute(select(SCORES).where(same))]
             if canonical(score) in known:
                 return
-            payload = {**values, "sharpe": score.sharpe, "total_return_pct": score.total_return_pct}
+            payload = score_fact(score)
             seq = self._events.chain(connection).append("score", score.scored_at, payload, "main")
             connection.execute(insert(SCORES).values(seq=seq, **values))
 
@@ -164,7 +161,7 @@ class Candidates:
         if segment is not None:
             statement = statement.where(SCORES.c.segment == str.__str__(segment))
         with self._database.reading() as connection:
-            return [_score_of(row) for row in connection.execute(statement)]
+            return [score_of(row) for row in connection.execute(statement)]
 
     def record_searches(self, candidate_id: str | None, count: int, at: datetime) -> None:
         """Count looks at the search segment, by a candidate or by what never became one."""
@@ -183,15 +180,6 @@ class Candidates:
         with self._database.reading() as connection:
             found: datetime | None = connection.execute(select(func.max(SEARCHES.c.at))).scalar()
         return found
-
-    def grant_vault_look(self, candidate_id: str, at: datetime) -> None:
-        """Write down a candidate's one look at the vault. Raises NotNow on the second."""
-        with self._database.transaction() as connection:
-            where = VAULT_LOOKS.c.candidate_id == candidate_id
-            if connection.execute(select(VAULT_LOOKS.c.at).where(where)).first() is not None:
-                raise NotNow(f"{candidate_id} has had its one look at the vault")
-            self._events.chain(connection).append("vault_look", at, {"candidate": candidate_id}, "main")
-            connection.execute(insert(VAULT_LOOKS).values(candidate_id=candidate_id, at=at))
 
     # -- what people hand in --------------------------------------------------------------------------------------
 
@@ -227,6 +215,30 @@ class Candidates:
         where = (SUBMISSIONS.c.submission_id == submission_id) & SUBMISSIONS.c.taken_at.is_(None)
         with self._database.transaction() as connection:
             connection.execute(update(SUBMISSIONS).where(where).values(taken_at=at))
+
+
+def candidate_fact(candidate: Candidate, night: date) -> dict[str, Any]:
+    """What the event log keeps of a proposal; its source is there by its hash."""
+    proposal = candidate.proposal
+    return {
+        "candidate": candidate.candidate_id, "night": night, "source_hash": candidate.source_hash,
+        "provider": proposal.provider, "parent_version": proposal.parent_version, "hypothesis": proposal.hypothesis,
+        "seed": proposal.seed, "parameters": proposal.parameters, "prompt_hash": proposal.prompt_hash,
+        "searched": proposal.searched,
+    }
+
+
+def stage_fact(candidate_id: str, result: StageResult) -> dict[str, Any]:
+    """What the event log keeps of a stage: everything."""
+    return {
+        "candidate": candidate_id, "stage": result.stage.value, "passed": result.passed, "reasons": result.reasons,
+        "inputs": result.inputs,
+    }
+
+
+def score_fact(score: TrialScore) -> dict[str, Any]:
+    """What the event log keeps of a scoring: everything, the daily returns included."""
+    return {**_score_values(score), "sharpe": score.sharpe, "total_return_pct": score.total_return_pct}
 
 
 def _next_number(connection: Connection, numbers: Any) -> int:
@@ -277,7 +289,8 @@ def _score_values(score: TrialScore) -> dict[str, Any]:
     }
 
 
-def _score_of(row: Any) -> TrialScore:
+def score_of(row: Any) -> TrialScore:
+    """The scoring that a row of `trial_scores` holds."""
     return TrialScore(
         candidate_id=row.candidate_id, segment=row.segment, scored_at=row.scored_at, data_hash=row.data_hash,
         source_hash=row.source_hash, sharpe=_null_as_nan(row.sharpe),

@@ -20,6 +20,7 @@ from shell.store.database import Database
 from shell.store.metadata import table_of
 from shell.store.prepared import PreparedInsert
 from shell.store.tables_events import EventRow
+from shell.store.trial_chain import LEDGER_KINDS, add_link
 from shell.store.types import utc_text
 
 EVENTS = table_of(EventRow)
@@ -80,15 +81,19 @@ class EventLog:
 
     def verify(self) -> bool:
         """True when no row was changed, moved, inserted or removed in between."""
+        return self.first_broken() is None
+
+    def first_broken(self) -> int | None:
+        """The number at which the chain first does not hold; None when it is whole."""
         seq, previous = 0, EMPTY_HEAD
         statement = select(EVENTS).order_by(EVENTS.c.seq)
         with self._database.reading() as connection:
             for row in connection.execute(statement).yield_per(PAGE_ROWS):
-                digest = _digest(previous, row.book, row.kind, utc_text(row.at), row.payload)
+                digest = event_digest(previous, row.book, row.kind, utc_text(row.at), row.payload)
                 if row.seq != seq + 1 or row.hash != digest:
-                    return False
+                    return seq + 1
                 seq, previous = row.seq, digest
-        return True
+        return None
 
 
 class Chain:
@@ -102,12 +107,14 @@ class Chain:
     def append(self, kind: str, at: datetime, payload: Mapping[str, Any], book: str) -> int:
         """Append one fact and return its number."""
         text = canonical(payload)
-        self._head = _digest(self._head, book, kind, utc_text(at), text)
+        self._head = event_digest(self._head, book, kind, utc_text(at), text)
         self._seq += 1
         self._insert.run(
             self._connection,
             {"seq": self._seq, "at": at, "book": book, "kind": kind, "payload": text, "hash": self._head},
         )
+        if kind in LEDGER_KINDS:
+            add_link(self._connection, self._seq, kind, at, text)
         return self._seq
 
 
@@ -116,5 +123,6 @@ def _last(connection: Connection) -> tuple[int, str]:
     return (0, EMPTY_HEAD) if row is None else (int(row[0]), str(row[1]))
 
 
-def _digest(previous: str, book: str, kind: str, at: str, payload: str) -> str:
+def event_digest(previous: str, book: str, kind: str, at: str, payload: str) -> str:
+    """The hash of one fact. `at` is written as `utc_text` does, `payload` is canonical JSON."""
     return hashlib.sha256(f"{previous}\n{book}\n{kind}\n{at}\n{payload}".encode()).hexdigest()

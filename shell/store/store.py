@@ -18,6 +18,7 @@ from shell.store.halts import Halts
 from shell.store.history import TradingHistory
 from shell.store.journal import PreparedStep, SqlJournal
 from shell.store.ledger_rows import LedgerRows
+from shell.store.looks import Looks
 from shell.store.nights import Nights
 from shell.store.outbox import Outbox
 from shell.store.paper import PaperTrials
@@ -25,6 +26,7 @@ from shell.store.promotions import Promotions
 from shell.store.scans import Scans
 from shell.store.snapshots import Snapshots
 from shell.store.strategies import Strategies
+from shell.store.trial_chain import TrialChain
 
 
 class Store:
@@ -44,6 +46,8 @@ class Store:
         self.halts = Halts(database, self.events, self._ledgers)
         self.strategies = Strategies(database, self.events)
         self.candidates = Candidates(database, self.events)
+        self.looks = Looks(database, self.events)
+        self.trial_chain = TrialChain(database)
         self.paper = PaperTrials(database, self.events)
         self.promotions = Promotions(database)
         self.nights = Nights(database, self.events)

@@ -99,3 +99,29 @@ class SubmissionRow(Row, table=True):
     submitted_at: datetime = column(UtcText())
     taken_at: datetime | None = optional(UtcText())
     candidate_id: str | None = optional(Text())
+
+
+class SegmentSplitRow(Row, table=True):
+    """The edges of one quarter's segments, laid out once."""
+
+    __tablename__ = "segment_splits"
+
+    quarter: str = column(Text(), key=True)
+    search_start: datetime = column(UtcText())
+    selection_start: datetime = column(UtcText())
+    vault_start: datetime = column(UtcText())
+    vault_end: datetime = column(UtcText())
+    at: datetime = column(UtcText())
+
+
+class SelectionLookRow(Row, table=True):
+    """A candidate that was given one quarter's selection segment to be scored on. `free` says why it cost no trial, if so."""
+
+    __tablename__ = "selection_looks"
+
+    quarter: str = column(Text(), key=True)
+    candidate_id: str = Field(sa_column=Column(Text(), ForeignKey("candidates.candidate_id"), primary_key=True))
+    seq: int = column(BigInteger())
+    free: str = column(Text())
+    repairs: str = column(Text())
+    at: datetime = column(UtcText())

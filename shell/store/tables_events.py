@@ -31,3 +31,20 @@ class FaultRow(Row, table=True):
     book: str = column(Text())
     at: datetime = column(UtcText())
     sentence: str = column(PlainText())
+
+
+class TrialLinkRow(Row, table=True):
+    """One fact of the trial ledger in a chain of its own: short enough to be handed out with a certificate.
+
+    `hash` covers this link and, through the previous hash, every link before it; `payload_hash` is the sha256 of the
+    payload of event `seq`.
+    """
+
+    __tablename__ = "trial_links"
+
+    number: int = column(BigInteger(), key=True)
+    seq: int = column(BigInteger())
+    kind: str = column(Text())
+    at: datetime = column(UtcText())
+    payload_hash: str = column(Text())
+    hash: str = column(Text())

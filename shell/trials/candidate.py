@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -98,6 +98,19 @@ class TrialScore:
     daily_returns: tuple[float, ...]
     trades: int
     total_return_pct: float
+
+
+def blind(candidate: Candidate) -> Candidate:
+    """What a proposer may know of an earlier candidate: its source, its search and how its code fared, nothing that was
+    measured on selection, in the vault or on paper. The verdict stays; where and why it was reached does not."""
+    seen = tuple(result for result in candidate.stages if result.stage in _BEFORE_SELECTION)
+    last = seen[-1] if seen else None
+    return replace(
+        candidate, stages=seen, stage=last.stage if last else Stage.GENERATE, reasons=last.reasons if last else ()
+    )
+
+
+_BEFORE_SELECTION = (Stage.GENERATE, Stage.REVIEW, Stage.SANDBOX)
 
 
 def source_hash(source: StrategySource) -> str:

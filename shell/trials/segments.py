@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from shell.clock import require_utc
 from shell.config import OrchestratorConfig
@@ -37,6 +38,23 @@ class Segment:
     @property
     def days(self) -> float:
         return (self.end - self.start).total_seconds() / 86_400
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"start": self.start.isoformat(), "end": self.end.isoformat(), "days": self.days}
+
+
+def quarter_name(moment: datetime) -> str:
+    """The calendar quarter of `moment` in UTC, such as "2026Q1"; text order is time order."""
+    at = require_utc(moment)
+    return f"{at.year:04d}Q{(at.month - 1) // MONTHS_PER_QUARTER + 1}"
+
+
+def next_quarter(moment: datetime) -> datetime:
+    """Midnight UTC at which the quarter after that of `moment` begins."""
+    start = quarter_start(moment)
+    month = start.month + MONTHS_PER_QUARTER
+    return start.replace(year=start.year + month // 13, month=(month - 1) % 12 + 1)
 
 
 def quarter_start(moment: datetime) -> datetime:

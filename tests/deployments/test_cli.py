@@ -164,6 +164,13 @@ def test_data_comes_in_once_and_is_checked(data: Path, tmp_path: Path) -> None:
     pl.concat([frame.head(100), frame.slice(116)]).write_parquet(holed / "BTC-USD_5m.parquet")
     facts = answer(brain("data", "check", holed, "--json"))
     assert [gap["bars"] for gap in facts["series"][0]["gaps"]] == [16]
+    assert facts["segments"] is None
+    assert "20 whole days of history" in facts["segments_refusal"]
+    assert "promoted" in facts["segments_refusal"]
+    assert facts["ledger"] is None
+    stored = answer(brain("data", "check", "--home", home, "--json"))
+    assert (stored["segments"], stored["budget"]) == (None, None)
+    assert stored["ledger"]["whole"] is True
 
 
 def test_a_home_in_which_nothing_ran_says_so(tmp_path: Path) -> None:
@@ -187,7 +194,7 @@ def test_every_command_has_help() -> None:
     for command in (
         [], ["rehearse"], ["backtest"], ["sandbox"], ["run"], ["status"], ["kill"], ["resume"], ["report"], ["data", "import"],
         ["data", "check"], ["strategy", "list"], ["strategy", "show"], ["strategy", "diff"], ["strategy", "submit"],
-        ["strategy", "rollback"], ["night", "list"],
+        ["strategy", "rollback"], ["night", "list"], ["certificate"],
     ):
         from typer.testing import CliRunner
 

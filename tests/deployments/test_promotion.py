@@ -13,14 +13,15 @@ import pytest
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from shell.config import GateConfig
 from shell.desk import Desk
-from shell.errors import NotNow, Rejected
+from shell.errors import NotNow, Rejected, UsageError
 from shell.gate.inputs import to_stored
 from shell.home import Home
 from shell.host.port import StrategySource
 from shell.market.synthetic import synthetic_market
 from shell.promotion import swap
 from shell.promotion.swap import recover
-from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult, Verdict, source_hash
+from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult, TrialScore, Verdict, source_hash
+from shell.trials.segments import SegmentName
 from tests.shell.gate.test_verdict import GOOD
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
@@ -248,3 +249,25 @@ def test_a_bad_day_rolls_back_one_version_and_no_further(opened: OpenHome) -> No
         now += STEP
         shell.step(now, origin="rehearsal")
     assert store.strategies.active().version == "v002"
+
+
+def test_the_desk_gives_selection_for_a_charge_and_takes_no_score_without_one(opened: OpenHome) -> None:
+    desk, now = Desk(opened.shell), opened.shell.now
+    candidate = gated(desk, now)
+    score = TrialScore(
+        candidate_id=candidate, segment="selection", scored_at=now, data_hash="d", source_hash=source_hash(SOURCE),
+        sharpe=0.1, daily_returns=(0.1, 0.2), trades=1, total_return_pct=0.1,
+    )
+    with pytest.raises(Rejected, match="was never given the selection segment"):
+        desk.record_score(score)
+    assert desk.scores(SegmentName.SELECTION) == []
+
+
+def test_the_desk_knows_no_segments_of_a_moment_that_has_not_come(opened: OpenHome) -> None:
+    desk, later = Desk(opened.shell), opened.shell.now + timedelta(days=40)
+    for ask in (
+        lambda: desk.segments(later), lambda: desk.budget(later), lambda: desk.history(SegmentName.SEARCH, None, later),
+    ):
+        with pytest.raises(UsageError, match="the shell stands at 2026-03-02"):
+            ask()
+    assert opened.store.looks.newest() is None

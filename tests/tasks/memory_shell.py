@@ -26,6 +26,7 @@ from shell.host.port import StrategySource
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
+from shell.trials.budget import Budget, trials_allowed
 from shell.trials.candidate import (
     Candidate,
     ChangeClass,
@@ -36,7 +37,7 @@ from shell.trials.candidate import (
     Verdict,
     source_hash,
 )
-from shell.trials.segments import Segment, SegmentName, anchor_for, split
+from shell.trials.segments import Segment, SegmentName, anchor_for, next_quarter, quarter_name, split
 from tasks.night import night_of
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -78,6 +79,7 @@ class MemoryShell:
         self.waiting: list[Proposal] = []
         self.ledger: dict[str, Candidate] = {}
         self.trial_scores: list[TrialScore] = []
+        self.trials_spent = 0
         self.searches: list[int] = []
         self.searched_at: datetime | None = None
         self.vault_looks: list[str] = []
@@ -138,12 +140,22 @@ class MemoryShell:
             first=self.first, last=self.last, anchor=anchor_for(now, None), config=self.config.orchestrator
         )
 
+    def budget(self, now: datetime) -> Budget:
+        days = self.segments(now)[SegmentName.SELECTION].days
+        target = self.config.orchestrator.target_annual_sharpe
+        return Budget(
+            quarter=quarter_name(now), days=days, target_annual_sharpe=target, allowed=trials_allowed(days, target),
+            spent=self.trials_spent, renewed_at=next_quarter(now),
+        )
+
     def history(self, segment: SegmentName, candidate_id: str | None, now: datetime) -> History:
         if segment is SegmentName.VAULT:
             assert candidate_id is not None
             if candidate_id in self.vault_looks:
                 raise NotNow(f"{candidate_id} has had its look into the vault")
             self.vault_looks.append(candidate_id)
+        if segment is SegmentName.SELECTION and not self.budget(now).left:
+            raise NotNow(self.budget(now).spent_sentence)
         end = self.segments(now)[segment].end
         frames = {symbol: frame.filter(frame["timestamp"] < end) for symbol, frame in self.candles.m5.items()}
         return History(m5=frames, source=self.candles.source, real=False)

@@ -36,6 +36,25 @@ def test_no_change_gives_its_reason(context: NightContext, reason: str) -> None:
     assert reason in decision.reasons[0]
 
 
+def test_a_spent_budget_ends_the_search_and_says_until_when() -> None:
+    assert CALM.budget is not None
+    spent = replace(CALM, budget=replace(CALM.budget, spent=CALM.budget.allowed))
+    decision = decide(spent)
+    assert (decision.kind, decision.items) == (DecisionKind.NO_CHANGE, ())
+    assert decision.reasons[0].startswith("the search budget is spent: 1 of 1 trials of 2024Q1")
+    assert "until 2024-04-01" in decision.reasons[0]
+    # A person's file may be a repair: it goes on, and the budget has its say where it would be scored.
+    assert [item.work for item in decide(replace(spent, submissions=1, candidates_per_night=2)).items] == [Work.SUBMISSION]
+
+
+def test_no_more_is_sought_than_the_budget_allows() -> None:
+    assert CALM.budget is not None
+    few = replace(CALM, candidates_per_night=3, budget=replace(CALM.budget, allowed=5, spent=3))
+    decision = decide(few)
+    assert [item.work for item in decision.items] == [Work.SEARCH, Work.SEARCH]
+    assert "3 of 5 trials" in decision.reasons[-1]
+
+
 def test_a_persons_file_goes_before_the_search_and_also_while_halted() -> None:
     assert [item.work for item in decide(replace(CALM, submissions=1)).items] == [Work.SUBMISSION]
     halted = replace(CALM, submissions=1, halted=("KILL_SWITCH",), candidates_per_night=2)
@@ -45,7 +64,7 @@ def test_a_persons_file_goes_before_the_search_and_also_while_halted() -> None:
 
 
 def test_no_more_candidates_than_free_paper_slots() -> None:
-    decision = decide(replace(CALM, candidates_per_night=5, paper_trials=1))
+    decision = decide(replace(CALM, candidates_per_night=5, paper_trials=1, budget=None))
     assert len(decision.items) == 2
 
 

@@ -56,6 +56,15 @@ def test_a_backtest_is_a_counted_trial_and_scores_the_incumbent_and_buy_and_hold
     assert "seconds" not in str(stage.inputs)
 
 
+def test_a_spent_budget_refuses_before_anything_is_run() -> None:
+    shell = shell_with()
+    shell.trials_spent = 99
+    candidate = scored(shell)
+    assert candidate.verdict is Verdict.REFUSED
+    assert candidate.reasons[0].startswith("the search budget is spent")
+    assert shell.trial_scores == []
+
+
 def test_a_strategy_that_breaks_is_refused_with_its_line() -> None:
     shell = shell_with()
     broken = rule().code.replace("        signals = []", "        signals = [1 / (len(markets) - len(markets))]")

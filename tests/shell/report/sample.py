@@ -10,6 +10,7 @@ from shell.report.data import (
     CandidateRow,
     CheckRow,
     Counts,
+    EvidenceRow,
     FaultRow,
     FillRow,
     GapRow,
@@ -66,6 +67,17 @@ def sample_report_data() -> ReportData:
         },
         equity=equity, buy_and_hold=hold, prices=prices, trades=trades, fills=fills, fees_total=fees,
         fees_by_symbol=by_symbol, nights=_nights(), candidates=candidates,
+        trials="2 distinct trials have been scored on the selection segment.",
+        evidence=(
+            EvidenceRow(
+                name="v002 on the account", have_days=9, daily_sharpe=0.11, bar_sharpe=0.0, more_days=219, paper_power=0.0875,
+                sentence="v002 on the account: 219 more days like these would decide at 95%",
+            ),
+            EvidenceRow(
+                name="c0001", have_days=84, daily_sharpe=-0.02, bar_sharpe=0.1, more_days=None, paper_power=None,
+                sentence="c0001: no record is long enough",
+            ),
+        ),
         positions=(
             PositionRow(
                 symbol="ETH/USD", qty=Decimal("0.4312"), entry=Decimal("2214.18"), price=Decimal("2240.02"),
@@ -141,7 +153,12 @@ def hostile_report_data() -> ReportData:
         equity=((START, float("nan")), (START, 1.0), (START + timedelta(hours=1), float("inf"))),
         prices={HOSTILE: ((START, 1.0), (START + timedelta(hours=1), 2.0))}, trades=(trade,),
         fills=(FillRow(symbol=HOSTILE, at=START, side=HOSTILE, price=Decimal(1), qty=Decimal(3), purpose=HOSTILE),),
-        fees_by_symbol={HOSTILE: Decimal(1)}, candidates=(candidate,),
+        fees_by_symbol={HOSTILE: Decimal(1)}, candidates=(candidate,), trials=HOSTILE,
+        evidence=(
+            EvidenceRow(
+                name=HOSTILE, have_days=0, daily_sharpe=0.0, bar_sharpe=0.0, more_days=None, paper_power=None, sentence=HOSTILE
+            ),
+        ),
         nights=(
             NightRow(
                 night=HOSTILE, decision=HOSTILE, reasons=(HOSTILE,), candidate_ids=(HOSTILE,), incumbent=HOSTILE

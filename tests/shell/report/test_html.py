@@ -213,3 +213,14 @@ def test_a_long_life_stays_within_the_size_one_can_mail() -> None:
     data = sample_report_data()
     data = replace(data, trades=data.trades * 100, candidates=data.candidates * 30, nights=data.nights * 25)
     assert len(render_html(data).encode()) < 3_000_000
+
+
+def test_the_evidence_clock_is_a_table_that_says_never_where_no_wait_is_long_enough() -> None:
+    data = sample_report_data()
+    page = _Page(render_html(data))
+    assert all(row.sentence in page.text for row in data.evidence)
+    assert "219" in page.text
+    assert " never " in page.text
+    assert data.trials in page.text
+    assert "one case of twelve" in page.text
+    assert "Evidence clock" not in _Page(render_html(empty_report_data())).text

@@ -47,3 +47,13 @@ def test_an_empty_period_renders() -> None:
     text = render_markdown(empty_report_data())
     assert "No trade was completed" in text
     assert "No candidate was examined" in text
+
+
+def test_the_evidence_clock_is_told_with_what_a_paper_trial_can_see() -> None:
+    data = sample_report_data()
+    text = _plain(render_markdown(data))
+    assert "## Evidence clock" in text
+    assert data.trials in text
+    assert all(row.sentence in text for row in data.evidence)
+    assert "one case of twelve" in text
+    assert "Evidence clock" not in render_markdown(empty_report_data())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import Connection
+
 from shell.contract import Action, Intent, OrderType
 from shell.execution.record import ScanDone, StepRecord
 from shell.money import BaseQty, Price, QuoteAmount
@@ -23,6 +25,14 @@ from shell.orders import (
 from shell.portfolio.ledger import Ledger, apply_fill
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
+
+
+def unguard(connection: Connection, *tables: str) -> None:
+    """Take away what keeps rows as they are, as somebody with the file at hand can."""
+    names = connection.exec_driver_sql("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'").all()
+    for name, table in names:
+        if not tables or table in tables:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
 
 
 def minutes(count: float) -> datetime:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shell.errors import NotNow, Rejected
+from shell.errors import Rejected
 from shell.host.port import StrategySource
 from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult, TrialScore, Verdict
 from shell.trials.segments import SegmentName
@@ -131,13 +131,6 @@ def test_looks_at_the_search_segment_add_up(store):
     store.candidates.record_searches("c0001", 6, NIGHT)
     store.candidates.record_searches(None, 4, NIGHT)
     assert store.candidates.searches_total() == 10
-
-
-def test_the_vault_is_seen_once(store):
-    store.candidates.grant_vault_look("c0001", NIGHT)
-    with pytest.raises(NotNow, match="c0001 has had its one look"):
-        store.candidates.grant_vault_look("c0001", NIGHT + timedelta(days=1))
-    store.candidates.grant_vault_look("c0002", NIGHT)
 
 
 def test_a_persons_file_waits_until_it_becomes_a_candidate(store):

@@ -178,7 +178,10 @@ def test_a_home_of_the_first_schema_gets_its_quarantine(database):
     with Store.open(database) as store:
         insert(store, "v001")
     with sqlite3.connect(database) as connection:
-        connection.execute("DROP TABLE strategy_quarantine")
+        for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            connection.execute(f"DROP TRIGGER {trigger}")
+        for table in ("strategy_quarantine", "segment_splits", "selection_looks", "trial_links"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     with Store.open(database) as store:
         assert store.strategies.get("v001").version == "v001"

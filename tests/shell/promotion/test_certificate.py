@@ -1,0 +1,299 @@
+"""A certificate verifies as it was written, and no value in it can be another one: neither alone, nor with the chain redone."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shell.backtest.metrics import moments_of
+from shell.config import GateConfig
+from shell.errors import BadInput, Rejected
+from shell.gate.inputs import to_stored
+from shell.gate.verdict import judge, recheck
+from shell.host.port import StrategySource
+from shell.promotion.certificate import certificate_of, certificate_text
+from shell.promotion.certificate_check import verify_certificate
+from shell.promotion.certificate_facts import SECTIONS, derived, seal_of
+from shell.promotion.swap import promote, register_workspace
+from shell.promotion.workspace import Workspace
+from shell.store.canonical import canonical
+from shell.store.ledger_check import check_ledger
+from shell.store.looks import SelectionLook
+from shell.store.store import Store
+from shell.store.trial_chain import EMPTY_LEDGER, link_digest, payload_digest
+from shell.trials.candidate import Proposal, Stage, StageResult, TrialScore
+from shell.trials.segments import Segment, SegmentName
+from tests.shell.gate.test_verdict import GOOD
+
+AT = datetime(2026, 2, 3, 5, tzinfo=UTC)
+DAY = timedelta(days=1)
+PARTS = {
+    name: Segment(name=name, start=AT - (3 - number) * DAY, end=AT - (2 - number) * DAY)
+    for number, name in enumerate(SegmentName)
+}
+
+
+def returns_of(number: int) -> tuple[float, ...]:
+    noise = np.random.default_rng(number).normal(0, 0.01, 84)
+    return tuple((noise - noise.mean() + 0.0035 - 0.0005 * number).tolist())
+
+
+def score(store: Store, number: int) -> TrialScore:
+    """Register a candidate, let it onto selection and score it."""
+    proposal = Proposal(
+        source=StrategySource(code=f"x = {number}\n", skills={"trend": "y = 1\n"}), parent_version="v001",
+        hypothesis=f"idea {number}", provider="local" if number else "person", seed=number,
+    )
+    candidate = store.candidates.register(proposal, AT)
+    store.looks.open_selection(SelectionLook(quarter="2026Q1", candidate_id=candidate.candidate_id, at=AT))
+    returns = returns_of(number)
+    made = TrialScore(
+        candidate_id=candidate.candidate_id, segment="selection", scored_at=AT, data_hash="d1",
+        source_hash=candidate.source_hash, sharpe=moments_of(np.array(returns)).sharpe, daily_returns=returns, trades=25,
+        total_return_pct=0.08,
+    )
+    store.candidates.record_score(made)
+    return made
+
+
+def stage(store: Store, name: str, of: Stage, **inputs: Any) -> None:
+    store.candidates.record_stage(name, StageResult(stage=of, passed=True, reasons=("fine",), inputs=inputs), AT)
+
+
+@pytest.fixture(scope="module")
+def promoted(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Iterator[Store]:
+    """A home in which the second of three candidates was promoted, among facts of other kinds."""
+    folder = tmp_path_factory.mktemp("promoted")
+    workspace = Workspace(folder / "strategy")
+    workspace.copy_from(project / "strategy")
+    with Store.open(folder / "brain.db") as store:
+        register_workspace(store, workspace, AT)
+        store.looks.lay_out(PARTS, AT)
+        scores = [score(store, number) for number in range(3)]
+        store.events.append("note", AT, {"about": "something else"})
+        store.candidates.record_searches(None, 4, AT)
+        inputs = replace(GOOD, trial_sharpes=tuple(each.sharpe for each in scores))
+        stage(store, "c0002", Stage.BACKTEST, figures={"trades": 25})
+        store.looks.open_vault("c0002", PARTS[SegmentName.VAULT], AT)
+        verdict = judge(inputs, GateConfig())
+        assert verdict.passed, verdict.reasons
+        checks = [check.as_dict() for check in verdict.checks]
+        stage(store, "c0002", Stage.GATE, **to_stored(inputs, GateConfig()), first_failure=None, checks=checks)
+        trial = store.paper.start("c0002", started_at=AT, due_at=AT + DAY)
+        stage(store, "c0002", Stage.PAPER, trial=trial.trial_id)
+        store.paper.update(trial.trial_id, state="passed", at=AT)
+        promote(store, workspace, store.candidates.get("c0002"), AT)
+        score(store, 7)
+        yield store
+
+
+@pytest.fixture(scope="module")
+def certificate(promoted: Store) -> dict[str, Any]:
+    return certificate_of(promoted, "v002")
+
+
+def found(bundle: dict[str, Any]) -> str:
+    """The first thing that does not hold; "" when all does."""
+    try:
+        return verify_certificate(certificate_text(bundle)).failure
+    except BadInput as refusal:
+        return str(refusal)
+
+
+def redone(bundle: dict[str, Any]) -> dict[str, Any]:
+    """What a forger would do after changing a fact: new hashes, new chain, new sections, new seal."""
+    ledger = bundle["ledger"]
+    previous = EMPTY_LEDGER
+    for number, link in enumerate(ledger["links"], 1):
+        if str(link["seq"]) in ledger["payloads"]:
+            link["payload_hash"] = payload_digest(ledger["payloads"][str(link["seq"])])
+        link["number"] = number
+        previous = link["hash"] = link_digest(
+            previous, number, link["seq"], link["kind"], link["at"], link["payload_hash"]
+        )
+    ledger["head"] = previous
+    facts = {int(seq): json.loads(text) for seq, text in ledger["payloads"].items()}
+    bundle |= json.loads(canonical(derived(ledger["links"], facts, "c0002")))
+    bundle["seal"] = seal_of(bundle)
+    return bundle
+
+
+def with_fact(bundle: dict[str, Any], kind: str, change: Any, number: int = 0, name: str = "c0002") -> dict[str, Any]:
+    """A copy with one fact changed by `change`, the forger's work done."""
+    made = copy.deepcopy(bundle)
+    payloads = made["ledger"]["payloads"]
+    seqs = [
+        str(link["seq"]) for link in made["ledger"]["links"]
+        if link["kind"] == kind and name in payloads.get(str(link["seq"]), "")
+    ]
+    fact = json.loads(payloads[seqs[number]])
+    change(fact)
+    payloads[seqs[number]] = canonical(fact)
+    return redone(made)
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict | list) and value:
+        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path
+
+
+def test_it_holds_as_written_and_tells_of_every_trial_whoever_proposed_it(
+    certificate: dict[str, Any], promoted: Store
+) -> None:
+    verified = verify_certificate(certificate_text(certificate))
+    assert (verified.failure, verified.version, verified.candidate_id) == ("", "v002", "c0002")
+    assert [each["provider"] for each in certificate["trials"]["scores"]] == ["person", "local", "local"]
+    assert certificate["trials"]["scored"] == 3
+    assert certificate["gate"]["verdict"] == "passed"
+    assert certificate["promotion"]["program"]["code"]
+    assert check_ledger(promoted).whole
+    heads = [link.hash for link in promoted.trial_chain.links()]
+    assert certificate["ledger"]["head"] in heads
+
+
+def test_the_same_home_gives_the_same_certificate(certificate: dict[str, Any], promoted: Store) -> None:
+    assert certificate_of(promoted, "v002") == certificate
+
+
+@pytest.mark.parametrize("version", ["v000", "v001"])
+def test_what_no_gate_promoted_has_none(version: str, promoted: Store) -> None:
+    with pytest.raises(Rejected, match="not promoted by the gate"):
+        certificate_of(promoted, version)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "other"}', "no json", "\x00"])
+def test_what_is_no_certificate_is_refused(text: str) -> None:
+    with pytest.raises(BadInput, match="no certificate"):
+        verify_certificate(text)
+
+
+@given(data=st.data())
+def test_no_value_can_be_another_one(certificate: dict[str, Any], data: st.DataObject) -> None:
+    made = copy.deepcopy(certificate)
+    path = data.draw(st.sampled_from(sorted(leaves(made), key=str)))
+    place: Any = made
+    for key in path[:-1]:
+        place = place[key]
+    was = place[path[-1]]
+    other = data.draw(
+        st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.floats(-1, 1), st.text("ab0", max_size=4))
+        .filter(lambda value: canonical(value) != canonical(was))
+    )
+    place[path[-1]] = other
+    assert found(made), path
+
+
+@given(data=st.data())
+def test_no_value_can_be_left_out(certificate: dict[str, Any], data: st.DataObject) -> None:
+    made = copy.deepcopy(certificate)
+    path = data.draw(st.sampled_from(sorted(leaves(made), key=str)))
+    place: Any = made
+    for key in path[:-1]:
+        place = place[key]
+    del place[path[-1]]
+    assert found(made), path
+
+
+@given(data=st.data())
+def test_no_character_of_a_fact_or_of_the_code_can_be_another_one(
+    certificate: dict[str, Any], data: st.DataObject
+) -> None:
+    made = copy.deepcopy(certificate)
+    payloads = made["ledger"]["payloads"]
+    seq = data.draw(st.sampled_from(sorted(payloads)))
+    text = payloads[seq]
+    at = data.draw(st.integers(0, len(text) - 1))
+    payloads[seq] = text[:at] + ("7" if text[at] != "7" else "8") + text[at + 1:]
+    made["seal"] = seal_of(made)
+    assert found(made).startswith("facts: ")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_section_for_readers_cannot_say_other_than_the_facts(section: str, certificate: dict[str, Any]) -> None:
+    made = copy.deepcopy(certificate)
+    made[section] = {"nothing": "here"}
+    made["seal"] = seal_of(made)
+    assert found(made) == f"sections: the section {section!r} does not follow from the facts"
+
+
+def other_code(bundle: dict[str, Any]) -> dict[str, Any]:
+    made = copy.deepcopy(bundle)
+    made["source"]["code"] = "x = 99\n"
+    return redone(made)
+
+
+def without(kind: str, name: str) -> Any:
+    def change(bundle: dict[str, Any]) -> dict[str, Any]:
+        made = copy.deepcopy(bundle)
+        ledger = made["ledger"]
+        gone = [
+            link for link in ledger["links"]
+            if link["kind"] == kind and f'"{name}"' in ledger["payloads"].get(str(link["seq"]), "")
+        ]
+        ledger["links"] = [link for link in ledger["links"] if link not in gone]
+        for link in gone:
+            ledger["payloads"].pop(str(link["seq"]))
+        return redone(made)
+
+    return change
+
+
+FORGERIES = {
+    "code: the code is not that of the candidate": other_code,
+    "order: it looked 0 times into the vault, not once": without("vault_look", "c0002"),
+    "order: it was never scored on the selection segment": without("selection_look", "c0002"),
+    "scores: the Sharpe ratio of c0001": lambda bundle: with_fact(
+        bundle, "score", lambda fact: fact.update(sharpe=0.01), name="c0001"
+    ),
+    "gate: recomputed from its inputs its checks show other numbers": lambda bundle: with_fact(
+        bundle, "stage", lambda fact: fact["inputs"]["thresholds"].update(min_trades=3), number=1
+    ),
+    "gate: recomputed from its inputs it refuses": lambda bundle: with_fact(
+        bundle, "stage", lambda fact: fact["inputs"]["thresholds"].update(min_trades=99), number=1
+    ),
+    "promotion: the ledger holds no passed promote stage": lambda bundle: with_fact(
+        bundle, "stage", lambda fact: fact.update(passed=False), number=3
+    ),
+    "order: the ledger holds no passed paper stage": lambda bundle: with_fact(
+        bundle, "stage", lambda fact: fact.update(passed=False), number=2
+    ),
+}
+
+
+@pytest.mark.parametrize("told", FORGERIES)
+def test_a_forger_who_redoes_chain_and_seal_is_found_by_what_no_longer_fits(
+    told: str, certificate: dict[str, Any]
+) -> None:
+    assert found(FORGERIES[told](certificate)).startswith(told)
+
+
+def test_a_trial_that_the_gate_did_not_count_is_found(certificate: dict[str, Any]) -> None:
+    def forget(fact: dict[str, Any]) -> None:
+        inputs = {**fact["inputs"]["inputs"]}
+        inputs["trial_sharpes"] = inputs["trial_sharpes"][:2]
+        thresholds = GateConfig(**fact["inputs"]["thresholds"])
+        fact["inputs"] = {"inputs": inputs, "thresholds": thresholds.model_dump(mode="json")}
+        fact["inputs"]["checks"] = [check.as_dict() for check in recheck(fact["inputs"]).checks]
+
+    made = with_fact(certificate, "stage", forget, number=1)
+    assert found(made) == "trials: the gate did not count the trial of c0003"
+
+
+def test_an_honest_rewrite_changes_the_head(certificate: dict[str, Any]) -> None:
+    """What a certificate cannot prove: a whole other ledger. It has another head, which is what one compares."""
+    made = with_fact(certificate, "candidate", lambda fact: fact.update(hypothesis="another story"))
+    assert found(made) == ""
+    assert made["ledger"]["head"] != certificate["ledger"]["head"]
