@@ -38,7 +38,9 @@ from shell.market.pair import replay_pair
 BARS_A_DAY = DAY_MS // Tier.M5.ms
 # Mean length of a block: long enough for a day's volatility cluster, short against the trends that rules of hours follow.
 BLOCK_BARS_MEAN = BARS_A_DAY
-# Source bars below which there is nothing to draw blocks from.
+# Frequencies, the lowest first, that say how far the mean of a phase-randomised series may lie from nothing.
+MEAN_FROM_FREQUENCIES = 8
+# Days of bars below which there is nothing to draw blocks from.
 SOURCE_DAYS_MIN = 7
 
 Array = NDArray[np.float64]
@@ -170,19 +172,34 @@ def _phase_randomised(chance: np.random.Generator, shapes: _Shapes, count: int) 
         )
     begin = int(chance.integers(0, available - count + 1))
     piece = shapes.at(np.arange(begin, begin + count))
-    spectrum = np.fft.rfft(piece.returns, axis=1)
-    turn = np.exp(2j * np.pi * chance.random(spectrum.shape[1]))
-    # The mean has no phase, and of an even number of values neither has the highest frequency: both must stay real.
-    turn[0] = 0.0
-    if count % 2 == 0:
-        turn[-1] = 1.0
-    returns = np.fft.irfft(spectrum * turn, n=count, axis=1)
-    returns -= np.log(np.exp(returns).mean(axis=1, keepdims=True))
+    returns = _same_spectrum(chance, piece.returns)
     top, bottom = np.maximum(piece.body, 0.0), np.minimum(piece.body, 0.0)
     return _Shapes(
         gap=np.zeros_like(returns), body=returns, volume=piece.volume,
         up=np.maximum(returns, 0.0) + (piece.up - top), down=np.minimum(returns, 0.0) + (piece.down - bottom),
     )
+
+
+def _same_spectrum(chance: np.random.Generator, returns: Array) -> Array:
+    """Series [symbol, bar] with the spectra and cross-spectra of `returns`, and an expected growth of nothing.
+
+    Their mean is drawn, too, from what the lowest frequencies hold: a path whose mean were exactly nothing would have to come
+    back to where it began, and that alone could be traded.
+    """
+    count = returns.shape[1]
+    spectrum = np.fft.rfft(returns, axis=1)
+    low = spectrum[:, 1 : 1 + MEAN_FROM_FREQUENCIES]
+    turned = low * np.exp(2j * np.pi * chance.random(low.shape[1]))
+    mean = (turned.real * chance.standard_normal(low.shape[1])).sum(axis=1) * np.sqrt(2.0 / low.shape[1])
+    turn = np.exp(2j * np.pi * chance.random(spectrum.shape[1]))
+    # Of an even number of values the highest frequency has no phase: it must stay real.
+    if count % 2 == 0:
+        turn[-1] = 1.0
+    spectrum *= turn
+    spectrum[:, 0] = 0.0
+    made: Array = np.fft.irfft(spectrum, n=count, axis=1)
+    growth = np.log(np.exp(made).mean(axis=1, keepdims=True))
+    return made + mean[:, None] / count - growth
 
 
 def _tossed(chance: np.random.Generator, shapes: _Shapes) -> _Shapes:
