@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -58,8 +59,20 @@ class RunSummary:
         }
 
 
+_uncertified: ContextVar[bool] = ContextVar("uncertified", default=False)
 _runs: OrderedDict[RunKey, RunSummary] = OrderedDict()
 _lock = Lock()
+
+
+@contextmanager
+def uncertified() -> Iterator[None]:
+    """Every run of this block is fast and made in turn here: for measuring the whole cycle on markets nobody trades, many
+    of them side by side. Such runs have a certified one's figures, and whatever they lead to is no evidence."""
+    token = _uncertified.set(True)
+    try:
+        yield
+    finally:
+        _uncertified.reset(token)
 
 
 def run(
@@ -82,12 +95,15 @@ def run_all(
     """Backtests that do not depend on one another, as `run` each, side by side where that is worth it: what each gives,
     or the error it raises, in the order of `sources`. `fast` runs have the same figures and are no evidence: one is never
     remembered in place of a certified run, a certified one serves either."""
+    alone = _uncertified.get()
+    fast = fast or alone
     account = _settings_key(settings)
     keys: list[RunKey] = [(source_hash(source), data, account, start, end, fast) for source in sources]
     found: dict[RunKey, RunSummary | BrainError] = {key: known for key in keys if (known := _remembered(key)) is not None}
     missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in found}
     jobs = [BacktestJob(source=source, settings=settings, start=start, end=end, fast=fast) for source in missing.values()]
-    with closing(run_many(jobs, history, workers=workers_worth(jobs, history))) as outcomes:
+    workers = 1 if alone else workers_worth(jobs, history)
+    with closing(run_many(jobs, history, workers=workers)) as outcomes:
         for key, (_, outcome) in zip(missing, outcomes, strict=True):
             found[key] = outcome if isinstance(outcome, BrainError) else _remember(key, summarise(outcome))
     return [found[key] for key in keys]

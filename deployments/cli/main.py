@@ -9,6 +9,7 @@ from deployments.cli import (
     biases,
     data,
     night,
+    null_test,
     rehearse,
     report,
     run,
@@ -29,6 +30,7 @@ app.command("backtest")(backtest.backtest)
 app.command("search")(search.search)
 app.command("walk-forward")(walk_forward.walk_forward)
 app.command("biases")(biases.biases)
+app.command("null-test")(null_test.null_test)
 app.command("sandbox")(sandbox.sandbox)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("status")(status.status)

@@ -199,7 +199,8 @@ def _same_spectrum(chance: np.random.Generator, returns: Array) -> Array:
     spectrum[:, 0] = 0.0
     made: Array = np.fft.irfft(spectrum, n=count, axis=1)
     growth = np.log(np.exp(made).mean(axis=1, keepdims=True))
-    return made + mean[:, None] / count - growth
+    made += mean[:, None] / count - growth
+    return made
 
 
 def _tossed(chance: np.random.Generator, shapes: _Shapes) -> _Shapes:
