@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shell.backtest.parameters import declared_parameters
 from shell.host.port import StrategySource
 from shell.trials.candidate import source_hash
-from tasks.ai.hunt import HALVING_FROM, SHORT, STABILITY_WEIGHT, Budget, Evaluation, Hunt
+from tasks.ai.hunt import HALVING_FROM, SHORT, Budget, Evaluation, Hunt
 from tasks.ai.local import choose_family
 from tasks.ai.provider import WHOLE, SearchScore
 from tests.tasks.ai.test_local import GRAMMAR_NIGHT, Bench, context
@@ -45,7 +45,7 @@ def test_the_best_of_the_short_looks_are_looked_at_in_full_and_a_lonely_peak_is_
     drawn = [stop_of(source) for source in bench.at(SHORT)[:6]]
     assert sorted((stop_of(each.source) for each in full), reverse=True) == sorted(drawn, reverse=True)[:2]
     for each in full:
-        assert each.score.value == pytest.approx(stop_of(each.source) * (1 - STABILITY_WEIGHT))
+        assert each.score.value == pytest.approx(stop_of(each.source) / 2)
 
 
 def test_a_plateau_costs_nothing() -> None:
