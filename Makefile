@@ -49,6 +49,10 @@ faults: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/bench_backtest.py $(BENCH_ARGS)
 	$(BIN)/python benchmarks/bench_backtest.py --averages 60,240 --live-steps 0 $(BENCH_ARGS)
+ifeq ($(strip $(BENCH_ARGS)),)
+	$(BIN)/python benchmarks/bench_search.py
+	$(BIN)/brain null-test --months 20 --fresh --out reports/bench-null-test.jsonl
+endif
 
 # Hashes for every platform and Python 3.11 upwards, without addresses, so that any package index will do.
 lock:

@@ -9,11 +9,12 @@ from prefect.artifacts import acreate_table_artifact
 
 from flows.run import FLOW, label, moment, named, night_tag
 from shell.errors import NotNow
-from shell.trials.candidate import Stage, StageResult
+from shell.trials.candidate import Stage
 from tasks.backtest import backtest
 from tasks.context import client
 from tasks.gate import gate
 from tasks.generate import Generated, Generation, generate, revise
+from tasks.life import next_stage, stage_of
 from tasks.night import CandidateOutcome, Work, WorkItem, night_of
 from tasks.outcome import found_nothing, outcome_of
 from tasks.paper import start_paper
@@ -71,26 +72,23 @@ async def _review(generation: Generation, made: Generated, at: datetime) -> Gene
 
 async def _until_refused(candidate_id: str, at: datetime, seed: int) -> None:
     """The stages after the review, each only if the one before passed, none that is recorded already."""
-    if _passed(candidate_id, Stage.REVIEW) and not _done(candidate_id, Stage.SANDBOX):
-        await sandbox(candidate_id, at, seed)
-    if _passed(candidate_id, Stage.SANDBOX) and not _done(candidate_id, Stage.BACKTEST):
-        await backtest(candidate_id, at)
-    if _passed(candidate_id, Stage.BACKTEST) and not _done(candidate_id, Stage.GATE):
-        verdict = await gate(candidate_id, at)
-        await acreate_table_artifact(
-            table=check_rows(verdict.inputs["checks"]), key=f"gate-{candidate_id}",
-            description=f"{candidate_id}: {'passed' if verdict.passed else 'refused'} by the gate",
-        )
-
-
-def _stage(candidate_id: str, stage: Stage) -> StageResult | None:
-    return next((result for result in client().candidate(candidate_id).stages if result.stage is stage), None)
+    while (stage := next_stage(client().candidate(candidate_id))) is not None:
+        if stage is Stage.SANDBOX:
+            await sandbox(candidate_id, at, seed)
+        elif stage is Stage.BACKTEST:
+            await backtest(candidate_id, at)
+        else:
+            verdict = await gate(candidate_id, at)
+            await acreate_table_artifact(
+                table=check_rows(verdict.inputs["checks"]), key=f"gate-{candidate_id}",
+                description=f"{candidate_id}: {'passed' if verdict.passed else 'refused'} by the gate",
+            )
 
 
 def _done(candidate_id: str, stage: Stage) -> bool:
-    return _stage(candidate_id, stage) is not None
+    return stage_of(client().candidate(candidate_id), stage) is not None
 
 
 def _passed(candidate_id: str, stage: Stage) -> bool:
-    result = _stage(candidate_id, stage)
+    result = stage_of(client().candidate(candidate_id), stage)
     return result is not None and result.passed

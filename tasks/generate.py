@@ -30,23 +30,28 @@ class Generated:
 
 
 class Generation:
-    """One candidate's provider and bench, kept between a proposal and its revisions."""
+    """One candidate's provider and bench, kept between a proposal and its revisions. Without a `provider` it is the one the
+    settings name."""
 
-    def __init__(self, shell: ShellClient, item: WorkItem, now: datetime, seed: int) -> None:
+    def __init__(
+        self, shell: ShellClient, item: WorkItem, now: datetime, seed: int, provider: Provider | None = None
+    ) -> None:
         self._shell, self._item, self._now = shell, item, now
         self._seed = night_seed(seed, night_of(now), item.ordinal)
         self._bench: SearchBench | None = None
-        self._provider: Provider | None = None
+        self._provider = provider
         self._note = ""
 
     def generate(self) -> Generated:
         """Propose, register, and record the GENERATE stage."""
         if self._item.work is Work.SUBMISSION:
+            self._provider = None
             waiting = self._shell.submissions()
             if not waiting:
                 return Generated(candidate_id=None, reason="the submitted file was withdrawn")
             return self._register(Proposed(proposal=waiting[0], reason="a person's file, next in line"))
-        self._provider, self._note = provider_for(self._shell.settings())
+        if self._provider is None:
+            self._provider, self._note = provider_for(self._shell.settings())
         self._bench = SearchBench(self._shell, self._now)
         return self._register(self._provider.propose(self._context()))
 

@@ -7,9 +7,11 @@ and does not repeat them. What is counted, such as looks and trials, is counted 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -18,9 +20,10 @@ from typing import Any
 
 import polars as pl
 
+from shell.backtest.fast import FastBench
 from shell.backtest.job import BacktestJob
 from shell.backtest.metrics import buy_and_hold_curve, daily_returns, moments_of
-from shell.backtest.parallel import run_many, workers_worth
+from shell.backtest.parallel import Outcome, run_many, workers_worth
 from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
 from shell.config import PairCosts, PaperConfig
 from shell.errors import BrainError
@@ -30,6 +33,8 @@ from shell.market.history import History
 from shell.trials.candidate import source_hash
 
 RUNS_KEPT = 32
+# Search, its short part, selection, selection under stress: a night's, each with a process of its own.
+BENCHES_KEPT = 4
 HASH_DIGITS = 16
 COST_MAX = Decimal("0.1")
 
@@ -39,7 +44,8 @@ RunKey = tuple[str, str, str, datetime, datetime, bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """What is kept of a backtest: figures and daily returns, without fills and curve."""
+    """What is kept of a backtest: figures and daily returns, without fills and curve. `holding_hours` is a completed trade's
+    mean, `turnover` the value traded a day as a multiple of the starting cash; both 0.0 without trades."""
 
     metrics: Metrics
     figures: RunFigures
@@ -48,6 +54,8 @@ class RunSummary:
     signals: int
     refusals: tuple[tuple[str, int], ...]
     faults: tuple[str, ...]
+    holding_hours: float = 0.0
+    turnover: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """JSON values, without anything that depends on how fast the machine was."""
@@ -58,8 +66,23 @@ class RunSummary:
         }
 
 
+_benches: ContextVar[_Benches | None] = ContextVar("benches", default=None)
 _runs: OrderedDict[RunKey, RunSummary] = OrderedDict()
 _lock = Lock()
+
+
+@contextmanager
+def uncertified() -> Iterator[None]:
+    """Every run of this block is fast, and shares a process with those of the same candles, account and period: for measuring
+    the whole cycle, with strategies of our own grammar, on markets nobody trades. Such runs have a certified one's figures,
+    and whatever they lead to is no evidence."""
+    benches = _Benches()
+    token = _benches.set(benches)
+    try:
+        yield
+    finally:
+        _benches.reset(token)
+        benches.close()
 
 
 def run(
@@ -82,15 +105,52 @@ def run_all(
     """Backtests that do not depend on one another, as `run` each, side by side where that is worth it: what each gives,
     or the error it raises, in the order of `sources`. `fast` runs have the same figures and are no evidence: one is never
     remembered in place of a certified run, a certified one serves either."""
+    benches = _benches.get()
+    fast = fast or benches is not None
     account = _settings_key(settings)
     keys: list[RunKey] = [(source_hash(source), data, account, start, end, fast) for source in sources]
     found: dict[RunKey, RunSummary | BrainError] = {key: known for key in keys if (known := _remembered(key)) is not None}
     missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in found}
     jobs = [BacktestJob(source=source, settings=settings, start=start, end=end, fast=fast) for source in missing.values()]
-    with closing(run_many(jobs, history, workers=workers_worth(jobs, history))) as outcomes:
-        for key, (_, outcome) in zip(missing, outcomes, strict=True):
-            found[key] = outcome if isinstance(outcome, BrainError) else _remember(key, summarise(outcome))
+    outcomes = benches.run(jobs, history, f"{data} {account}") if benches else _side_by_side(jobs, history)
+    for key, outcome in zip(missing, outcomes, strict=True):
+        found[key] = outcome if isinstance(outcome, BrainError) else _remember(key, summarise(outcome))
     return [found[key] for key in keys]
+
+
+def _side_by_side(jobs: Sequence[BacktestJob], history: History) -> list[Outcome]:
+    with closing(run_many(jobs, history, workers=workers_worth(jobs, history))) as outcomes:
+        return [outcome for _, outcome in outcomes]
+
+
+class _Benches:
+    """The processes of one `uncertified` block, the longest unused given up first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[str, datetime | None, datetime | None], FastBench] = OrderedDict()
+
+    def run(self, jobs: Sequence[BacktestJob], history: History, what: str) -> list[Outcome]:
+        """Each job in turn; `what` names history and account."""
+        outcomes: list[Outcome] = []
+        for job in jobs:
+            try:
+                outcomes.append(self._bench(job, history, what).run(job.source))
+            except BrainError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def close(self) -> None:
+        while self._kept:
+            self._kept.popitem()[1].close()
+
+    def _bench(self, job: BacktestJob, history: History, what: str) -> FastBench:
+        key = (what, job.start, job.end)
+        if key not in self._kept:
+            if len(self._kept) >= BENCHES_KEPT:
+                self._kept.popitem(last=False)[1].close()
+            self._kept[key] = FastBench(history, start=job.start, end=job.end, settings=job.settings)
+        self._kept.move_to_end(key)
+        return self._kept[key]
 
 
 def _remembered(key: RunKey) -> RunSummary | None:
@@ -113,6 +173,10 @@ def _remember(key: RunKey, summary: RunSummary) -> RunSummary:
 
 def summarise(result: BacktestResult) -> RunSummary:
     """The figures of a run."""
+    hours = [(trade.closed_at - trade.opened_at).total_seconds() / 3600 for trade in result.trades]
+    traded = math.fsum(float(fill.cost) for fill in result.fills)
+    started = float(result.curve.values[0]) if len(result.curve.values) else 0.0
+    days = max((result.end - result.start).total_seconds() / 86_400, 1.0)
     moments = moments_of(result.daily_returns)
     metrics = result.metrics
     return RunSummary(
@@ -125,6 +189,8 @@ def summarise(result: BacktestResult) -> RunSummary:
         equity_hash=result.equity_hash, signals=result.signals,
         refusals=tuple(sorted((str(code), count) for code, count in result.refusals.items())),
         faults=tuple(result.faults),
+        holding_hours=math.fsum(hours) / len(hours) if hours else 0.0,
+        turnover=traded / started / days if started > 0 else 0.0,
     )
 
 
@@ -136,6 +202,11 @@ def buy_and_hold(history: History, start: datetime, end: datetime, settings: Bac
     return Rival(
         name="buying and holding", total_return_pct=float(curve.values[-1]) / cash - 1, daily_sharpe=moments.sharpe
     )
+
+
+def market_returns(history: History, start: datetime, end: datetime) -> tuple[float, ...]:
+    """Daily returns of equal parts of every symbol, bought at the first open of the window without a fee and held."""
+    return tuple(float(value) for value in daily_returns(buy_and_hold_curve(history, start, end, 1.0, 0.0)))
 
 
 def data_hash(history: History) -> str:

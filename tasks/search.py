@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import numpy as np
 
 from shell.backtest.search import objective
 from shell.config import GateConfig
 from shell.errors import BrainError, StrategyFault, StrategyRejected
 from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
-from tasks.ai.provider import SearchScore
+from tasks.ai.provider import WHOLE, SearchScore
 from tasks.client import Segment, SegmentName, ShellClient
-from tasks.runs import RunSummary, data_hash, run_all
+from tasks.runs import RunSummary, data_hash, market_returns, run_all
 
 FAULT_VALUE = -10.0
+
+
+# A share of a short window is no less than this.
+DAYS_MIN = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """What runs of one share of the search window have in common."""
+
+    start: datetime
+    trades_needed: int
+    market: tuple[float, ...]
 
 
 class SearchBench:
@@ -31,8 +47,8 @@ class SearchBench:
         self._settings = shell.backtest_settings()
         self._start = max(segment.start, segment.end - timedelta(days=settings.orchestrator.search_days_max))
         self._end = segment.end
-        days = (self._end - self._start) / timedelta(days=1)
-        self._trades_needed = trades_needed(settings.gate, days, segments[SegmentName.SELECTION])
+        self._gate, self._selection = settings.gate, segments[SegmentName.SELECTION]
+        self._windows: dict[float, _Window] = {}
         self.looks = 0
 
     @property
@@ -45,30 +61,52 @@ class SearchBench:
         (score,) = self.look_many([source])
         return score
 
-    def look_many(self, sources: Sequence[StrategySource]) -> list[SearchScore]:
-        """Looks that do not depend on one another, each logged as one, in the order of `sources`."""
+    def look_many(self, sources: Sequence[StrategySource], share: float = WHOLE) -> list[SearchScore]:
+        """Looks that do not depend on one another, each logged as one, in the order of `sources`: at the newest `share` of
+        the window, in whole days."""
+        window = self._window_of(share)
         for _ in sources:
             self._shell.record_searches(None, 1, self._now)
             self.looks += 1
         outcomes = run_all(
-            sources, self._history, start=self._start, end=self._end, settings=self._settings, data=self._data,
+            sources, self._history, start=window.start, end=self._end, settings=self._settings, data=self._data,
             fast=True,
         )
         for source, outcome in zip(sources, outcomes, strict=True):
             if attempt_of(outcome):
                 self._shell.quarantine(source, "a proposal of the search", attempt_of(outcome), self._now)
-        return [self._score(outcome) for outcome in outcomes]
+        return [_score(outcome, window) for outcome in outcomes]
 
-    def _score(self, outcome: RunSummary | BrainError) -> SearchScore:
-        if isinstance(outcome, StrategyRejected | StrategyFault):
-            return SearchScore(value=FAULT_VALUE, daily_sharpe=0.0, total_return_pct=0.0, trades=0, fault=str(outcome))
-        if isinstance(outcome, BrainError):
-            raise outcome
-        figures = outcome.figures
-        return SearchScore(
-            value=objective(figures.daily_sharpe, figures.trades, self._trades_needed),
-            daily_sharpe=figures.daily_sharpe, total_return_pct=figures.total_return_pct, trades=figures.trades,
-        )
+    def _window_of(self, share: float) -> _Window:
+        if share not in self._windows:
+            days = max(DAYS_MIN, round((self._end - self._start) / timedelta(days=1) * share))
+            start = max(self._start, self._end - timedelta(days=days))
+            self._windows[share] = _Window(
+                start=start, trades_needed=trades_needed(self._gate, days, self._selection),
+                market=market_returns(self._history, start, self._end),
+            )
+        return self._windows[share]
+
+
+def _score(outcome: RunSummary | BrainError, window: _Window) -> SearchScore:
+    if isinstance(outcome, StrategyRejected | StrategyFault):
+        return SearchScore(value=FAULT_VALUE, daily_sharpe=0.0, total_return_pct=0.0, trades=0, fault=str(outcome))
+    if isinstance(outcome, BrainError):
+        raise outcome
+    figures = outcome.figures
+    return SearchScore(
+        value=objective(figures.daily_sharpe, figures.trades, window.trades_needed),
+        daily_sharpe=figures.daily_sharpe, total_return_pct=figures.total_return_pct, trades=figures.trades,
+        holding_hours=outcome.holding_hours, turnover=outcome.turnover, returns=outcome.daily_returns,
+        market_correlation=correlation(outcome.daily_returns, window.market),
+    )
+
+
+def correlation(one: Sequence[float], other: Sequence[float]) -> float:
+    """Of two series of one length; 0.0 where either does not move or they cannot be compared."""
+    if len(one) != len(other) or len(one) < 2 or not (np.std(one) > 0 and np.std(other) > 0):
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 def trades_needed(gate: GateConfig, days: float, selection: Segment) -> int:

@@ -10,6 +10,7 @@ from deployments.cli import (
     certificate,
     data,
     night,
+    null_test,
     rehearse,
     report,
     run,
@@ -30,6 +31,7 @@ app.command("backtest")(backtest.backtest)
 app.command("search")(search.search)
 app.command("walk-forward")(walk_forward.walk_forward)
 app.command("biases")(biases.biases)
+app.command("null-test")(null_test.null_test)
 app.command("sandbox")(sandbox.sandbox)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("status")(status.status)

@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Self
 
 from shell.backtest.driver import Progress, uncollected
 from shell.backtest.fast_wire import (
@@ -75,21 +76,67 @@ def run_fast(
     Raises as `run_backtest` does, and StrategyFault ("timeout", "killed", "attempt", "bad_reply") for what ends the
     strategy's process, which here ends the run.
     """
-    begun = monotonic()
-    if check_policy:
-        require_policy(source)
-    terms = Terms(settings=settings, start=start, end=end)
-    expected = _expected(history, start, end)
-    with history_file(history) as descriptor, read_only(descriptor) as handed, _child(handed) as child:
+    with FastBench(history, start=start, end=end, settings=settings) as bench:
+        return bench.run(source, progress, check_policy=check_policy)
+
+
+class FastBench:
+    """One history, account and period; one process, in which strategies are run one after the other.
+
+    For one strategy it is `run_fast`. Several save the start of a process each, and share one: a hostile one could then reach
+    those that come after it. So several only where every source is our own and nothing that comes out is evidence.
+    """
+
+    def __init__(
+        self, history: History, *, start: datetime | None, end: datetime | None, settings: BacktestSettings
+    ) -> None:
+        self._history = history
+        self._settings = settings
+        self._terms = Terms(settings=settings, start=start, end=end)
+        self._held = contextlib.ExitStack()
+        self._child: ChildProcess | None = None
+        self._expected: Expected | None = None
+
+    def run(
+        self, source: StrategySource, progress: Progress | None = None, *, check_policy: bool = True
+    ) -> BacktestResult:
+        """As `run_fast`. A fault that leaves the process in doubt ends it; the next run begins another one."""
+        begun = monotonic()
+        if check_policy:
+            require_policy(source)
+        expected = self._expected = self._expected or _expected(self._history, self._terms.start, self._terms.end)
         try:
-            reply = child.exchange(Kind.START, encode_terms(terms), settings.host.start_timeout.total_seconds(), "start")
-            _judge(reply, child.pid)
-            body = _Conversation(child, expected, settings, progress).result(source)
+            child = self._child or self._started()
+            body = _Conversation(child, expected, self._settings, progress).result(source)
         except StrategyFault as fault:
-            raise _with_last_words(fault, child) from None
-    with uncollected():
-        result = decode_result(body, expected, 0.0)
-    return replace(result, seconds=monotonic() - begun)
+            raise self._ended_by(fault) from None
+        with uncollected():
+            result = decode_result(body, expected, 0.0)
+        return replace(result, seconds=monotonic() - begun)
+
+    def close(self) -> None:
+        """End the process and let go of the history. A later run begins anew."""
+        self._child = None
+        self._held.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _started(self) -> ChildProcess:
+        handed = self._held.enter_context(read_only(self._held.enter_context(history_file(self._history))))
+        child = self._child = self._held.enter_context(_child(handed))
+        seconds = self._settings.host.start_timeout.total_seconds()
+        reply = child.exchange(Kind.START, encode_terms(self._terms), seconds, "start")
+        _judge(reply, child.pid)
+        return child
+
+    def _ended_by(self, fault: StrategyFault) -> StrategyFault:
+        child = self._child
+        self.close()
+        return fault if child is None else _with_last_words(fault, child)
 
 
 def _expected(history: History, start: datetime | None, end: datetime | None) -> Expected:

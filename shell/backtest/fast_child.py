@@ -34,7 +34,7 @@ READ_BYTES = 1 << 20
 
 
 def main(descriptor: int, enclosure: Enclosure, _lane: Sequence[int], history: int) -> None:
-    """Run one backtest for whoever holds the other end of `descriptor`, over the history behind `history`, then exit."""
+    """Run backtests for whoever holds the other end of `descriptor`, over the history behind `history`, until it is closed."""
     work_apart(partial(_work, descriptor, enclosure, history))
 
 
@@ -78,12 +78,19 @@ def _work(descriptor: int, enclosure: Enclosure, history_descriptor: int) -> Non
     os.close(history_descriptor)
     isolation = lock_down(enclosure, (descriptor,))
     _write(descriptor, frame(request_id, Kind.ANSWER, json.dumps(isolation).encode()))
-    request_id, body = _read(descriptor)
-    kind, parts = _run(body, terms, history, Heart(descriptor, request_id, terms))
-    signal.setitimer(signal.ITIMER_REAL, 0.0)
-    _write(descriptor, HEADER.pack(sum(map(len, parts)), request_id, kind))
-    for part in parts:
-        _write(descriptor, part)
+    while True:
+        try:
+            request_id, body = _read(descriptor)
+        except EOFError:
+            return
+        kind, parts = _run(body, terms, history, Heart(descriptor, request_id, terms))
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        _write(descriptor, HEADER.pack(sum(map(len, parts)), request_id, kind))
+        for part in parts:
+            _write(descriptor, part)
+        # What the run left behind goes before the next one comes, if there is any.
+        del parts
+        gc.collect()
 
 
 def _run(body: bytes, terms: Terms, history: History, heart: Heart) -> tuple[Kind, list[bytes]]:

@@ -1,16 +1,18 @@
 """The provider that needs no key and no network: a seeded optuna search over real backtests of the search segment.
 
 Nights take turns: a tweak moves the numbers the active strategy declares, a new rule comes from the grammar. Each look
-is a whole backtest and is logged. What earlier nights saw of the same window is told to the sampler first, so that
-later nights go on from there. Same seed and inputs: same looks, same proposal, to the byte.
+is a backtest and is logged; how they are spent is `tasks.ai.hunt`. What earlier nights saw of the same window is told to the
+sampler first, so that later nights go on from there. What behaves like the active strategy, or like a candidate that was
+charged a trial before, is not proposed: the gate would only count it again. Same seed and inputs: same looks, same proposal,
+to the byte.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import date
-from typing import Any, Protocol
+from typing import Any
 
 import optuna
 
@@ -18,31 +20,15 @@ from shell.backtest.parameters import Parameter, declared_parameters, with_value
 from shell.host.port import StrategySource
 from shell.trials.candidate import Proposal, Stage, source_hash
 from tasks.ai import grammar
-from tasks.ai.genes import Gene, Genes, allows, distribution, suggest
-from tasks.ai.provider import ProposalContext, Proposed, SearchScore
+from tasks.ai.archive import SAME_BEHAVIOUR, alike
+from tasks.ai.genes import Gene, Genes, allows, suggest
+from tasks.ai.hunt import Evaluation, Family, Hunt
+from tasks.ai.provider import WHOLE, ProposalContext, Proposed, SearchScore
 from tasks.night import stage_inputs
 
-STARTUP_TRIALS = 8
-ASKS_PER_LOOK = 10
+# Daily returns are kept to a millionth, which tells behaviours apart.
+RETURN_DECIMALS = 6
 TWEAK, GRAMMAR = "tweak", "grammar"
-
-
-class Family(Protocol):
-    """One kind of change. `key` names what evaluations of it compare with one another."""
-
-    name: str
-    key: str
-
-    def ask(self, trial: optuna.Trial) -> Genes: ...
-
-    def starts(self) -> Sequence[Genes]:
-        """Where to look before the sampler chooses."""
-
-    def genes(self) -> Mapping[str, Gene]: ...
-
-    def emit(self, genes: Genes) -> StrategySource: ...
-
-    def hypothesis(self, genes: Genes) -> str: ...
 
 
 class Tweak:
@@ -105,16 +91,6 @@ class Grammar:
         return grammar.hypothesis(genes)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """One look, tonight's or remembered."""
-
-    genes: Genes
-    source: StrategySource
-    hash: str
-    score: SearchScore
-
-
 class LocalProvider:
     """See the module. Holds the evaluations of its last search, so that a revision can fall back on the next best."""
 
@@ -124,33 +100,44 @@ class LocalProvider:
         self._ranked: list[Evaluation] = []
         self._family: Family | None = None
         self._kept: tuple[Mapping[str, Any], ...] = ()
+        self._known = 0
 
     def propose(self, context: ProposalContext) -> Proposed:
         self._family = family = choose_family(context)
         remembered = recall(context, family)
-        baseline, tonight = _Search(context, family, remembered).made()
-        self._kept = tuple(_stored(family, evaluation) for evaluation in tonight)
+        baseline, tonight = Hunt(context, family, remembered).made()
+        self._kept = tuple(_stored(family, context.window, evaluation) for evaluation in tonight)
+        full = [evaluation for evaluation in (*remembered, *tonight) if evaluation.share == WHOLE]
         better = {
-            evaluation.hash: evaluation for evaluation in (*remembered, *tonight)
+            evaluation.hash: evaluation for evaluation in full
             if evaluation.hash not in context.tried and evaluation.score.trades > 0
             and evaluation.score.value > baseline.value
         }
         # Sorted by hash before by value, so that equal values do not leave the choice to the order of looks.
-        self._ranked = sorted(
+        ranked = sorted(
             sorted(better.values(), key=lambda evaluation: evaluation.hash),
             key=lambda evaluation: evaluation.score.value, reverse=True,
         )
-        best = max((evaluation.score.value for evaluation in tonight), default=None)
+        charged = [baseline.returns, *charged_returns(context)]
+        self._ranked = [each for each in ranked if not any(alike(each.score.returns, known) for known in charged)]
+        self._known = len(ranked) - len(self._ranked)
         if not self._ranked:
-            found = "no new variant could be made" if best is None else f"the best scored {best:.3f}"
-            return Proposed(
-                proposal=None, evaluations=self._kept,
-                reason=(
-                    f"none of {len(tonight)} {family.name} looks at the search segment was better than the active "
-                    f"strategy's {baseline.value:.3f}: {found}; no selection trial was spent"
-                ),
-            )
+            return Proposed(proposal=None, evaluations=self._kept, reason=self._nothing(baseline, tonight))
         return self._next(context)
+
+    def _nothing(self, baseline: SearchScore, tonight: Sequence[Evaluation]) -> str:
+        assert self._family is not None, "a family was searched"
+        if self._known:
+            return (
+                f"all {self._known} better looks behave like the active strategy or like a trial already charged "
+                f"(daily returns correlated {SAME_BEHAVIOUR:g} or more): no selection trial was spent"
+            )
+        best = max((each.score.value for each in tonight if each.share == WHOLE), default=None)
+        found = "no new variant could be made" if best is None else f"the best scored {best:.3f}"
+        return (
+            f"none of {len(tonight)} {self._family.name} looks at the search segment was better than the active "
+            f"strategy's {baseline.value:.3f}: {found}; no selection trial was spent"
+        )
 
     def revise(self, context: ProposalContext, refused: Proposal, findings: Sequence[str]) -> Proposed:
         return self._next(context)
@@ -166,7 +153,10 @@ class LocalProvider:
         )
         return Proposed(
             proposal=proposal, evaluations=self._kept,
-            reason=f"the best untried of this search: {chosen.score.value:.3f} on the search segment",
+            reason=(
+                f"the best untried of this search: {chosen.score.value:.3f} on the search segment"
+                + (f"; {self._known} better or like it behave as what was charged before" if self._known else "")
+            ),
         )
 
 
@@ -190,94 +180,32 @@ def recall(context: ProposalContext, family: Family) -> list[Evaluation]:
                 continue
             source = family.emit(chosen)
             identity = source_hash(source)
-            score = SearchScore(**stored["score"])
-            found.setdefault(identity, Evaluation(genes=chosen, source=source, hash=identity, score=score))
+            score = SearchScore(**{**stored["score"], "returns": tuple(stored["score"].get("returns", ()))})
+            evaluation = Evaluation(
+                genes=chosen, source=source, hash=identity, score=score, share=stored.get("share", WHOLE)
+            )
+            # Of two looks at one rule the one that covered more is remembered.
+            if identity not in found or found[identity].share < evaluation.share:
+                found[identity] = evaluation
     return list(found.values())
 
 
-class _Search:
-    """One night's looks. As long as the sampler only draws at random, what it draws does not depend on any score, so these
-    looks are made side by side; from then on each waits for the one before. Either way the same looks in the same order.
-    """
-
-    def __init__(self, context: ProposalContext, family: Family, remembered: Sequence[Evaluation]) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        sampler = optuna.samplers.TPESampler(seed=context.seed, n_startup_trials=STARTUP_TRIALS)
-        self._study = optuna.create_study(direction="maximize", sampler=sampler)
-        self._context = context
-        self._family = family
-        self._baseline: SearchScore | None = None
-        self._tonight: list[Evaluation] = []
-        self._asked: list[tuple[optuna.Trial, Genes, StrategySource, str]] = []
-        self._seen = {evaluation.hash: evaluation.score.value for evaluation in remembered}
-        # What the sampler has been told, scores of repeated draws included.
-        self._told = len(remembered)
-        genes = family.genes()
-        for evaluation in remembered:
-            self._study.add_trial(
-                optuna.trial.create_trial(
-                    params=dict(evaluation.genes), value=evaluation.score.value,
-                    distributions={name: distribution(genes[name]) for name in evaluation.genes},
-                )
-            )
-        known = {*self._seen, context.active.hash}
-        new = [start for start in family.starts() if source_hash(family.emit(start)) not in known]
-        # At most half of the looks, so that every night looks somewhere nobody has written about.
-        for start in new[: context.evaluations_max // 2]:
-            self._study.enqueue_trial(dict(start))
-
-    def made(self) -> tuple[SearchScore, list[Evaluation]]:
-        """The active strategy's score, and every look at something else."""
-        wanted = self._context.evaluations_max
-        for _ in range(wanted * ASKS_PER_LOOK):
-            if len(self._tonight) + len(self._asked) >= wanted:
-                break
-            if self._told + len(self._asked) >= STARTUP_TRIALS:
-                self._look()
-            self._ask()
-        self._look()
-        assert self._baseline is not None, "the first looks hold the active strategy's"
-        return self._baseline, self._tonight
-
-    def _ask(self) -> None:
-        trial = self._study.ask()
-        chosen = self._family.ask(trial)
-        source = self._family.emit(chosen)
-        identity = source_hash(source)
-        if identity in {other for *_, other in self._asked}:
-            self._look()
-        if identity in self._seen:
-            self._tell(trial, self._seen[identity])
-        elif identity == self._context.active.hash:
-            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        else:
-            self._asked.append((trial, chosen, source, identity))
-
-    def _look(self) -> None:
-        """Look at all that was asked for, the active strategy before the first of them, and tell the sampler."""
-        own = [] if self._baseline else [self._context.active.source]
-        sources = [*own, *(source for _, _, source, _ in self._asked)]
-        scores = list(self._context.look_many(sources)) if sources else []
-        if own:
-            self._baseline = scores.pop(0)
-        asked, self._asked = self._asked, []
-        for (trial, chosen, source, identity), score in zip(asked, scores, strict=True):
-            self._tell(trial, score.value)
-            self._seen[identity] = score.value
-            self._tonight.append(Evaluation(genes=chosen, source=source, hash=identity, score=score))
-
-    def _tell(self, trial: optuna.Trial, value: float) -> None:
-        self._study.tell(trial, value)
-        self._told += 1
+def charged_returns(context: ProposalContext) -> list[Sequence[float]]:
+    """How the candidates so far behaved on the same window, whichever family they came from: each was a trial charged, or
+    will be."""
+    found: list[Sequence[float]] = []
+    for candidate in context.candidates:
+        for stored in (stage_inputs(candidate, Stage.GENERATE) or {}).get("evaluations", ()):
+            same = stored.get("hash") == candidate.source_hash and stored.get("window") == context.window
+            if same and stored.get("share", WHOLE) == WHOLE:
+                found.append(stored["score"].get("returns", ()))
+    return found
 
 
-def _stored(family: Family, evaluation: Evaluation) -> Mapping[str, Any]:
-    score = evaluation.score
+def _stored(family: Family, window: str, evaluation: Evaluation) -> Mapping[str, Any]:
+    values = asdict(evaluation.score)
+    values["returns"] = [round(each, RETURN_DECIMALS) for each in evaluation.score.returns]
     return {
-        "key": family.key,
-        "genes": dict(evaluation.genes),
-        "score": {
-            "value": score.value, "daily_sharpe": score.daily_sharpe, "total_return_pct": score.total_return_pct,
-            "trades": score.trades, "fault": score.fault,
-        },
+        "key": family.key, "window": window, "hash": evaluation.hash, "share": evaluation.share,
+        "genes": dict(evaluation.genes), "score": values,
     }

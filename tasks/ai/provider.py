@@ -11,23 +11,35 @@ from shell.host.port import StrategySource
 from shell.trials.candidate import Candidate, Proposal
 from tasks.client import ActiveStrategy
 
+# The share of the search window that a full look covers.
+WHOLE = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchScore:
-    """One look at the search segment. `value` is what a search maximises; `fault` is set when the strategy broke."""
+    """One look at the search segment. `value` is what a search maximises; `fault` is set when the strategy broke.
+
+    The rest is behaviour: mean `holding_hours` of a trade, `turnover` a day as a multiple of the account, correlation of the
+    daily `returns` with those of holding every symbol.
+    """
 
     value: float
     daily_sharpe: float
     total_return_pct: float
     trades: int
     fault: str = ""
+    holding_hours: float = 0.0
+    turnover: float = 0.0
+    market_correlation: float = 0.0
+    returns: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalContext:
-    """All a provider may see. `look` makes one backtest on the search segment and logs it, `look_many` several that do
-    not depend on one another, side by side; `window` names that segment, so that a provider knows which earlier looks
-    compare. `tried` holds the source hashes that exist already."""
+    """All a provider may see. `look` makes one backtest on the search segment and logs it; `look_many` several that do not
+    depend on one another, side by side, on the newest share of the window (`WHOLE`: all of it). `window` names that segment,
+    so that a provider knows which earlier looks compare. `evaluations_max` is the night's budget, in looks at the whole
+    window. `tried` holds the source hashes that exist already."""
 
     night: str
     ordinal: int
@@ -39,7 +51,7 @@ class ProposalContext:
     risk: RiskConfig
     window: str
     look: Callable[[StrategySource], SearchScore]
-    look_many: Callable[[Sequence[StrategySource]], Sequence[SearchScore]]
+    look_many: Callable[[Sequence[StrategySource], float], Sequence[SearchScore]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from shell.config import PairCosts, PaperConfig
 from shell.errors import DataError, StrategyRejected
 from shell.host.port import StrategySource
 from shell.market.history import History
-from tasks.runs import data_hash, run, run_all, stressed
+from tasks.runs import data_hash, run, run_all, stressed, uncertified
 from tasks.search import objective, trades_needed
 from tests.tasks.memory_shell import START, MemoryShell, market
 from tests.tasks.sources import rule
@@ -79,3 +79,14 @@ def test_trades_needed_scale_with_the_window() -> None:
     assert trades_needed(shell.config.gate, selection.days, selection) == shell.config.gate.min_trades
     assert trades_needed(shell.config.gate, selection.days / 3, selection) == 4
     assert trades_needed(shell.config.gate, 0.5, selection) == 1
+
+
+def test_inside_the_block_every_run_is_fast_and_never_serves_as_a_certified_one_afterwards() -> None:
+    settings = MemoryShell(rule()).backtest_settings()
+    window = {"start": START + timedelta(days=5), "end": START + timedelta(days=7), "data": "uncertified"}
+    with uncertified():
+        fast = run(rule(), market(), settings=settings, **window)  # type: ignore[arg-type]
+        assert run(rule(), market(), settings=settings, **window) is fast  # type: ignore[arg-type]
+    certified = run(rule(), market(), settings=settings, **window)  # type: ignore[arg-type]
+    assert certified is not fast
+    assert certified == fast

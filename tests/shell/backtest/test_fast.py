@@ -26,7 +26,7 @@ from typer.testing import CliRunner
 from deployments.cli.main import app
 from shell.backtest import fast
 from shell.backtest.driver import run_backtest
-from shell.backtest.fast import read_only, run_fast
+from shell.backtest.fast import FastBench, read_only, run_fast
 from shell.backtest.history_file import history_file
 from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.config import HostConfig, PaperConfig, RiskConfig
@@ -216,6 +216,23 @@ def test_a_fast_run_has_the_certified_runs_books_to_the_last_fill(history: Histo
     assert [total for _, total in told] == [quick.steps] * len(told)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1] == (quick.steps, quick.steps)
+
+
+def test_a_bench_runs_one_strategy_after_another_as_a_process_each_would() -> None:
+    """BUSY counts in module globals and in its skill's: what one run leaves behind must not reach the next. Between them one
+    breaks, which ends the process and not the bench, and one is refused before it comes near it."""
+    alone = run_fast(BUSY, ONE, settings=SETTINGS)
+    broken = strategy("raise ValueError('as planted')")
+    with FastBench(ONE, start=None, end=None, settings=SETTINGS) as bench:
+        first, second = bench.run(BUSY), bench.run(BUSY)
+        with pytest.raises(StrategyFault, match="as planted"):
+            bench.run(broken)
+        with pytest.raises(StrategyRejected):
+            bench.run(StrategySource(code="import os\n"))
+        third = bench.run(BUSY)
+    for result in (first, second, third):
+        assert (result.equity_hash, result.fills, result.faults) == (alone.equity_hash, alone.fills, alone.faults)
+        assert not result.certified
 
 
 def test_a_strategy_that_fails_again_and_again_ends_the_run_as_it_does_a_certified_one() -> None:

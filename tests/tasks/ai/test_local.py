@@ -10,8 +10,9 @@ from shell.config import RiskConfig
 from shell.host.port import StrategySource
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, source_hash
 from tasks.ai import grammar
-from tasks.ai.local import LocalProvider, choose_family, recall
-from tasks.ai.provider import ProposalContext, Proposed, SearchScore
+from tasks.ai.hunt import SHORT
+from tasks.ai.local import LocalProvider, charged_returns, choose_family, recall
+from tasks.ai.provider import WHOLE, ProposalContext, Proposed, SearchScore
 from tasks.client import ActiveStrategy
 from tests.tasks.memory_shell import NOW, START
 from tests.tasks.sources import rule
@@ -26,6 +27,7 @@ class Bench:
     def __init__(self, trades: int = 5) -> None:
         self.looks: list[StrategySource] = []
         self.together: list[int] = []
+        self.shares: list[float] = []
         self.trades = trades
 
     def __call__(self, source: StrategySource) -> SearchScore:
@@ -33,9 +35,14 @@ class Bench:
         stop = {each.name: each.value for each in declared_parameters(source.code)}["stop_ranges"]
         return SearchScore(value=float(stop), daily_sharpe=0.1, total_return_pct=0.01, trades=self.trades)
 
-    def many(self, sources: Sequence[StrategySource]) -> list[SearchScore]:
+    def many(self, sources: Sequence[StrategySource], share: float) -> list[SearchScore]:
         self.together.append(len(sources))
+        self.shares += [share] * len(sources)
         return [self(source) for source in sources]
+
+    def at(self, share: float) -> list[StrategySource]:
+        """What was looked at on that share of the window."""
+        return [source for source, covered in zip(self.looks, self.shares, strict=True) if covered == share]
 
 
 def context(bench: Bench, **changes: object) -> ProposalContext:
@@ -74,17 +81,28 @@ def test_the_same_seed_proposes_the_same_bytes_and_another_seed_looks_elsewhere(
     assert other.looks != first.looks
 
 
-def test_the_best_look_is_proposed_and_looks_stay_within_the_budget() -> None:
+def test_the_best_full_look_is_proposed_and_looks_stay_within_the_budget() -> None:
     for night in (TWEAK_NIGHT, GRAMMAR_NIGHT):
         bench = Bench()
         proposed = LocalProvider().propose(context(bench, night=night))
-        assert len(bench.looks) == 1 + 6
-        assert bench.looks[0] == ACTIVE.source
+        full, short = bench.at(WHOLE), bench.at(SHORT)
+        # The active strategy and three finalists in full; nine draws and three neighbours on a quarter.
+        assert (len(full), len(short)) == (1 + 3, 9 + 3)
+        assert full[0] == ACTIVE.source
+        assert len(full) - 1 + SHORT * len(short) <= 6
         assert proposed.proposal is not None
-        best = max(bench.looks[1:], key=lambda source: Bench()(source).value)
-        assert Bench()(proposed.proposal.source).value == Bench()(best).value > 6.0
+        assert source_hash(proposed.proposal.source) in {source_hash(source) for source in full[1:]}
+        assert Bench()(proposed.proposal.source).value > 6.0
         assert proposed.proposal.hypothesis
-        assert len(proposed.evaluations) == 6
+        assert sum(each["share"] == WHOLE for each in proposed.evaluations) == 3
+
+
+def test_a_budget_too_small_to_halve_is_spent_on_full_looks() -> None:
+    bench = Bench()
+    proposed = LocalProvider().propose(context(bench, evaluations_max=3))
+    assert (bench.shares, bench.looks[0]) == ([WHOLE] * 4, ACTIVE.source)
+    assert proposed.proposal is not None
+    assert Bench()(proposed.proposal.source).value == max(Bench()(source).value for source in bench.looks[1:])
 
 
 def test_a_tweak_changes_nothing_but_declared_values() -> None:
@@ -129,40 +147,77 @@ def test_what_was_tried_is_not_proposed_again_and_revisions_go_down_the_list() -
 
 def test_later_nights_remember_looks_of_the_same_window_only() -> None:
     for night in (TWEAK_NIGHT, GRAMMAR_NIGHT):
-        earlier = as_candidate(LocalProvider().propose(context(Bench(), night=night)))
+        before = Bench()
+        earlier = as_candidate(LocalProvider().propose(context(before, night=night)))
         now = context(Bench(), night=night, candidates=(earlier,))
         remembered = recall(now, choose_family(now))
-        assert len(remembered) == 6
+        looked = {source_hash(source) for source in before.looks} - {ACTIVE.hash}
+        assert {each.hash for each in remembered} == looked
+        assert sum(each.share == WHOLE for each in remembered) == 3
         moved = replace(now, window="w2")
         assert recall(moved, choose_family(moved)) == []
         bench = Bench()
         LocalProvider().propose(replace(now, look=bench, look_many=bench.many))
-        assert not {source_hash(source) for source in bench.looks[1:]} & {each.hash for each in remembered}
+        drawn = bench.looks[: -1 - 3 - 3]
+        assert drawn and not {source_hash(source) for source in drawn} & looked
 
 
-def test_known_rules_come_first_half_of_the_looks_a_night_and_each_once() -> None:
+def test_known_rules_come_first_half_of_the_draws_a_night_and_each_once() -> None:
     known = [source_hash(grammar.emit(genes, 0.1)) for genes in grammar.textbook(0.1)]
     assert known[0] == ACTIVE.hash  # the active one is known already and takes no look
     candidates: list[Candidate] = []
-    looked = []
+    drawn = []
     for seed in (11, 12, 13):
         bench = Bench()
-        night = context(bench, night=GRAMMAR_NIGHT, seed=seed, evaluations_max=4, candidates=tuple(candidates))
+        night = context(bench, night=GRAMMAR_NIGHT, seed=seed, evaluations_max=3, candidates=tuple(candidates))
         candidates.append(as_candidate(LocalProvider().propose(night)))
-        assert len(bench.looks) == 1 + 4
-        looked.append([known.index(each) for each in map(source_hash, bench.looks[1:]) if each in known])
-    assert looked == [[1, 2], [3], []]
+        assert len(bench.looks) == 1 + 3
+        drawn.append([known.index(each) for each in map(source_hash, bench.looks[1:]) if each in known])
+    assert drawn == [[1], [2], [3]]
 
 
 def test_looks_are_made_together_while_the_sampler_draws_blindly_and_one_by_one_once_it_learns() -> None:
     bench = Bench()
-    earlier = as_candidate(LocalProvider().propose(context(bench)))
-    assert bench.together == [1 + 6]
-    # Six are remembered: two more blind draws make the sampler's eight, and the rest each wait for the one before.
+    earlier = as_candidate(LocalProvider().propose(context(bench, evaluations_max=3)))
+    assert bench.together == [1 + 3]
+    # Three are remembered: five more blind draws make the sampler's eight, and the rest each wait for the one before.
     later = Bench()
     LocalProvider().propose(context(later, seed=12, candidates=(earlier,)))
-    assert later.together == [1 + 2, 1, 1, 1, 1]
-    assert later.looks[0] == ACTIVE.source
+    assert later.together == [5, 1, 1, 1, 1, 1 + 3, 3]
+
+
+def behaving(bench: Bench, returns: dict[str, tuple[float, ...]], otherwise: tuple[float, ...]) -> ProposalContext:
+    """A night in which sources behave as told by hash."""
+
+    def many(sources: Sequence[StrategySource], share: float) -> list[SearchScore]:
+        scores = bench.many(sources, share)
+        return [
+            replace(score, returns=returns.get(source_hash(source), otherwise))
+            for source, score in zip(sources, scores, strict=True)
+        ]
+
+    return context(bench, look_many=many, evaluations_max=3)
+
+
+UPS, DOWNS = (0.01, -0.02, 0.03, 0.0, 0.01, -0.01), (-0.01, 0.02, -0.01, 0.02, 0.0, 0.01)
+
+
+def test_what_behaves_like_the_active_strategy_is_not_proposed() -> None:
+    twice = tuple(2 * each for each in UPS)
+    proposed = LocalProvider().propose(behaving(Bench(), {ACTIVE.hash: UPS}, twice))
+    assert proposed.proposal is None
+    assert "behave like the active strategy" in proposed.reason
+    assert LocalProvider().propose(behaving(Bench(), {ACTIVE.hash: UPS}, DOWNS)).proposal is not None
+
+
+def test_what_behaves_like_a_charged_trial_is_not_charged_again_in_the_same_window() -> None:
+    first = LocalProvider().propose(behaving(Bench(), {ACTIVE.hash: UPS}, DOWNS))
+    night = replace(behaving(Bench(), {ACTIVE.hash: UPS}, DOWNS), candidates=(as_candidate(first),), seed=12)
+    assert list(charged_returns(night)) == [list(DOWNS)]
+    again = LocalProvider().propose(night)
+    assert again.proposal is None
+    assert "a trial already charged" in again.reason
+    assert LocalProvider().propose(replace(night, window="w2")).proposal is not None
 
 
 def test_a_search_goes_on_from_what_it_remembers() -> None:
@@ -172,6 +227,6 @@ def test_a_search_goes_on_from_what_it_remembers() -> None:
     for number in range(6):
         bench = Bench()
         proposed = LocalProvider().propose(context(bench, seed=number, candidates=tuple(candidates)))
-        values.append(sum(Bench()(source).value for source in bench.looks[1:]) / 6)
+        values.append(sum(Bench()(source).value for source in bench.at(SHORT)) / len(bench.at(SHORT)))
         candidates.append(as_candidate(proposed))
     assert sum(values[-2:]) > sum(values[:2])
