@@ -14,8 +14,10 @@ from shell.backtest.search import with_settings
 from shell.errors import BrainError, NotNow, StrategyFault, StrategyRejected
 from shell.gate.inputs import BiasFinding, Neighbour, VaultLook
 from shell.host.faults import attempt_of
-from shell.trials.candidate import Candidate
-from tasks.client import SegmentName, ShellClient
+from shell.market.history import History
+from shell.trials.candidate import Candidate, Stage
+from tasks.client import Segment, SegmentName, ShellClient
+from tasks.night import stage_inputs
 from tasks.runs import data_hash, run, run_all
 
 
@@ -31,11 +33,10 @@ class Probed:
 
 def probe_biases(shell: ShellClient, candidate: Candidate, now: datetime) -> Probed:
     """Every probe of `brain biases` over the selection segment. A strategy that breaks is not clean."""
-    segment = shell.segments(now)[SegmentName.SELECTION]
     try:
+        segment, history = _selection(shell, candidate, now)
         report = run_biases(
-            candidate.proposal.source, shell.history(SegmentName.SELECTION, candidate.candidate_id, now),
-            settings=shell.backtest_settings(), start=segment.start, end=segment.end,
+            candidate.proposal.source, history, settings=shell.backtest_settings(), start=segment.start, end=segment.end
         )
     except (NotNow, StrategyRejected, StrategyFault) as refusal:
         found = BiasFinding(check="plain_run", verdict="unknown", sentence=str(refusal))
@@ -49,8 +50,10 @@ def run_neighbours(shell: ShellClient, candidate: Candidate, now: datetime) -> P
     steps = one_step_neighbours(source.code)
     if not steps:
         return Probed(neighbours=())
-    segment = shell.segments(now)[SegmentName.SELECTION]
-    history = shell.history(SegmentName.SELECTION, candidate.candidate_id, now)
+    try:
+        segment, history = _selection(shell, candidate, now)
+    except NotNow as refusal:
+        return Probed(neighbours=tuple(Neighbour(values=each, daily_sharpe=None, fault=str(refusal)) for each in steps))
     outcomes = run_all(
         [with_settings(source, values) for values in steps], history, start=segment.start, end=segment.end,
         settings=shell.backtest_settings(), data=data_hash(history),
@@ -85,6 +88,15 @@ def look_into_vault(shell: ShellClient, candidate: Candidate, now: datetime) -> 
         days=figures.days,
     )
     return Probed(vault=look)
+
+
+def _selection(shell: ShellClient, candidate: Candidate, now: datetime) -> tuple[Segment, History]:
+    """The selection segment and its bars. Raises NotNow when they are no longer those the candidate was scored on."""
+    history = shell.history(SegmentName.SELECTION, candidate.candidate_id, now)
+    scored = stage_inputs(candidate, Stage.BACKTEST)
+    if scored is not None and scored["segment"]["data_hash"] != data_hash(history):
+        raise NotNow("the selection segment is another one than it was scored on: a quarter has begun, or candles came in")
+    return shell.segments(now)[SegmentName.SELECTION], history
 
 
 def _stored(finding: Finding) -> BiasFinding:

@@ -192,6 +192,18 @@ def test_dear_runs_are_made_in_order_and_stored_and_none_is_a_trial() -> None:
     assert shell.vault_looks == []
 
 
+def test_a_segment_that_has_moved_since_the_score_is_probed_no_further() -> None:
+    shell = shell_with()
+    candidate = scored(shell)
+    other = dict(candidate.stages[-1].inputs)
+    other["segment"] = {**other["segment"], "data_hash": "of another quarter"}
+    moved = replace(candidate, stages=(*candidate.stages[:-1], replace(candidate.stages[-1], inputs=other)))
+    biases, beside = probe_biases(shell, moved, NOW).biases, run_neighbours(shell, moved, NOW).neighbours
+    assert biases is not None and beside is not None
+    assert [(each.verdict, "another one than it was scored on" in each.sentence) for each in biases] == [("unknown", True)]
+    assert {each.daily_sharpe for each in beside} == {None}
+
+
 def test_a_strategy_without_parameters_has_no_neighbours() -> None:
     shell = shell_with()
     code = rule().code.replace("PARAMETERS", "NUMBERS")
