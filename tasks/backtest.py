@@ -64,7 +64,7 @@ def _score(shell: ShellClient, candidate: Candidate, history: History, now: date
         under_stress = run(
             candidate.proposal.source, history, settings=stressed(settings, gate.cost_stress), **window
         )
-    incumbent, incumbent_fault = _incumbent(active.version, beside)
+    incumbent, incumbent_fault = _incumbent(active.version, beside, len(own.daily_returns))
     hold = buy_and_hold(history, segment.start, segment.end, settings)
     return StageResult(
         stage=Stage.BACKTEST, passed=True, reasons=(_sentence(own, incumbent, hold),),
@@ -78,14 +78,18 @@ def _score(shell: ShellClient, candidate: Candidate, history: History, now: date
     )
 
 
-def _incumbent(version: str, outcome: RunSummary | BrainError) -> tuple[Rival, str]:
-    """The active strategy on the same segment; one that breaks there counts as holding nothing."""
+def _incumbent(version: str, outcome: RunSummary | BrainError, days: int) -> tuple[Rival, str]:
+    """The active strategy on the same segment; one that breaks there counts as holding nothing for its `days`."""
     if isinstance(outcome, StrategyRejected | StrategyFault):
-        return Rival(name=version, total_return_pct=0.0, daily_sharpe=0.0), str(outcome)
+        idle = Rival(name=version, total_return_pct=0.0, daily_sharpe=0.0, daily_returns=(0.0,) * days)
+        return idle, str(outcome)
     if isinstance(outcome, BrainError):
         raise outcome
     figures = outcome.figures
-    return Rival(name=version, total_return_pct=figures.total_return_pct, daily_sharpe=figures.daily_sharpe), ""
+    return Rival(
+        name=version, total_return_pct=figures.total_return_pct, daily_sharpe=figures.daily_sharpe,
+        daily_returns=outcome.daily_returns,
+    ), ""
 
 
 def _sentence(own: RunSummary, incumbent: Rival, hold: Rival) -> str:

@@ -1,38 +1,51 @@
-"""Gate: gather what the stages before stored, look into the vault only if all else passes, and let arithmetic judge."""
+"""Gate: gather what the stages before stored, run more only when all that costs less passes, and let arithmetic judge."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from prefect import task
 
-from shell.errors import NotNow, StrategyFault, StrategyRejected
-from shell.gate.inputs import GateInputs, Rival, RunFigures, VaultLook, to_stored
-from shell.gate.verdict import judge, worth_a_vault_look
-from shell.host.faults import attempt_of
+from shell.clock import parse_moment
+from shell.config import GateConfig
+from shell.errors import NotNow
+from shell.gate.inputs import GateInputs, RunFigures, rival_of, to_stored
+from shell.gate.verdict import judge, worth_a_vault_look, worth_its_neighbours, worth_probing
 from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore
+from shell.trials.count import distinct_scores
 from tasks.client import SegmentName, ShellClient
 from tasks.context import client
+from tasks.gate_runs import Probed, look_into_vault, probe_biases, run_neighbours
 from tasks.night import stage_inputs
 from tasks.policy import WRITE
-from tasks.runs import data_hash, run
+
+# What further runs give the gate, in order, and when each is worth making.
+_DEAR: tuple[
+    tuple[str, Callable[[GateInputs, GateConfig], bool], Callable[[ShellClient, Candidate, datetime], Probed]], ...
+] = (
+    ("biases", worth_probing, probe_biases),
+    ("neighbours", worth_its_neighbours, run_neighbours),
+    ("vault", worth_a_vault_look, look_into_vault),
+)
 
 
 def gate_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> StageResult:
     """Judge, and store the verdict with everything it was decided on."""
     candidate = shell.candidate(candidate_id)
     config = shell.settings().gate
-    inputs = gate_inputs(candidate, shell.scores(SegmentName.SELECTION))
+    inputs = gate_inputs(candidate, shell.scores(SegmentName.SELECTION), shell.candidates())
     attempt = ""
-    if worth_a_vault_look(inputs, config):
-        look, attempt = look_into_vault(shell, candidate, now)
-        inputs = replace(inputs, vault=look)
+    for name, worth_it, make in _DEAR:
+        if attempt or not worth_it(inputs, config):
+            break
+        made = make(shell, candidate, now)
+        inputs, attempt = replace(inputs, **{name: getattr(made, name)}), made.attempt
     verdict = judge(inputs, config)
     result = StageResult(
-        stage=Stage.GATE, passed=verdict.passed, reasons=verdict.reasons,
+        stage=Stage.GATE, passed=verdict.passed and not attempt, reasons=verdict.reasons,
         inputs={
             **to_stored(inputs, config), "first_failure": verdict.first_failure,
             "checks": [check.as_dict() for check in verdict.checks],
@@ -44,48 +57,50 @@ def gate_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> Stag
     return result
 
 
-def gate_inputs(candidate: Candidate, scores: Sequence[TrialScore]) -> GateInputs:
-    """The gate's inputs from stored stages and every trial ever scored."""
+def gate_inputs(
+    candidate: Candidate, scores: Sequence[TrialScore], candidates: Iterable[Candidate] = ()
+) -> GateInputs:
+    """The gate's inputs from stored stages and every trial scored on any of the candidate's days.
+
+    Raises NotNow when a stage or the score is missing, BadInput when an earlier version of this program scored it.
+    """
     sandbox, backtest = _stored(candidate, Stage.SANDBOX), _stored(candidate, Stage.BACKTEST)
-    under_stress = backtest["stressed"]
+    under_stress, segment = backtest["stressed"], backtest["segment"]
+    counted = distinct_scores(on_these_days(scores, segment, candidates))
+    beside = [score for score in counted if score.data_hash == segment["data_hash"]]
+    own = next((score for score in beside if score.source_hash == candidate.source_hash), None)
+    if own is None:
+        raise NotNow(f"{candidate.candidate_id} cannot be judged: the ledger of trials does not hold its score")
     return GateInputs(
         deterministic=sandbox["verdict"] == "passed",
         answers_hash=str(sandbox["answers_hash"]),
         run=RunFigures(**backtest["figures"]),
         stressed_return_pct=under_stress["metrics"]["total_return_pct"] if under_stress else None,
-        trial_sharpes=distinct_trials(scores),
-        incumbent=Rival(**backtest["incumbent"]),
-        buy_and_hold=Rival(**backtest["buy_and_hold"]),
+        trial_sharpes=tuple(score.sharpe for score in counted),
+        daily_returns=own.daily_returns,
+        other_trials=tuple(score.daily_returns for score in beside if score is not own),
+        incumbent=rival_of(backtest["incumbent"]),
+        buy_and_hold=rival_of(backtest["buy_and_hold"]),
     )
 
 
-def distinct_trials(scores: Sequence[TrialScore]) -> tuple[float, ...]:
-    """One daily Sharpe ratio a distinct source and data, in the order scored: the same source scored again on the same
-    candles is no new trial; on other candles it is."""
-    found: dict[tuple[str, str], float] = {}
-    for score in scores:
-        found.setdefault((score.source_hash, score.data_hash), score.sharpe)
-    return tuple(found.values())
+def on_these_days(
+    scores: Sequence[TrialScore], segment: Mapping[str, Any], candidates: Iterable[Candidate]
+) -> list[TrialScore]:
+    """The scores whose segment shares a day with this one; a score whose segment is not known is taken to."""
+    windows = {
+        each.candidate_id: _window(stored["segment"])
+        for each in candidates if (stored := stage_inputs(each, Stage.BACKTEST)) and "segment" in stored
+    }
+    start, end = _window(segment)
+    return [
+        score for score in scores
+        if (window := windows.get(score.candidate_id)) is None or (window[0] < end and start < window[1])
+    ]
 
 
-def look_into_vault(shell: ShellClient, candidate: Candidate, now: datetime) -> tuple[VaultLook, str]:
-    """The one look, and what the strategy tried in it that honest code never does, mostly nothing. A look that was already
-    spent, or a run that breaks, is a refusal, never a second look."""
-    try:
-        history = shell.history(SegmentName.VAULT, candidate.candidate_id, now)
-        segment = shell.segments(now)[SegmentName.VAULT]
-        figures = run(
-            candidate.proposal.source, history, start=segment.start, end=segment.end,
-            settings=shell.backtest_settings(), data=data_hash(history),
-        ).figures
-    except (NotNow, StrategyRejected, StrategyFault) as refusal:
-        nothing = VaultLook(total_return_pct=0.0, max_drawdown_pct=0.0, trades=0, days=0, refusal=str(refusal))
-        return nothing, attempt_of(refusal)
-    look = VaultLook(
-        total_return_pct=figures.total_return_pct, max_drawdown_pct=figures.max_drawdown_pct, trades=figures.trades,
-        days=figures.days,
-    )
-    return look, ""
+def _window(segment: Mapping[str, Any]) -> tuple[datetime, datetime]:
+    return parse_moment(segment["start"]), parse_moment(segment["end"])
 
 
 def _stored(candidate: Candidate, stage: Stage) -> Mapping[str, Any]:

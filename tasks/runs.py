@@ -198,9 +198,10 @@ def buy_and_hold(history: History, start: datetime, end: datetime, settings: Bac
     """Equal parts of every symbol bought at the first open of the window and held."""
     cash = float(settings.cash)
     curve = buy_and_hold_curve(history, start, end, cash, float(settings.paper.taker_fee_pct))
-    moments = moments_of(daily_returns(curve))
+    returns = daily_returns(curve)
     return Rival(
-        name="buying and holding", total_return_pct=float(curve.values[-1]) / cash - 1, daily_sharpe=moments.sharpe
+        name="buying and holding", total_return_pct=float(curve.values[-1]) / cash - 1,
+        daily_sharpe=moments_of(returns).sharpe, daily_returns=tuple(float(value) for value in returns),
     )
 
 

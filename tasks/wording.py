@@ -74,11 +74,17 @@ def check_rows(checks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A gate's checks as table rows."""
     return [
         {
-            "check": str(check["name"]), "passed": "yes" if check["passed"] else "no", "value": number(check["value"]),
+            "check": str(check["name"]), "passed": _passed(check), "value": number(check["value"]),
             "threshold": number(check["threshold"]), "what": one_line(str(check["sentence"])),
         }
         for check in checks
     ]
+
+
+def _passed(check: Mapping[str, Any]) -> str:
+    if check.get("skipped"):
+        return "not made"
+    return "yes" if check["passed"] else "no"
 
 
 def number(value: object) -> str:

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
-
-from shell.backtest.overfitting import deflated_sharpe_ratio, expected_maximum_sharpe
 from shell.config import GateConfig
-from shell.errors import BadInput
 from shell.gate.inputs import GateInputs
+from shell.gate.luck import deflated_sharpe, pbo, spa_buy_and_hold, spa_incumbent, trial_variance
+from shell.gate.probing import biases, neighbours
+from shell.gate.result import Check, CheckResult, refused, skipped
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckResult:
-    """One check. `value` and `threshold` are None where a check compares no numbers."""
-
-    name: str
-    passed: bool
-    value: float | None
-    threshold: float | None
-    sentence: str
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-Check = Callable[[GateInputs, GateConfig], CheckResult]
+__all__ = ["ALL_CHECKS", "BEFORE_VAULT", "CHEAP", "Check", "CheckResult", "trial_variance"]
 
 
 def determinism(inputs: GateInputs, config: GateConfig) -> CheckResult:
@@ -74,7 +54,7 @@ def stressed_return(inputs: GateInputs, config: GateConfig) -> CheckResult:
     times = f"{config.cost_stress:g}x costs"
     if gained is None:
         sentence = f"not run at {times}: the run at plain costs had too few trades or no gain"
-        return CheckResult(name="stressed_return", passed=False, value=None, threshold=0.0, sentence=sentence)
+        return skipped("stressed_return", 0.0, sentence)
     return CheckResult(
         name="stressed_return", passed=gained > 0, value=gained, threshold=0.0,
         sentence=f"{_percent(gained)} at {times}, more than 0 % needed",
@@ -86,28 +66,6 @@ def drawdown(inputs: GateInputs, config: GateConfig) -> CheckResult:
     return CheckResult(
         name="drawdown", passed=fallen <= allowed, value=fallen, threshold=allowed,
         sentence=f"largest fall {_percent(fallen)}, at most {_percent(allowed)} allowed",
-    )
-
-
-def deflated_sharpe(inputs: GateInputs, config: GateConfig) -> CheckResult:
-    """Bailey and Lopez de Prado (2014): the probability that the Sharpe ratio is above what the best of N lucky trials
-    would show, N being every distinct trial ever scored on a selection segment."""
-    run, count, needed = inputs.run, max(len(inputs.trial_sharpes), 1), config.min_deflated_sharpe
-    variance = trial_variance(inputs)
-    try:
-        probability = deflated_sharpe_ratio(run.daily_sharpe, run.days, run.skew, run.kurtosis, count, variance)
-        luck = expected_maximum_sharpe(count, variance)
-    except BadInput as refusal:
-        return CheckResult(
-            name="deflated_sharpe", passed=False, value=None, threshold=needed,
-            sentence=f"no deflated Sharpe ratio can be computed: {refusal}",
-        )
-    return CheckResult(
-        name="deflated_sharpe", passed=probability >= needed, value=probability, threshold=needed,
-        sentence=(
-            f"daily Sharpe {run.daily_sharpe:.3f} over {run.days} days is above luck ({luck:.3f} is expected of the "
-            f"best of {count} trials) with probability {probability:.3f}, {needed:.3f} needed"
-        ),
     )
 
 
@@ -135,9 +93,10 @@ def beats_buy_and_hold(inputs: GateInputs, config: GateConfig) -> CheckResult:
 def vault(inputs: GateInputs, config: GateConfig) -> CheckResult:
     """One look at the newest segment: a gain net of costs, and no larger fall than the selection segment may show."""
     look = inputs.vault
-    if look is None or look.refusal:
-        reason = look.refusal if look is not None else "not looked at: an earlier check failed"
-        return CheckResult(name="vault", passed=False, value=None, threshold=0.0, sentence=reason)
+    if look is None:
+        return skipped("vault", 0.0, "not looked at: an earlier check failed")
+    if look.refusal:
+        return refused("vault", 0.0, look.refusal)
     allowed = config.max_drawdown_pct
     return CheckResult(
         name="vault", passed=look.total_return_pct > 0 and look.max_drawdown_pct <= allowed,
@@ -150,22 +109,12 @@ def vault(inputs: GateInputs, config: GateConfig) -> CheckResult:
 
 
 BEFORE_VAULT: tuple[Check, ...] = (
-    determinism, minimum_trades, minimum_days, positive_return, stressed_return, drawdown, deflated_sharpe,
-    beats_incumbent, beats_buy_and_hold,
+    determinism, biases, minimum_trades, minimum_days, positive_return, stressed_return, drawdown, deflated_sharpe, pbo,
+    beats_incumbent, beats_buy_and_hold, spa_incumbent, spa_buy_and_hold, neighbours,
 )
 ALL_CHECKS: tuple[Check, ...] = (*BEFORE_VAULT, vault)
-
-
-def trial_variance(inputs: GateInputs) -> float:
-    """Variance of the daily Sharpe ratio across trials, never below what luck alone gives over so many days.
-
-    A handful of similar trials has a sample variance near zero, which would deflate nothing; the sampling variance of a
-    Sharpe ratio without skill is 1 / (T - 1) (Lo 2002).
-    """
-    floor = 1.0 / max(inputs.run.days - 1, 1)
-    if len(inputs.trial_sharpes) < 2:
-        return floor
-    return max(float(np.var(np.asarray(inputs.trial_sharpes), ddof=1)), floor)
+# Decided on what the stages before have left; the others need further runs of the candidate.
+CHEAP: tuple[Check, ...] = tuple(check for check in BEFORE_VAULT if check not in (biases, neighbours))
 
 
 def _percent(fraction: float) -> str:

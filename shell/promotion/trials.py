@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shell.answers import Conformance, PaperTrial
 from shell.backtest.driver import MemoryJournal, run_backtest
 from shell.backtest.result import BacktestSettings
@@ -14,6 +17,7 @@ from shell.engine import Engine
 from shell.errors import BrainError, NotNow, StrategyFault
 from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
+from shell.promotion.band import bar_moves, fill_band
 from shell.promotion.conformance import compare, judge, paper_stage
 from shell.risk.halts import after_lift
 from shell.store.store import Store
@@ -138,14 +142,15 @@ class PaperTrials:
         trial = running.trial
         if now < trial.due_at:
             raise NotNow(f"paper trial {trial_id} is due at {trial.due_at:%Y-%m-%d %H:%M} UTC")
-        expected, fault = self._expected(running, now)
+        expected, moves, fault = self._expected(running, now)
         answers, fills, scans, faults = self._store.paper.facts_of(f"trial:{trial_id}", before=now)
         comparison = compare(
             scans, (answers, fills),
             ([each for each in expected.answers if each.decided_at < now],
              [each for each in expected.fills if each.filled_at < now]),
         )
-        judgement = judge(comparison, started_at=trial.started_at, now=now, faults=faults)
+        band = fill_band(moves, comparison.fills_equal)
+        judgement = judge(comparison, started_at=trial.started_at, now=now, faults=faults, band=band)
         reasons = (*judgement.reasons, f"the backtest of the trial's window failed: {fault}") if fault else judgement.reasons
         passed = judgement.passed and not fault
         conformance = Conformance(
@@ -191,17 +196,19 @@ class PaperTrials:
         self._running[trial.trial_id] = running
         return running
 
-    def _expected(self, running: _Running, now: datetime) -> tuple[MemoryJournal, BrainError | None]:
+    def _expected(self, running: _Running, now: datetime) -> tuple[MemoryJournal, NDArray[np.float64], BrainError | None]:
+        """What a certified backtest of the trial's window does, and how the bars of that window moved."""
         journal = MemoryJournal()
-        trial = running.trial
+        trial, moves = running.trial, np.empty(0)
         try:
             history = self._access.trial_history(trial.candidate_id, trial.started_at, now)
+            moves = bar_moves(history, trial.started_at, now)
             run_backtest(
                 running.source, history, start=trial.started_at, end=now, settings=self._settings, journal=journal
             )
         except BrainError as error:
-            return journal, error
-        return journal, None
+            return journal, moves, error
+        return journal, moves, None
 
     def _close_or_extend(self, running: _Running, conformance: Conformance, now: datetime) -> None:
         trial = running.trial

@@ -101,6 +101,7 @@ def _checks(candidate: Candidate) -> tuple[CheckRow, ...]:
         CheckRow(
             name=str(row["name"]), passed=bool(row["passed"]), value=_value(row.get("value")),
             threshold=_value(row.get("threshold")), sentence=str(row.get("sentence", "")),
+            skipped=row.get("skipped") is True,
         )
         for row in rows
     )

@@ -72,13 +72,22 @@ class NightRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRow:
-    """One check of the gate: what was measured, what was asked for, and the sentence that says so."""
+    """One check of the gate: what was measured, what was asked for, and the sentence that says so. A `skipped` one was not
+    made, because a cheaper check had failed: it has not passed either."""
 
     name: str
     passed: bool
     value: Value
     threshold: Value
     sentence: str
+    skipped: bool = False
+
+    @property
+    def result(self) -> str:
+        """What became of it, in a word or two."""
+        if self.skipped:
+            return "not made"
+        return "passed" if self.passed else "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

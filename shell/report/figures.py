@@ -14,13 +14,18 @@ ABSENT = "–"
 MINUS = "−"
 
 # Names of figures that are fractions without saying so by `_pct`.
-_FRACTIONS = frozenset({"win_rate", "expectancy", "drawdown", "positive_return", "stressed_return", "vault"})
+_FRACTIONS = frozenset({"win_rate", "expectancy", "drawdown", "positive_return", "stressed_return", "vault", "neighbours"})
 
 _LABELS = {
     "deflated_sharpe": "Deflated Sharpe ratio",
     "positive_return": "Return after costs",
     "stressed_return": "Return at stressed costs",
     "vault": "Return in the vault",
+    "biases": "Looking ahead",
+    "pbo": "Probability of overfitting",
+    "spa_incumbent": "Luck against the incumbent (SPA)",
+    "spa_buy_and_hold": "Luck against buying and holding (SPA)",
+    "neighbours": "Neighbouring parameters",
     "incumbent_daily_sharpe": "Daily Sharpe ratio of the one before",
     "drawdown": "Drawdown",
 }
@@ -69,7 +74,9 @@ def label(name: str) -> str:
 
 def lower_is_better(name: str) -> bool:
     """True when a check of this name asks for a value at or below its threshold."""
-    return "drawdown" in name or "overfitting" in name or "decay" in name or name == "pbo"
+    return name in ("pbo", "spa_incumbent", "spa_buy_and_hold") or any(
+        word in name for word in ("drawdown", "overfitting", "decay")
+    )
 
 
 def is_fraction(name: str) -> bool:

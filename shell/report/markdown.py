@@ -133,7 +133,7 @@ def _candidate(candidate: CandidateRow) -> list[str]:
     if candidate.checks:
         rows = [
             (
-                _text(figures.label(check.name)), "passed" if check.passed else "**failed**",
+                _text(figures.label(check.name)), "**failed**" if check.result == "failed" else check.result,
                 _text(figures.figure(check.name, check.value)), _text(figures.figure(check.name, check.threshold)),
                 _text(wording.distance(check)), _text(check.sentence),
             )

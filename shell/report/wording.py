@@ -95,8 +95,9 @@ def distance(check: CheckRow) -> str:
 
 
 def first_failure(candidate: CandidateRow) -> CheckRow | None:
-    """The first check of the gate that a candidate failed."""
-    return next((check for check in candidate.checks if not check.passed), None)
+    """The first check of the gate that a candidate failed; one that was not made only where no other failed."""
+    failed = sorted((check for check in candidate.checks if not check.passed), key=lambda check: check.skipped)
+    return failed[0] if failed else None
 
 
 PAPER_POWER = (
@@ -110,8 +111,8 @@ def nearest_miss(data: ReportData) -> str:
     judged = [row for row in data.candidates if first_failure(row)]
     if not judged:
         return ""
-    nearest = min(judged, key=lambda row: sum(not check.passed for check in row.checks))
-    failed = sum(not check.passed for check in nearest.checks)
+    nearest = min(judged, key=_failed)
+    failed = _failed(nearest)
     check = first_failure(nearest)
     if check is None:
         return ""
@@ -121,6 +122,10 @@ def nearest_miss(data: ReportData) -> str:
         f"failed; the first was {label[:1].lower()}{label[1:]}: {check.sentence.rstrip('.')}"
         + (f" ({far})." if far else ".")
     )
+
+
+def _failed(candidate: CandidateRow) -> int:
+    return sum(check.result == "failed" for check in candidate.checks)
 
 
 def _money(data: ReportData) -> str:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from shell.backtest.biases.probe import CHECKS
+from shell.backtest.neighbourhood import one_step_neighbours
 from shell.config import GateConfig, Settings
+from shell.errors import BadInput, NotNow
 from shell.gate.verdict import recheck
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
+from shell.trials.count import distinct_scores
 from tasks.backtest import backtest_candidate
-from tasks.gate import distinct_trials, gate_candidate
+from tasks.gate import gate_candidate, gate_inputs, on_these_days
+from tasks.gate_runs import look_into_vault, probe_biases, run_neighbours
 from tasks.generate import Generation
 from tasks.night import Work, WorkItem
 from tests.tasks.memory_shell import NOW, START, MemoryShell, small_settings
@@ -18,7 +24,7 @@ from tests.tasks.sources import proposal, rule
 
 DAYS = 32
 LENIENT = GateConfig(
-    min_trades=1, min_days=2, min_deflated_sharpe=1e-9, max_drawdown_pct=1.0, cost_stress=1.0
+    min_trades=1, min_days=2, min_deflated_sharpe=1e-9, max_drawdown_pct=1.0, cost_stress=1.0, pbo_blocks=4
 )
 
 
@@ -83,7 +89,7 @@ def test_a_refused_candidate_never_opens_the_vault_and_says_how_far_it_was() -> 
     assert not result.passed
     assert shell.vault_looks == []
     assert result.inputs["first_failure"] == "minimum_trades"
-    assert len(result.inputs["checks"]) == 10
+    assert len(result.inputs["checks"]) == 15
     assert shell.ledger[candidate.candidate_id].verdict is Verdict.REFUSED
 
 
@@ -98,12 +104,11 @@ def test_the_stored_verdict_can_be_computed_again() -> None:
 
 
 def test_a_vault_look_is_spent_once() -> None:
-    from tasks.gate import look_into_vault
-
     shell = shell_with()
     candidate = shell.register_candidate(proposal(rule()), NOW)
-    first, _ = look_into_vault(shell, candidate, NOW)
-    second, _ = look_into_vault(shell, candidate, NOW)
+    first = look_into_vault(shell, candidate, NOW).vault
+    second = look_into_vault(shell, candidate, NOW).vault
+    assert first is not None and second is not None
     assert first.refusal == "" and first.days >= 4
     assert "has had its look" in second.refusal
     assert shell.vault_looks == ["c0001"]
@@ -115,9 +120,9 @@ def test_the_same_source_on_the_same_candles_is_one_trial() -> None:
     [score] = shell.trial_scores
     shell.ledger.clear()
     scored(shell)
-    assert len(distinct_trials([score, *shell.trial_scores])) == 1
+    assert len(distinct_scores([score, *shell.trial_scores])) == 1
     scored(shell, fast=12)
-    assert len(distinct_trials(shell.trial_scores)) == 2
+    assert len(distinct_scores(shell.trial_scores)) == 2
 
 
 def test_generating_logs_every_look_and_keeps_the_search_with_the_candidate() -> None:
@@ -143,3 +148,84 @@ def test_a_submitted_file_is_taken_as_it_is() -> None:
     assert shell.candidate(str(made.candidate_id)).proposal == mine
     assert shell.searches == []
     assert shell.waiting == []
+
+
+def test_the_incumbent_and_buy_and_hold_are_kept_day_by_day_beside_the_candidate() -> None:
+    shell = shell_with()
+    candidate = scored(shell)
+    inputs = gate_inputs(candidate, shell.trial_scores, shell.candidates())
+    days = inputs.run.days
+    assert len(inputs.daily_returns) == len(inputs.incumbent.daily_returns) == len(inputs.buy_and_hold.daily_returns) == days
+    assert inputs.daily_returns == shell.trial_scores[0].daily_returns
+    assert inputs.other_trials == ()
+
+
+def test_trials_on_other_days_are_not_counted_and_those_on_other_candles_have_no_column() -> None:
+    shell = shell_with()
+    candidate = scored(shell)
+    [own] = shell.trial_scores
+    unknown = replace(own, candidate_id="c0900", source_hash="another", data_hash="other candles")
+    rescored = replace(own, candidate_id="c0901", source_hash="a third", daily_returns=tuple(reversed(own.daily_returns)))
+    inputs = gate_inputs(candidate, [own, unknown, rescored], shell.candidates())
+    assert len(inputs.trial_sharpes) == 3
+    assert inputs.other_trials == (rescored.daily_returns,)
+    segment = candidate.stages[-1].inputs["segment"]
+    later = {"start": segment["end"], "end": (NOW + timedelta(days=400)).isoformat()}
+    assert on_these_days([own, unknown], segment, shell.candidates()) == [own, unknown]
+    assert on_these_days([own, unknown], later, shell.candidates()) == [unknown]
+
+
+def test_a_score_the_ledger_does_not_hold_and_a_backtest_of_an_earlier_version_are_refused() -> None:
+    shell = shell_with()
+    candidate = scored(shell)
+    with pytest.raises(NotNow, match="does not hold its score"):
+        gate_inputs(candidate, [])
+    old = dict(candidate.stages[-1].inputs)
+    old["incumbent"] = {name: value for name, value in old["incumbent"].items() if name != "daily_returns"}
+    stages = (*candidate.stages[:-1], replace(candidate.stages[-1], inputs=old))
+    with pytest.raises(BadInput, match="daily_returns"):
+        gate_inputs(replace(candidate, stages=stages), shell.trial_scores)
+
+
+def test_dear_runs_are_made_in_order_and_stored_and_none_is_a_trial() -> None:
+    """Every cheap check open, so that the probes run; what they say of so short a market decides how far it goes."""
+    shell = shell_with()
+    candidate = scored(shell)
+    probed = probe_biases(shell, candidate, NOW)
+    assert probed.biases is not None
+    assert [finding.check for finding in probed.biases] == list(CHECKS)
+    beside = run_neighbours(shell, candidate, NOW).neighbours
+    assert beside is not None
+    assert [dict(each.values) for each in beside] == list(one_step_neighbours(candidate.proposal.source.code))
+    assert all(each.daily_sharpe is not None for each in beside)
+    assert len(shell.trial_scores) == 1
+    assert shell.vault_looks == []
+
+
+def test_a_segment_that_has_moved_since_the_score_is_probed_no_further() -> None:
+    shell = shell_with()
+    candidate = scored(shell)
+    other = dict(candidate.stages[-1].inputs)
+    other["segment"] = {**other["segment"], "data_hash": "of another quarter"}
+    moved = replace(candidate, stages=(*candidate.stages[:-1], replace(candidate.stages[-1], inputs=other)))
+    biases, beside = probe_biases(shell, moved, NOW).biases, run_neighbours(shell, moved, NOW).neighbours
+    assert biases is not None and beside is not None
+    assert [(each.verdict, "another one than it was scored on" in each.sentence) for each in biases] == [("unknown", True)]
+    assert {each.daily_sharpe for each in beside} == {None}
+
+
+def test_a_strategy_without_parameters_has_no_neighbours() -> None:
+    shell = shell_with()
+    code = rule().code.replace("PARAMETERS", "NUMBERS")
+    candidate = shell.register_candidate(proposal(type(rule())(code=code)), NOW)
+    assert run_neighbours(shell, candidate, NOW).neighbours == ()
+
+
+def test_a_strategy_that_breaks_under_the_probes_is_not_clean() -> None:
+    shell = shell_with()
+    broken = rule().code.replace("        signals = []", "        signals = [1 / (len(markets) - len(markets))]")
+    candidate = shell.register_candidate(proposal(type(rule())(code=broken)), NOW)
+    biases = probe_biases(shell, candidate, NOW).biases
+    assert biases is not None
+    assert [finding.check for finding in biases] == ["plain_run"]
+    assert "ZeroDivisionError" in biases[0].sentence

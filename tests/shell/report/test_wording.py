@@ -44,6 +44,19 @@ def test_the_nearest_miss_is_the_candidate_with_fewest_failed_checks() -> None:
     assert wording.nearest_miss(empty_report_data()) == ""
 
 
+def test_a_check_that_was_not_made_is_neither_passed_nor_failed_and_not_the_one_that_refused() -> None:
+    data = sample_report_data()
+    row = next(row for row in data.candidates if wording.first_failure(row))
+    unmade = CheckRow(name="biases", passed=False, value=None, threshold=None, sentence="not probed", skipped=True)
+    failed = _check("pbo", False, 0.45, 0.2)
+    judged = replace(row, checks=(unmade, failed))
+    assert [check.result for check in judged.checks] == ["not made", "failed"]
+    assert wording.first_failure(judged) == failed
+    assert wording.distance(failed) == "0.250 too much"
+    sentence = wording.nearest_miss(replace(data, candidates=(judged,)))
+    assert "with 1 of 2 checks failed; the first was probability of overfitting" in sentence
+
+
 def test_the_verdict_counts_candidates_by_what_became_of_them() -> None:
     told = " ".join(wording.verdict(sample_report_data()))
     assert "4 candidates were examined: 3 refused, 1 promoted." in told
