@@ -158,14 +158,14 @@ class GateConfig(_Section):
     max_drawdown_pct: float = Field(default=0.25, gt=0, le=1, description="fall from the highest value")
     cost_stress: float = Field(default=2.0, ge=1, le=20, description="factor on all costs in the stress run")
     max_overfitting_probability: float = Field(
-        default=0.2, ge=0, lt=0.5, description="probability of backtest overfitting (PBO) that is still allowed"
+        default=0.2, ge=0, le=1, description="probability of backtest overfitting (PBO) that is still allowed"
     )
     pbo_blocks: int = Field(default=10, ge=4, le=20, multiple_of=2, description="blocks of days the PBO is computed from, even")
     pbo_columns_min: int = Field(
         default=10, ge=6, le=100, description="columns of the PBO; placebos stand in for trials that were not made"
     )
     max_spa_p_value: float = Field(
-        default=0.05, gt=0, le=0.5, description="p-value against incumbent and buy-and-hold that is still allowed"
+        default=0.05, gt=0, le=1, description="p-value against incumbent and buy-and-hold that is still allowed"
     )
     bootstrap_draws: int = Field(default=2_000, ge=100, le=100_000, description="draws of a bootstrap")
     bootstrap_block_days: float = Field(default=3.0, ge=1, le=60, description="mean length of a bootstrap's blocks, in days")

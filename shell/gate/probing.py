@@ -25,7 +25,8 @@ def biases(inputs: GateInputs, config: GateConfig) -> CheckResult:
     failed = [finding for finding in found if not _harmless(finding)]
     if failed:
         worst = min(failed, key=lambda finding: finding.verdict == UNKNOWN)
-        return refused("biases", None, f"{worst.check.replace('_', ' ')} is {worst.verdict}: {worst.sentence}")
+        left = "" if worst.kept is None else f"; {worst.kept:.0%} of the gain is left, {KEPT_MIN:.0%} needed at least"
+        return refused("biases", None, f"{worst.check.replace('_', ' ')} is {worst.verdict}: {worst.sentence}{left}")
     if missing:
         return refused("biases", None, f"not everything was probed: {', '.join(sorted(missing))} is missing")
     return CheckResult(

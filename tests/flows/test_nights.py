@@ -25,9 +25,12 @@ from tests.tasks.zigzag import zigzag
 
 pytestmark = pytest.mark.prefect
 
-DAYS = 40
-# What cannot be bought by chance on a zigzag stays as it is; the counts are those of a short history.
-GATE = GateConfig(min_trades=2, min_days=5, min_deflated_sharpe=0.5)
+DAYS = 62
+# A life of a candidate, not its evidence: over so few days no honest threshold could be met.
+GATE = GateConfig(
+    min_trades=2, min_days=5, min_deflated_sharpe=0.5, max_overfitting_probability=1.0, max_spa_p_value=1.0,
+    min_neighbours_kept=0.01, neighbour_score_kept=0.01,
+)
 IDLE = rule(term_1="rsi", rsi_period=8, rsi_below=40, term_2="breakout", channel=96)
 
 

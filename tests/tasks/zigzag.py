@@ -1,4 +1,4 @@
-"""A market that rises for two days and falls for two, again and again: any hourly trend rule earns, holding does not."""
+"""A market that rises for nearly two days and falls as long, again and again: any hourly trend rule earns, holding does not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from shell.market.bars import Tier
 from shell.market.history import History
 
 BARS_PER_DAY = 288
-LEG_DAYS = 2
+# Not whole days: else everything happens at one time of day, which makes a day the strategy's own bar.
+LEG_DAYS = 1.9
 SWING = 0.12
 
 
