@@ -12,7 +12,7 @@ from shell.errors import StrategyFault
 from shell.host.port import StrategySource
 from shell.host.sandbox import run_sandbox
 from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict, source_hash
-from tasks import backtest, gate, sandbox, search
+from tasks import backtest, gate, gate_runs, sandbox, search
 from tasks.generate import Generation
 from tasks.night import Work, WorkItem
 from tasks.outcome import outcome_of
@@ -82,8 +82,10 @@ def test_in_the_look_into_the_vault(monkeypatch: pytest.MonkeyPatch) -> None:
     def caught(*_: Any, **__: Any) -> None:
         raise ATTEMPT
 
-    monkeypatch.setattr(gate, "run", caught)
-    monkeypatch.setattr(gate, "worth_a_vault_look", lambda *_: True)
+    monkeypatch.setattr(gate_runs, "run", caught)
+    # The probes before it would be caught, too: only the look itself is made here.
+    vault = next(dear for dear in gate._DEAR if dear[0] == "vault")
+    monkeypatch.setattr(gate, "_DEAR", ((vault[0], lambda *_: True, vault[2]),))
     result = gate.gate_candidate(shell, candidate, NOW)
     assert not result.passed
     assert shell.quarantined == [(source_hash(rule()), candidate, str(ATTEMPT))]
