@@ -99,6 +99,8 @@ class RestClient:
             timeout=httpx.Timeout(max(read_seconds, write_seconds), connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=8, keepalive_expiry=30),
             follow_redirects=False,
+            # Where nothing is encrypted there is no certificate to check, and loading the authorities takes long.
+            verify=not addresses.rest.startswith("http://"),
             # A proxy of the environment has no business between us and a stand-in on this machine.
             trust_env=not addresses.local,
         )

@@ -81,7 +81,7 @@ def test_what_cannot_be_kept_is_not_given_out(tmp_path: Path, monkeypatch: pytes
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr(f"{module.__name__}.os.fsync", full)
     assert source.next() == first + 1, "still below the ceiling on disk"
     source._clock.step(60)  # type: ignore[attr-defined]
     with pytest.raises(Fatal, match="No space left"):
