@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from shell.errors import Fatal, NotNow, Transient
+from shell.errors import Fatal, Rejected, Transient
 from shell.exchange.kraken.pace import Pace, backoff
 from shell.exchange.kraken.rest import USER_AGENT
 from shell.exchange.kraken.wire import Fields, encode_json, parse_json
@@ -78,6 +78,7 @@ class Listener(Protocol):
 class _Request:
     """A request on its way: the symbols whose answers are still missing ("" for a channel without)."""
 
+    method: str
     channel: str
     missing: set[str]
     done: asyncio.Future[None]
@@ -159,7 +160,7 @@ class Socket:
                 finally:
                     self._connection = None
                     await self._stop_renewals()
-        except (Broken, Transient, NotNow) as error:
+        except (Broken, Transient, Rejected) as error:
             return self._why or str(error)
         except (TimeoutError, OSError, WebSocketException) as error:
             return self._why or f"{type(error).__name__}: {error}"
@@ -203,7 +204,7 @@ class Socket:
             reason = message.text("error", "no reason given")
             if not symbol:
                 request.missing.clear()
-            if not _already(reason):
+            if request.method == "subscribe" and not _already(reason):
                 self._listener.refused(request.channel, symbol, reason)
         if not request.missing and not request.done.done():
             request.done.set_result(None)
@@ -257,7 +258,7 @@ class Socket:
         """Send one request; returns the symbols without an answer in time ({""} for a channel without symbols)."""
         await self._pace.sleep(BETWEEN_REQUESTS_SECONDS)
         number = self._next_id()
-        request = _Request(channel, set(symbols) or {""}, asyncio.get_running_loop().create_future())
+        request = _Request(method, channel, set(symbols) or {""}, asyncio.get_running_loop().create_future())
         self._requests[number] = request
         asked: dict[str, Any] = {"channel": channel, **params, **self._greeting}
         if symbols:
