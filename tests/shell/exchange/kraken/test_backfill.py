@@ -147,9 +147,7 @@ def test_pages_that_share_a_nanosecond_lose_and_double_nothing(candles: CandleSt
     trades = [(ns // 10**12 * 10**12 + 5 * 10**8, price, qty) for ns, price, qty in market(3, 3000)]
     venue = Venue(trades, page=97)
     fetch(venue, candles, tmp_path, 5)
-    stored = candles.between("BTC/USD", Tier.M5, NOW - timedelta(days=5), NOW)
-    truth = bars_of(trades, (NOW_MS - 5 * DAY_MS) // M5 * M5)
-    assert stored["timestamp"].to_physical().to_list() == truth["at"].to_list()
+    check(candles, tmp_path, venue, 5)
 
 
 def test_an_interrupted_backfill_goes_on_where_it_stopped(candles: CandleStore, tmp_path: Path, seed: int) -> None:
