@@ -34,7 +34,7 @@ from shell.exchange.kraken.limiter import Limiter
 from shell.exchange.kraken.nonce import NonceSource
 from shell.exchange.kraken.pace import Pace, backoff
 from shell.exchange.kraken.signing import Credentials, sign
-from shell.exchange.kraken.turn import Turn
+from shell.exchange.kraken.turn import NoTurn, Turn
 from shell.exchange.kraken.wire import encode_form, encode_json, list_of, parse_json
 from shell.log import get_logger
 
@@ -43,6 +43,8 @@ USER_AGENT = "trading-brain/0.1"
 READ_SECONDS = 10.0
 WRITE_SECONDS = 10.0
 CONNECT_SECONDS = 4.0
+# How long something that changes the account waits for its turn: one request of a key is on its way at a time.
+TURN_SECONDS = 5.0
 READ_ATTEMPTS = 5
 PAUSE_FIRST_SECONDS = 0.5
 PAUSE_MOST_SECONDS = 15.0
@@ -82,6 +84,7 @@ class RestClient:
         chance: random.Random | None = None,
         read_seconds: float = READ_SECONDS,
         write_seconds: float = WRITE_SECONDS,
+        turn_seconds: float = TURN_SECONDS,
     ) -> None:
         self.limiter = limiter
         self._addresses = addresses
@@ -93,6 +96,7 @@ class RestClient:
         self._read_seconds = read_seconds
         self._write_seconds = write_seconds
         self._turn = Turn()
+        self._turn_seconds = turn_seconds
         self._nonces_refused = 0
         self._http = httpx.AsyncClient(
             headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
@@ -182,31 +186,39 @@ class RestClient:
     async def _signed(self, endpoint: str, fields: Mapping[str, Any], *, write: bool, as_json: bool = False) -> Any:
         if self._credentials is None or self._nonces is None:
             raise KeyRefused(f"{endpoint} needs an API key: set KRAKEN_API_KEY and KRAKEN_API_SECRET")
+        try:
+            # An order that waited long was decided on old prices; a question has time.
+            async with self._turn.taken(urgent=write, within=self._turn_seconds if write else None):
+                return await self._send_signed(self._credentials, self._nonces, endpoint, fields, write, as_json)
+        except NoTurn as error:
+            raise NotSent(f"{endpoint}: {error}; nothing was sent") from None
+
+    async def _send_signed(
+        self, credentials: Credentials, nonces: NonceSource, endpoint: str, fields: Mapping[str, Any], write: bool,
+        as_json: bool,
+    ) -> Any:  # fmt: skip
         path = f"/0/private/{endpoint}"
-        seconds = self._write_seconds if write else self._read_seconds
-        async with self._turn.taken(urgent=write):
-            nonce = self._nonces.next()
-            signed = {"nonce": str(nonce), **fields}
-            body = (encode_json(signed) if as_json else encode_form(signed)).encode("ascii")
-            kind = "application/json" if as_json else "application/x-www-form-urlencoded"
-            headers = {
-                "API-Key": self._credentials.key.reveal(),
-                "API-Sign": sign(path, nonce, body, self._credentials.secret),
-                "Content-Type": kind,
-            }
-            request = _Request("POST", path, body=body, headers=headers)
-            try:
-                result = await self._ask(request, endpoint, seconds, write=write)
-            except NonceRefused:
-                self._nonces_refused += 1
-                if self._nonces_refused >= NONCES_REFUSED_MAX:
-                    raise KeyRefused(
-                        f"Kraken refused {self._nonces_refused} nonces in a row: another program uses this API key. "
-                        "Give each program a key of its own"
-                    ) from None
-                raise
-            self._nonces_refused = 0
-            return result
+        nonce = nonces.next()
+        signed = {"nonce": str(nonce), **fields}
+        body = (encode_json(signed) if as_json else encode_form(signed)).encode("ascii")
+        headers = {
+            "API-Key": credentials.key.reveal(),
+            "API-Sign": sign(path, nonce, body, credentials.secret),
+            "Content-Type": "application/json" if as_json else "application/x-www-form-urlencoded",
+        }
+        request = _Request("POST", path, body=body, headers=headers)
+        try:
+            result = await self._ask(request, endpoint, self._write_seconds if write else self._read_seconds, write=write)
+        except NonceRefused:
+            self._nonces_refused += 1
+            if self._nonces_refused >= NONCES_REFUSED_MAX:
+                raise KeyRefused(
+                    f"Kraken refused {self._nonces_refused} nonces in a row: another program uses this API key. "
+                    "Give each program a key of its own"
+                ) from None
+            raise
+        self._nonces_refused = 0
+        return result
 
     async def _ask(self, request: _Request, endpoint: str, seconds: float, *, write: bool) -> Any:
         """Send once and read the envelope."""

@@ -13,6 +13,10 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 
+class NoTurn(Exception):
+    """The turn did not come in time."""
+
+
 class Turn:
     """A lock for one event loop whose waiters are served by urgency, then in the order they came."""
 
@@ -22,8 +26,13 @@ class Turn:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
     @asynccontextmanager
-    async def taken(self, *, urgent: bool) -> AsyncIterator[None]:
-        await self._acquire(urgent)
+    async def taken(self, *, urgent: bool, within: float | None = None) -> AsyncIterator[None]:
+        """Hold the turn for the block. Raises NoTurn when it does not come `within` so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                await self._acquire(urgent)
+        except TimeoutError:
+            raise NoTurn(f"others were before it for {within:g} s") from None
         try:
             yield
         finally:

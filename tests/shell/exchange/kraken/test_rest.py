@@ -225,6 +225,21 @@ def test_a_caller_that_gives_up_does_not_block_the_next(tmp_path: Path) -> None:
     assert talk(tmp_path, lambda asked: answers.get(asked.endpoint, result({"a": 1})), ask) == {"a": 1}
 
 
+def test_an_order_that_does_not_get_its_turn_in_time_is_not_sent(tmp_path: Path) -> None:
+    async def ask(rest: RestClient, here: StandIn) -> Any:
+        slow = asyncio.create_task(rest.read("Slow"))
+        await asyncio.sleep(0.05)
+        with pytest.raises(NotSent, match="nothing was sent"):
+            await rest.write("AddOrder", {})
+        slow.cancel()
+        assert await rest.write("CancelAll", {}) == {"a": 1}
+        return [asked.endpoint for asked in here.asked]
+
+    answers = {"Slow": Told(how="hang")}
+    arrived = talk(tmp_path, lambda asked: answers.get(asked.endpoint, result({"a": 1})), ask, turn_seconds=0.2)
+    assert arrived == ["Slow", "CancelAll"]
+
+
 def test_warnings_are_no_errors(tmp_path: Path) -> None:
     async def ask(rest: RestClient, here: StandIn) -> Any:
         return await rest.read("OpenOrders")
