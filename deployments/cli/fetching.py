@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shell.clock import SystemClock, monotonic
-from shell.exchange.kraken.addresses import addresses_of
+from shell.exchange.kraken.addresses import ENVIRONMENT, addresses_of
 from shell.exchange.kraken.backfill import Backfill, SymbolBackfill
 from shell.exchange.kraken.coverage import Coverage
 from shell.exchange.kraken.limiter import Limiter
@@ -19,6 +19,7 @@ from shell.exchange.kraken.rest import RestClient
 from shell.home import Home, HomeLock
 from shell.market.archive import Archive
 from shell.market.pair import parse_symbol
+from shell.secrets import read_environment
 from shell.settings_file import load_settings
 from shell.store.candles import CandleStore
 from shell.store.store import Store
@@ -37,11 +38,12 @@ def fetch(
     settings = load_settings(home.config, environ=os.environ)
     wanted = tuple(dict.fromkeys(parse_symbol(symbol) for symbol in symbols)) or settings.account.symbols
     clock, pace = SystemClock(), RealPace()
-    rest_of_kraken = addresses_of(settings.kraken, os.environ)
+    named = read_environment(os.environ, home.env_file, ENVIRONMENT.values())
+    addresses = addresses_of(settings.kraken, named)
 
     async def run(backfill: Callable[[PublicApi], Backfill]) -> list[SymbolBackfill]:
         limiter = Limiter(LIMITS[Verification(settings.kraken.verification)], pace)
-        async with RestClient(rest_of_kraken, clock=clock, pace=pace, limiter=limiter) as rest:
+        async with RestClient(addresses, clock=clock, pace=pace, limiter=limiter) as rest:
             api = PublicApi(rest)
             # Every name before the first candle: a misspelt one costs no hours.
             pairs = [names.pair(symbol) for names in [await api.names()] for symbol in wanted]
@@ -53,7 +55,7 @@ def fetch(
         candles, archive = CandleStore(store), Archive(home.archive)
         done = asyncio.run(run(lambda api: Backfill(api, candles, archive, coverage)))
     return {
-        "source": rest_of_kraken.rest,
+        "source": addresses.rest,
         "days": days,
         "symbols": [each.as_dict() for each in done],
         "seconds": round(monotonic() - began, 3),
