@@ -201,6 +201,23 @@ class TelegramConfig(_Section):
     )
 
 
+class KrakenConfig(_Section):
+    """Where Kraken is and what it allows this account. The key is a secret: KRAKEN_API_KEY, KRAKEN_API_SECRET."""
+
+    rest_url: str = Field(
+        default="", pattern=r"^(https?://\S+)?$", description="address of the REST interface, empty for Kraken's own"
+    )
+    ws_url: str = Field(
+        default="", pattern=r"^(wss?://\S+)?$", description="address of the public socket, empty for Kraken's own"
+    )
+    ws_auth_url: str = Field(
+        default="", pattern=r"^(wss?://\S+)?$", description="address of the private socket, empty for Kraken's own"
+    )
+    verification: Literal["starter", "intermediate", "pro"] = Field(
+        default="starter", description="verification level of the account, which decides its rate limits"
+    )
+
+
 class LogConfig(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
     file_bytes_max: int = Field(
@@ -219,6 +236,7 @@ class Settings(_Section):
     orchestrator: OrchestratorConfig = OrchestratorConfig()
     gate: GateConfig = GateConfig()
     ai: AiConfig = AiConfig()
+    kraken: KrakenConfig = KrakenConfig()
     telegram: TelegramConfig = TelegramConfig()
     log: LogConfig = LogConfig()
     risk: RiskConfig = RiskConfig()

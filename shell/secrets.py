@@ -6,7 +6,7 @@ into this process's own environment, which every child would inherit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -93,6 +93,13 @@ def load_secrets(environ: Mapping[str, str], env_file: Path | None = None) -> Se
         text = (environ.get(name) or written.get(name) or "").strip()
         found[name.lower()] = Secret(text) if text else None
     return Secrets(**found)
+
+
+def read_environment(environ: Mapping[str, str], env_file: Path | None, names: Iterable[str]) -> dict[str, str]:
+    """Those of `names`, which are no secrets, that the environment or `env_file` sets; the environment wins."""
+    written = _read_env_file(env_file)
+    found = {name: (environ.get(name) or written.get(name) or "").strip() for name in names}
+    return {name: text for name, text in found.items() if text}
 
 
 def _read_env_file(env_file: Path | None) -> Mapping[str, str | None]:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from deployments.segments import Standing
 
-app = typer.Typer(no_args_is_help=True, help="Candles: import them, check them.")
+app = typer.Typer(no_args_is_help=True, help="Candles: import them, fetch them, check them.")
 
 
 @app.command("import")
 @command
 def import_(
-    source: Annotated[Path, typer.Argument(help="A parquet or CSV file, or a folder of them.")],
+    source: Annotated[Path, typer.Argument(help="A parquet or CSV file, a folder of them, or Kraken's OHLCVT zip.")],
     symbols: Annotated[str, typer.Option(help="Only these, comma-separated.")] = "",
     home: HomeOption = None,
     as_json: JsonFlag = False,
@@ -50,6 +50,46 @@ def import_(
         for each in report.files
     ]
     console.print(table("Imported", ["file", "symbol", "tier", "new bars", "quarantined", "gaps"], rows, right=(3, 4, 5)))
+
+
+@app.command("backfill")
+@command
+def backfill(
+    symbols: Annotated[str, typer.Option(help="Comma-separated; default: the symbols of the settings.")] = "",
+    days: Annotated[int, typer.Option(min=1, help="How far back, in days from now.")] = 30,
+    home: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fetch history from Kraken: no key is needed. Interrupt it at any time; it goes on where it stopped.
+
+    Bars of 5 minutes older than 2.5 days are built from single trades, about 1,000 a second: a busy pair takes minutes
+    for each day. For years of history, import Kraken's downloadable OHLCVT files instead.
+    """
+    from deployments.cli.fetching import fetch
+
+    console = console_for(as_json)
+    place = home_of(home, new=True).create()
+    with progress(console) as bar:
+        task = bar.add_task("backfill", total=None)
+        report = fetch(
+            place, [each for each in symbols.split(",") if each.strip()], days,
+            lambda done, total, what: bar.update(task, completed=done, total=total, description=what),
+        )
+    if as_json:
+        answer(report)
+        return
+    rows = [
+        [
+            each["symbol"], (each["first"] or "")[:16], (each["last"] or "")[:16],
+            *(f"{each['added'][tier]:,}" for tier in ("5m", "1h", "1d")), f"{each['trades']:,}", f"{each['requests']:,}",
+        ]
+        for each in report["symbols"]
+    ]
+    names = ["symbol", "first (UTC)", "last (UTC)", "new 5m", "new 1h", "new 1d", "trades", "requests"]
+    console.print(table("Fetched", names, rows, right=(3, 4, 5, 6, 7)))
+    for each in report["symbols"]:
+        for note in each["notes"]:
+            console.print(f"  {each['symbol']}: {note}")
 
 
 @app.command("check")

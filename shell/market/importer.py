@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from shell.market.folder import refuse_other_kind
 from shell.market.pair import parse_symbol
 from shell.market.port import CandleKeeper
 from shell.market.tiers import archive_leaving, build_tiers
+from shell.market.zipped import unpacked
 
 # Called with bytes done, bytes in all, and the name of the file at hand.
 Progress = Callable[[int, int, str], None]
@@ -120,13 +121,17 @@ def import_path(
     *,
     now: datetime | None = None,
 ) -> ImportReport:
-    """Import a file or the candle files of a folder, all symbols or those named.
+    """Import a file, or the candle files of a folder or of Kraken's zip of them, all symbols or those named.
 
     A single file may have any name when exactly one symbol is named; its tier is then told by its times. Raises
     DataError for what cannot be imported: nothing of that file is stored then, files before it are. Hours and days are
     built as far as they have closed at `now` (None: at the close of the file's newest bar; the next night goes on).
     """
     wanted = None if symbols is None else tuple(dict.fromkeys(parse_symbol(symbol) for symbol in symbols))
+    if path.suffix.lower() == ".zip":
+        with unpacked(path, wanted, series_of_name) as folder:
+            told = import_path(folder, candles, archive, symbols, progress, now=now)
+        return replace(told, source=path.name)
     chosen, skipped = _choose(path, wanted)
     report = progress or _silent
     total = sum(file.stat().st_size for file, _ in chosen)
@@ -163,7 +168,7 @@ def _choose(path: Path, wanted: tuple[str, ...] | None) -> tuple[list[tuple[Path
     if path.is_dir():
         return _choose_in_folder(path, wanted)
     if path.suffix.lower() not in SUFFIXES:
-        raise DataError(f"{path.name} is neither a parquet nor a CSV file (.parquet or .csv)")
+        raise DataError(f"{path.name} is neither a parquet nor a CSV file (.parquet or .csv), nor a .zip of them")
     series = series_of_name(path.name)
     if isinstance(series, str):
         if wanted is None or len(wanted) != 1:
@@ -212,6 +217,35 @@ def _import_file(
     symbol, tier = series[0], series[1] or _tier_of_times(path, frame)
     checked = check_frame(symbol, tier, frame)
     refuse_other_kind(path, checked.report)
+    return _take(checked, path.name, candles, archive, now, stored)
+
+
+def import_frame(
+    symbol: str,
+    tier: Tier,
+    frame: pl.DataFrame,
+    source: str,
+    candles: CandleKeeper,
+    archive: Archive | None,
+    now: datetime,
+) -> FileImported:
+    """Import bars that came from elsewhere than a file, in one transaction: checked, quarantined and built like a file's."""
+    checked = check_frame(symbol, tier, frame)
+    if checked.clean.is_empty():
+        candles.quarantine(symbol, tier, checked.report.quarantined, source)
+        return FileImported(file=source, added=0, report=checked.report)
+    return _take(checked, source, candles, archive, now, lambda share: None)
+
+
+def _take(
+    checked: CheckedSeries,
+    source: str,
+    candles: CandleKeeper,
+    archive: Archive | None,
+    now: datetime | None,
+    stored: Callable[[float], None],
+) -> FileImported:
+    symbol, tier = checked.report.symbol, checked.report.tier
     times = open_ms_of(checked.clean)
     first, last = from_ms(int(times[0])), from_ms(int(times[-1]))
     closed = from_ms(int(times[-1]) + tier.ms)
@@ -220,13 +254,13 @@ def _import_file(
         known = np.intersect1d(archived, times)
         both = np.isin(known, open_ms_of(candles.between(symbol, tier, first, closed))) if len(known) else known
         added = _store(checked, candles, stored) - len(known) + int(both.sum())
-        candles.quarantine(symbol, tier, checked.report.quarantined, path.name)
+        candles.quarantine(symbol, tier, checked.report.quarantined, source)
         candles.refresh_gaps(symbol, tier, first, last, closed if now is None else now, archived=archived)
         if tier is not Tier.D1:
             build_tiers(candles, symbol, first, _built_until(closed, now), archive)
         if archive is not None:
             _archive_old(candles, archive, symbol)
-    return FileImported(file=path.name, added=added, report=checked.report)
+    return FileImported(file=source, added=added, report=checked.report)
 
 
 def _built_until(closed: datetime, now: datetime | None) -> datetime:

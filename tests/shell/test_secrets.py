@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shell.errors import BadInput
-from shell.secrets import MASK, SECRET_NAMES, Secret, Secrets, load_secrets
+from shell.secrets import MASK, SECRET_NAMES, Secret, Secrets, load_secrets, read_environment
 
 CANARY = "canary-5f3a/Zz+9=="
 
@@ -92,3 +92,10 @@ def test_every_secret_is_named_in_the_example_file(project: Path) -> None:
     named = {line.split("=")[0] for line in example.splitlines() if "=" in line and not line.startswith("#")}
     assert named == set(SECRET_NAMES)
     assert load_secrets({}, project / ".env.example") == Secrets(), "the example holds no value"
+
+
+def test_what_is_no_secret_is_read_alike_and_the_environment_wins(tmp_path: Path) -> None:
+    env_file = tmp_path / ".env"
+    env_file.write_text("KRAKEN_REST_URL=http://127.0.0.1:1\nKRAKEN_WS_URL=ws://127.0.0.1:1\nOTHER=x\n")
+    found = read_environment({"KRAKEN_REST_URL": "http://127.0.0.1:2"}, env_file, ["KRAKEN_REST_URL", "KRAKEN_WS_URL", "NONE"])
+    assert found == {"KRAKEN_REST_URL": "http://127.0.0.1:2", "KRAKEN_WS_URL": "ws://127.0.0.1:1"}
