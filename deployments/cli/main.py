@@ -14,6 +14,7 @@ from deployments.cli import (
     run,
     sandbox,
     search,
+    simulate,
     status,
     strategy,
     walk_forward,
@@ -30,6 +31,7 @@ app.command("search")(search.search)
 app.command("walk-forward")(walk_forward.walk_forward)
 app.command("biases")(biases.biases)
 app.command("sandbox")(sandbox.sandbox)
+app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("status")(status.status)
 app.command("kill")(status.kill)

@@ -1,0 +1,25 @@
+"""Ids in Kraken's form: OXXXXX-XXXXX-XXXXXX for orders, T for trades, L for ledger rows; drawn from one seed."""
+
+from __future__ import annotations
+
+import random
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+class Ids:
+    """Ids that never repeat and, from one seed, always come in the same order."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._used: set[str] = set()
+
+    def draw(self, kind: str) -> str:
+        """An id that begins with `kind`, 6-5-6 characters long."""
+        while True:
+            text = "".join(self._chance.choices(_LETTERS, k=17 - len(kind)))
+            made = f"{kind}{text}"
+            made = f"{made[:6]}-{made[6:11]}-{made[11:17]}"
+            if made not in self._used:
+                self._used.add(made)
+                return made
