@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shell.exchange.simulator.moments import MINUTE_S, SECOND_NS
+from shell.exchange.simulator.moments import DAY_S, MINUTE_S, SECOND_NS
 from shell.exchange.simulator.rate_counters import AccountTier, Counter
 from shell.exchange.simulator.refusal import (
     INVALID_KEY,
@@ -127,6 +127,9 @@ class Tokens:
 
     def issue(self, now_ns: int) -> str:
         token = base64.b64encode(self._chance.randbytes(33)).decode()
+        # A token may outlive its quarter of an hour on the connection that uses it, but not for days.
+        long_ago = now_ns - DAY_S * SECOND_NS
+        self._expires_ns = {each: at for each, at in self._expires_ns.items() if at > long_ago}
         self._expires_ns[token] = now_ns + TOKEN_S * SECOND_NS
         return token
 

@@ -57,7 +57,7 @@ class Depth:
     def levels(self, side: str) -> Iterator[Level]:
         """What an order of `side` would meet, best first."""
         for ticks in self._prices(side):
-            lots = self._size(side, ticks) - self._taken[side, ticks] if self._taken else self._size(side, ticks)
+            lots = self._size(side, ticks) - self._taken.get((side, ticks), 0)
             if lots > 0:
                 yield Level(self._tick * ticks, Decimal(lots).scaleb(-self._lot_decimals))
 
@@ -71,12 +71,12 @@ class Depth:
 
     def standing(self, side: str, price: Decimal) -> Decimal:
         """How much an order of `side` would meet at exactly `price`."""
-        for level in self.levels(side):
-            if level.price == price:
-                return level.qty
-            if (level.price > price) == (side == BUY):
-                break
-        return Decimal(0)
+        ticks, best = _ticks(price, self._tick), self._ask if side == BUY else self._bid
+        behind = ticks > best if side == BUY else 0 < ticks < best
+        if ticks != best and not (behind and ticks % self._step == 0 and abs(ticks - best) <= DEPTH_MAX * self._step):
+            return Decimal(0)
+        lots = self._size(side, ticks) - self._taken.get((side, ticks), 0)
+        return Decimal(max(lots, 0)).scaleb(-self._lot_decimals)
 
     def _prices(self, side: str) -> Iterator[int]:
         step = self._step

@@ -111,6 +111,7 @@ class Exchange:
             raise UsageError(f"a trade of {qty} at {price} ({side}) makes no sense")
         shown = wanted // market.listing.tick * market.listing.tick
         trade = Print(venue.now_ns, shown, size, side, self._next_id(market))
+        market.candles.keep_all()
         market.extra.append(trade)
         self._traded(market, trade)
         return trade

@@ -24,7 +24,8 @@ class Kind(str, Enum):
 
     LOST_BEFORE = "lost_before"  # the request never arrives: the connection is cut, or hangs
     LOST_AFTER = "lost_after"  # it takes effect and the answer is lost
-    LATE = "late"  # it takes effect `seconds` later, and the answer is lost
+    LATE = "late"  # it is admitted, takes effect `seconds` later, and the answer is lost
+    LATE_ARRIVAL = "late_arrival"  # it arrives `seconds` later, when its nonce may be too old, and the answer is lost
     HTML_BEFORE = "html_before"  # `status` (502, 504, 520) with HTML, nothing happened
     HTML_AFTER = "html_after"  # the same, and it took effect
     DELAY = "delay"  # the answer takes `seconds` of real time

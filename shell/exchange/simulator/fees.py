@@ -39,7 +39,12 @@ class FeeSchedule:
 
     def tier_at(self, volume: Decimal) -> int:
         """Index of the tier that `volume` has reached."""
-        return max(index for index, tier in enumerate(self.tiers) if tier.volume <= max(volume, ZERO))
+        reached = 0
+        for index, tier in enumerate(self.tiers):
+            if tier.volume > volume:
+                break
+            reached = index
+        return reached
 
     def rate(self, volume: Decimal) -> Decimal:
         """The fee as a fraction of the trade's value: 0.004 for 0.40 %."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import base64
 import random
-
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
 class Ids:
@@ -17,8 +16,7 @@ class Ids:
     def draw(self, kind: str) -> str:
         """An id that begins with `kind`, 6-5-6 characters long."""
         while True:
-            text = "".join(self._chance.choices(_LETTERS, k=17 - len(kind)))
-            made = f"{kind}{text}"
+            made = f"{kind}{base64.b32encode(self._chance.randbytes(10)).decode()}"
             made = f"{made[:6]}-{made[6:11]}-{made[11:17]}"
             if made not in self._used:
                 self._used.add(made)

@@ -7,6 +7,7 @@ exchange is online.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from decimal import Decimal
 
 from shell.exchange.simulator.book import Level
@@ -248,7 +249,7 @@ def _reach(venue: Venue, market: Market, order: Order, trade: Print, budget: Dec
         budget -= qty
     if beyond and order.alive:
         # The tape moved past the limit, so everyone who now asks no more than it has met this order first.
-        for level in list(_levels_within(market, order.side, limit)):
+        for level in _levels_within(market, order.side, limit):
             qty = min(level.qty, order.remaining)
             if not qty:
                 break
@@ -263,7 +264,7 @@ def _take(venue: Venue, market: Market, order: Order) -> str | None:
     share = None if order.request.time_in_force == "FOK" else share
     stop_at = order.volume if share is None else cut(times(order.volume, share), order.pair.lot_decimals)
     worst = order.limit if order.limit is not None else _protected(venue, market, order.side)
-    for level in list(_levels_within(market, order.side, worst)):
+    for level in _levels_within(market, order.side, worst):
         verdict = _meet_own(venue, market, order, level.price)
         if verdict:
             return verdict
@@ -277,24 +278,24 @@ def _take(venue: Venue, market: Market, order: Order) -> str | None:
         if qty < wanted:
             return _short(venue, order)
         if order.filled >= stop_at and order.request.cash is None:
-            _vanish(market, order.side, worst)
+            if order.limit is not None:
+                _vanish(market, order.side, worst)
             return None
     return _meet_own(venue, market, order, worst)
 
 
 def _vanish(market: Market, side: str, worst: Decimal) -> None:
     """Nobody else is left to trade with up to `worst`: why an order was filled in part."""
-    for level in _levels_within(market, side, worst):
+    for level in list(_levels_within(market, side, worst)):
         market.depth.take(side, level.price, level.qty)
 
 
-def _levels_within(market: Market, side: str, worst: Decimal, most: int = DEPTH_WALKED_MAX) -> list[Level]:
-    found: list[Level] = []
-    for level in market.depth.levels(side):
-        if (level.price > worst if side == BUY else level.price < worst) or len(found) == most:
-            break
-        found.append(level)
-    return found
+def _levels_within(market: Market, side: str, worst: Decimal) -> Iterator[Level]:
+    """Levels up to `worst`, best first; each is looked at only when its turn comes."""
+    for seen, level in enumerate(market.depth.levels(side)):
+        if (level.price > worst if side == BUY else level.price < worst) or seen == DEPTH_WALKED_MAX:
+            return
+        yield level
 
 
 def _within(market: Market, side: str, limit: Decimal) -> Decimal:

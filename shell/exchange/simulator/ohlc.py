@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import takewhile
 
 import numpy as np
 
 from shell.exchange.simulator.moments import MINUTE_S, MS_NS, SECOND_NS
 from shell.exchange.simulator.precision import ZERO, over, step_of, times
-from shell.exchange.simulator.tape import BAR_MS, Print, Series
+from shell.exchange.simulator.tape import BAR_MS, BAR_NS, Print, Series
 
 INTERVALS = (1, 5, 15, 30, 60, 240, 1440, 10080, 21600)
 COMMITTED_MAX = 720
@@ -47,34 +48,45 @@ class Candle:
 
 
 class Candles:
-    """The newest rows of every interval, kept up with each trade."""
+    """The newest rows of every interval. They are made of the tape when first asked for, then kept up with each trade."""
 
     def __init__(self, series: Series, start_ns: int) -> None:
-        self._rows: dict[int, deque[Candle]] = {
-            interval: deque(_past(series, start_ns, interval), maxlen=COMMITTED_MAX + 1) for interval in INTERVALS
-        }
-        # The newest minutes come from single trades, which the other rows of the past do not need.
-        self._rows[1] = deque(maxlen=COMMITTED_MAX + 1)
-        minutes_ns = (COMMITTED_MAX + 1) * MINUTE_S * SECOND_NS
-        end = series.bar_at(start_ns // MS_NS)
-        for bar in range(max(0, series.bar_at((start_ns - minutes_ns) // MS_NS) - 1), end):
-            for trade in series.trades(bar):
-                self._add(1, trade)
+        self._series = series
+        self._until_ns = start_ns
+        self._rows: dict[int, deque[Candle]] = {}
 
     def take(self, trade: Print) -> None:
         """Add a trade to the forming row of every interval."""
-        for interval in INTERVALS:
+        self._until_ns = max(self._until_ns, trade.at_ns)
+        for interval in self._rows:
             self._add(interval, trade)
+
+    def keep_all(self) -> None:
+        """Keep every interval from now on: a trade is coming that the tape does not know."""
+        for interval in INTERVALS:
+            self._live(interval)
 
     def rows(self, interval: int, now_ns: int) -> list[Candle]:
         """Rows of `interval`, oldest first; the last one is forming at `now_ns`."""
-        rows = self._rows[interval]
+        rows = self._live(interval)
         self._fill(rows, interval, now_ns // SECOND_NS // (interval * MINUTE_S) * interval * MINUTE_S)
         return list(rows)
 
     def forming(self, interval: int) -> Candle:
         """The row the newest trade went into."""
-        return self._rows[interval][-1]
+        return self._live(interval)[-1]
+
+    def _live(self, interval: int) -> deque[Candle]:
+        found = self._rows.get(interval)
+        if found is None:
+            series, begin_ns = self._series, self._until_ns // BAR_NS * BAR_NS
+            found = self._rows[interval] = deque(_past(series, begin_ns, interval), maxlen=COMMITTED_MAX + 1)
+            if interval == 1:
+                # Minutes come from single trades, which the other rows of the past do not need.
+                begin_ns -= (COMMITTED_MAX + 1) * MINUTE_S * SECOND_NS
+            for trade in takewhile(lambda trade: trade.at_ns <= self._until_ns, series.from_ns(begin_ns)):
+                self._add(interval, trade)
+        return found
 
     def _add(self, interval: int, trade: Print) -> None:
         rows, price = self._rows[interval], trade.price

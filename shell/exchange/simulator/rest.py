@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +24,7 @@ from shell.exchange.simulator.precision import ZERO, encode
 from shell.exchange.simulator.refusal import API_RATE, UNAVAILABLE, UNKNOWN_METHOD, Refusal
 from shell.exchange.simulator.system import SystemState
 
+Work = Callable[[], Any]
 PUBLIC, PRIVATE = "/0/public/", "/0/private/"
 JSON, HTML = "application/json", "text/html; charset=UTF-8"
 FREE = frozenset(rest_orders.ENDPOINTS)
@@ -88,9 +91,10 @@ class Rest:
             case Kind.LOST_AFTER:
                 self._serve(request)
                 return Answer(fate=lost)
-            case Kind.LATE:
+            case Kind.LATE | Kind.LATE_ARRIVAL:
+                work = self._admitted(request) if fault.kind is Kind.LATE else lambda: self._result(request)
                 due = exchange.now_ns + span_ns(fault.seconds)
-                exchange.venue.schedule(due, lambda: self._forget(self._serve(request)))
+                exchange.venue.schedule(due, lambda: _unheard(work))
                 return Answer(fate=lost)
             case Kind.HTML_BEFORE:
                 return _page(fault.status)
@@ -112,17 +116,29 @@ class Rest:
                 upset(exchange, self._tokens, fault)
                 return Answer(body=self._serve(request))
 
-    @staticmethod
-    def _forget(_: str) -> None:
-        """The answer to a request that arrived late reaches nobody."""
-
     def _serve(self, request: Request) -> str:
         try:
             return encode({"error": [], "result": self._result(request)})
         except Refusal as refusal:
             return _refused(refusal)
 
+    def _admitted(self, request: Request) -> Work:
+        """The work of a request that passes the doors now, or of telling it that it does not."""
+        try:
+            return self._work(request)
+        except Refusal as refusal:
+            error = refusal
+
+        def refuse() -> Any:
+            raise error
+
+        return refuse
+
     def _result(self, request: Request) -> Any:
+        return self._work(request)()
+
+    def _work(self, request: Request) -> Work:
+        """Check who asks and how often; what is left to do. Raises Refusal."""
         split = urlsplit(request.target)
         if split.path.startswith(PUBLIC):
             endpoint = rest_public.ENDPOINTS.get(split.path.removeprefix(PUBLIC))
@@ -131,30 +147,39 @@ class Rest:
             params = read_query(split.query)
             if request.method == "POST" and request.body:
                 params |= read_body(request.body, request.headers.get("content-type", ""))
-            return endpoint(self._exchange.venue, params)
+            return partial(endpoint, self._exchange.venue, params)
         if not split.path.startswith(PRIVATE):
             raise Refusal(UNKNOWN_METHOD)
         params = read_body(request.body, request.headers.get("content-type", ""))
         return self._private(split.path, request, params)
 
-    def _private(self, path: str, request: Request, params: Params) -> Any:
-        exchange, name, now_ns = self._exchange, path.removeprefix(PRIVATE), self._exchange.now_ns
+    def _private(self, path: str, request: Request, params: Params) -> Work:
+        name, now_ns = path.removeprefix(PRIVATE), self._exchange.now_ns
         key = self._keys.admit(path, request.headers, request.body, params, now_ns)
         if name in WITHDRAWALS:
             require(key, WITHDRAW)
-            return []
+            return list
         require(key, RIGHTS.get(name, QUERY))
         cost = 0 if name in FREE else rest_account.COSTS.get(name, 1)
         if not key.counter.takes(Decimal(cost), now_ns):
             raise Refusal(API_RATE)
-        if exchange.venue.state is SystemState.MAINTENANCE:
-            raise Refusal(UNAVAILABLE)
         if name == "GetWebSocketsToken":
-            return {"token": self._tokens.issue(now_ns), "expires": 900}
+            return lambda: {"token": self._tokens.issue(now_ns), "expires": 900}
         endpoint = rest_orders.ENDPOINTS.get(name) or rest_account.ENDPOINTS.get(name)
         if endpoint is None:
             raise Refusal(UNKNOWN_METHOD)
-        return endpoint(exchange, params)
+        return partial(self._engine, endpoint, params)
+
+    def _engine(self, endpoint: Callable[[Exchange, Params], Any], params: Params) -> Any:
+        if self._exchange.venue.state is SystemState.MAINTENANCE:
+            raise Refusal(UNAVAILABLE)
+        return endpoint(self._exchange, params)
+
+
+def _unheard(work: Work) -> None:
+    """Do what is left of a request whose answer reaches nobody."""
+    with contextlib.suppress(Refusal):
+        work()
 
 
 def upset(exchange: Exchange, tokens: Tokens, fault: Fault) -> None:

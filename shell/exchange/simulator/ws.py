@@ -195,7 +195,7 @@ class Session:
             case Kind.WS_DROP:
                 self.drop()
                 return True
-            case Kind.LATE:
+            case Kind.LATE | Kind.LATE_ARRIVAL:
                 due = exchange.now_ns + span_ns(fault.seconds)
                 exchange.venue.schedule(due, lambda: self._forget(self._do(method, params, tail)))
                 return True
