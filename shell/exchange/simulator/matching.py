@@ -364,6 +364,7 @@ def fill(venue: Venue, order: Order, price: Decimal, qty: Decimal, *, maker: boo
     paid, got = (quote, base) if order.side == BUY else (base, quote)
     trade_id = venue.ids.draw("T")
     order.filled += qty
+    order.notional += times(price, qty)
     order.cost += cost
     order.fee += fee_quote
     rows = venue.accounts.trade(trade_id, venue.now_ns, paid, got, (fee_asset.code, fee))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum
 
 from shell.exchange.simulator.names import Listing
-from shell.exchange.simulator.precision import ZERO
+from shell.exchange.simulator.precision import ZERO, over
 
 BUY, SELL = "buy", "sell"
 SIDES = (BUY, SELL)
@@ -101,6 +101,7 @@ class Order:
     peak: Decimal | None = None
     ahead: Decimal = ZERO
     filled: Decimal = ZERO
+    notional: Decimal = ZERO
     cost: Decimal = ZERO
     fee: Decimal = ZERO
     reason: str | None = None
@@ -142,7 +143,8 @@ class Order:
 
     @property
     def average(self) -> Decimal:
-        return self.cost / self.filled if self.filled else ZERO
+        """The mean price of its fills, from exact products: the booked costs are cut to the last unit of money."""
+        return over(self.notional, self.filled) if self.filled else ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

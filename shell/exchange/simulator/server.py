@@ -122,8 +122,9 @@ def application(desk: Desk) -> Starlette:
 
     return Starlette(
         routes=[
-            WebSocketRoute(PUBLIC_WS, public),
-            WebSocketRoute(PRIVATE_WS, private),
+            # Clients that are given an address with /v2 may add another; only the door counts.
+            WebSocketRoute("/auth{path:path}", private),
+            WebSocketRoute("/{path:path}", public),
             Route("/{path:path}", http, methods=["GET", "POST"]),
         ]
     )

@@ -202,6 +202,46 @@ def test_nothing_fills_while_the_exchange_is_not_online() -> None:
     assert customer.order(txid)["price"] == "29000.0"
 
 
+def test_what_one_order_took_the_next_does_not_find() -> None:
+    customer = Customer(desk())
+    first, second = (customer.order(customer.buy("1")) for _ in range(2))
+    assert D(second["price"]) > D(first["price"])
+
+
+def test_what_trades_past_a_limit_meets_it_first_and_the_book_never_crosses() -> None:
+    customer = Customer(desk(usd="100000000"))
+    small = customer.add(type="buy", ordertype="limit", volume="3", price="29000")
+    large = customer.add(type="buy", ordertype="limit", volume="500", price="28990")
+    move(customer, "28900", "0.1")
+    market = customer.desk.exchange.venue.markets["XXBTZUSD"]
+    assert (customer.order(small)["status"], customer.order(small)["price"]) == ("closed", "29000.0")
+    rest = customer.order(large)
+    assert rest["status"] == "open" and 0 < D(rest["vol_exec"]) < 500 and rest["price"] == "28990.0"
+    bid, ask = market.quote()
+    assert bid.price == 28990 < ask.price
+
+
+def test_a_stop_that_jumps_beyond_the_funds_buys_what_they_pay_for() -> None:
+    customer = Customer(desk(usd="3100"))
+    txid = customer.add(type="buy", ordertype="stop-loss", volume="0.1", price="30500")
+    assert customer.ask("BalanceEx")["ZUSD"]["hold_trade"] == "3062.2000"
+    move(customer, "32000")
+    order = customer.order(txid)
+    assert (order["status"], order["reason"]) == ("canceled", "Insufficient funds")
+    assert D("0.096") < D(order["vol_exec"]) < D("0.097")
+    assert 0 <= D(customer.ask("Balance")["ZUSD"]) < D("0.01")
+    sound(customer.desk)
+
+
+def test_a_trailing_stop_limit_holds_what_its_limit_asks_for() -> None:
+    customer = Customer(desk())
+    txid = customer.add(type="buy", ordertype="trailing-stop-limit", volume="1", price="+1%", price2="-500")
+    move(customer, "30300")
+    order = customer.order(txid)
+    assert (order["status"], order["limitprice"]) == ("open", "29800.00000")
+    assert customer.ask("BalanceEx")["ZUSD"]["hold_trade"] == "29919.2000"
+
+
 PRICES = st.integers(270_000, 330_000).map(lambda tenths: D(tenths) / 10)
 VOLUMES = st.integers(5_000, 200_000_000).map(lambda lots: D(lots).scaleb(-8))
 TERMS = PRICES | st.builds(Relative, sign=st.sampled_from("+-#"), amount=st.integers(1, 900).map(D), percent=st.just(False))

@@ -62,6 +62,10 @@ def test_rest_and_both_websockets_are_served_on_one_port() -> None:
             # In lockstep nothing but hearts move.
             assert json.loads(await asyncio.wait_for(public.recv(), 3)) == {"channel": "heartbeat"}
         assert (await client.get("/control/books")).json()["wrong"] == []
+        # Some clients add /v2 themselves.
+        for address in (f"{exchange.ws}/v2", exchange.ws.removesuffix("/v2"), exchange.ws_auth.removesuffix("/v2")):
+            async with websockets.connect(address) as other:
+                assert json.loads(await other.recv())["channel"] == "status"
 
     served(story)
 
