@@ -13,8 +13,11 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 import websockets
+from websockets.sync.client import connect
 
+from shell.errors import NotNow
 from shell.exchange.simulator.faults import read_plan
+from shell.exchange.simulator.hosting import hosted
 from shell.exchange.simulator.server import Running, running
 from shell.exchange.simulator.venue import Rules
 from tests.shell.exchange.simulator.kit import sign, still_tape
@@ -136,3 +139,28 @@ def test_time_passes_by_itself_at_a_speed() -> None:
         assert (await client.post("/control/advance", json={"seconds": 1})).status_code == 400
 
     served(story, speed=1000)
+
+
+def test_an_exchange_in_a_thread_serves_callers_without_a_loop() -> None:
+    with hosted(still_tape(), RULES) as exchange:
+        told = exchange.addresses()
+        with connect(told["ws"]) as stream:
+            stream.recv()
+            stream.send(json.dumps({"method": "subscribe", "params": {"channel": "trade", "symbol": ["BTC/USD"]}}))
+            stream.recv()
+            exchange.advance_to(exchange.do(lambda desk: desk.exchange.now_ns) + 300 * 10**9)
+            stream.send(json.dumps({"method": "ping", "req_id": 1}))
+            heard = [json.loads(stream.recv(timeout=5))]
+            while heard[-1].get("method") != "pong":
+                heard.append(json.loads(stream.recv(timeout=5)))
+        assert sum(each.get("channel") == "trade" for each in heard) == 4
+        assert httpx.get(f"{told['rest']}/0/public/Time").json()["result"]["unixtime"] == 1772453100
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{told['rest']}/0/public/Time")
+
+
+def test_a_taken_port_is_said_at_once() -> None:
+    with hosted(still_tape(), RULES) as exchange:
+        port = int(exchange.addresses()["rest"].rsplit(":", 1)[1])
+        with pytest.raises(NotNow, match="did not open"), hosted(still_tape(), RULES, port=port):
+            pass
