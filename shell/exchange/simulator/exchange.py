@@ -30,6 +30,7 @@ class Exchange:
     def __init__(self, tape: Tape, rules: Rules) -> None:
         self.venue = Venue(tape, rules)
         self.deadman = DeadMan()
+        self._states = 0
         self._streams: list[tuple[int, int, Print, Iterator[Print], Market]] = []
         for index, market in enumerate(self.venue.markets.values()):
             # The last bar before the beginning is past in part only: its trades went into the candles already.
@@ -66,14 +67,20 @@ class Exchange:
         return min(due) if due else None
 
     def set_state(self, state: SystemState, for_ns: int = 0) -> None:
-        """Enter a state; after `for_ns` (if any) be online again."""
+        """Enter a state; after `for_ns` (if any) be online again, unless another state was entered meanwhile."""
         venue = self.venue
         venue.state = state
+        self._states += 1
+        entered = self._states
         venue.emit(StateChanged(state))
         if state is not SystemState.MAINTENANCE:
             self._dead_man(self.deadman.armings)
         if for_ns:
-            venue.schedule(venue.now_ns + for_ns, lambda: self.set_state(SystemState.ONLINE))
+            venue.schedule(venue.now_ns + for_ns, lambda: self._leave(entered))
+
+    def _leave(self, entered: int) -> None:
+        if entered == self._states:
+            self.set_state(SystemState.ONLINE)
 
     def arm(self, timeout_s: int) -> int:
         """Set the dead man's switch (0: off); when it fires, in the exchange's time."""

@@ -84,14 +84,13 @@ def edit_order(exchange: Exchange, params: Params) -> Any:
 
 
 def cancel_order(exchange: Exchange, params: Params) -> Any:
-    venue = exchange.venue
     named, cl_ord_id = text_of(params, "txid"), text_of(params, "cl_ord_id")
     if named is None and cl_ord_id is None:
         userref = text_of(params, "userref")
         if userref is None:
             raise argument("txid")
         named = userref
-    return {"count": len(cancelled(exchange, meant(exchange, named, cl_ord_id))), "pending": venue.state.value == "post_only"}
+    return {"count": len(cancelled(exchange, meant(exchange, named, cl_ord_id)))}
 
 
 def cancel_order_batch(exchange: Exchange, params: Params) -> Any:

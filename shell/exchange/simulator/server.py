@@ -80,7 +80,8 @@ async def running(
     """Serve an exchange while the block runs. Port 0 takes a free one; speed 0 is lockstep. Raises OSError when the port
     is taken."""
     desk = Desk(tape, rules, key=key, secret=secret, speed=speed, plan=plan)
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+    # Named TCP, because asyncio sends small messages at once only where the socket says so: 1 ms instead of 45.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
         config = uvicorn.Config(

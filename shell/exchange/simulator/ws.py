@@ -35,6 +35,7 @@ from shell.exchange.simulator.ws_orders import METHODS
 from shell.exchange.simulator.ws_view import status_row
 
 NOT_HERE = "Private data and trading are unavailable on this endpoint. Try ws-auth.kraken.com"
+IDLE_BEATS_MAX = 60
 CONNECTION_ID = 13834774380200032777
 
 
@@ -56,6 +57,7 @@ class Session:
         self._waiting: list[Message] | None = None
         self._swapped: str | None = None
         self._spoken = False
+        self._idle = 0
         self.outbox: deque[str] = deque()
         self.cut = False
         self.silent_s = ZERO
@@ -79,13 +81,18 @@ class Session:
         self._woken()
 
     def heartbeat(self) -> None:
-        """Say that the connection lives, if nothing else was said since the last time."""
+        """Say that the connection lives, if nothing else was said since the last time. Without a subscription it is cut
+        after a minute of silence from the other side."""
         if self._subs and not self._spoken:
             self._say({"channel": "heartbeat"})
+        self._idle = 0 if self._subs else self._idle + 1
+        if self._idle >= IDLE_BEATS_MAX:
+            self.drop()
         self._spoken = False
 
     def receive(self, text: str) -> None:
         """Do what one message asks."""
+        self._idle = 0
         time_in = rfc3339(self._exchange.venue.told_ns)
         try:
             read = json.loads(text, parse_float=Decimal)

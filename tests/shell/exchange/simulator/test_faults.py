@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shell.errors import UsageError
+from shell.exchange.simulator.control import HANDLERS
 from shell.exchange.simulator.faults import Kind, read_plan
 from shell.exchange.simulator.rest import Fate
 from tests.shell.exchange.simulator.kit import Customer, control, desk, heard, public, say, sound, wait
@@ -148,6 +150,11 @@ def test_ambiguous_submissions_by_seed_leave_sound_books_and_repeat(seed: int) -
     orders, _, seen = first
     assert seen < len(orders) < 100
     assert len({order["cl_ord_id"] for order in orders.values()}) == len(orders)
+
+
+def test_the_manual_names_every_fault_and_every_control(project: Path) -> None:
+    manual = (project / "docs" / "simulator.md").read_text(encoding="utf-8")
+    assert [name for name in (*(kind.value for kind in Kind), *HANDLERS) if f"`{name}`" not in manual] == []
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -189,6 +189,17 @@ def test_an_armed_switch_waits_for_the_end_of_maintenance() -> None:
     assert len(customer.desk.exchange.venue.open) == 0
 
 
+def test_an_earlier_maintenance_does_not_end_a_later_one() -> None:
+    exchange = desk()
+    control(exchange, "status", status="maintenance", seconds=60)
+    wait(exchange, 30)
+    control(exchange, "status", status="cancel_only", seconds=60)
+    wait(exchange, 40)
+    assert control(exchange, "status") ["status"] == "cancel_only"
+    wait(exchange, 21)
+    assert control(exchange, "status")["status"] == "online"
+
+
 @pytest.mark.parametrize(
     ("state", "add", "post", "cancel"),
     [

@@ -159,6 +159,25 @@ def test_an_exchange_in_a_thread_serves_callers_without_a_loop() -> None:
         httpx.get(f"{told['rest']}/0/public/Time")
 
 
+def test_small_answers_are_not_held_back_by_the_sockets() -> None:
+    """Once each took 45 ms: the kernel waited for more to send, and the other side with its acknowledgement."""
+
+    async def story(exchange: Running, client: httpx.AsyncClient) -> None:
+        trips = []
+        async with websockets.connect(exchange.ws) as public:
+            await public.recv()
+            for number in range(20):
+                begun = time.perf_counter()
+                await public.send(json.dumps({"method": "subscribe", "params": {"channel": "status"}, "req_id": number}))
+                await public.send(json.dumps({"method": "ping"}))
+                while "pong" not in str(await public.recv()):
+                    pass
+                trips.append(time.perf_counter() - begun)
+        assert sorted(trips)[5] < 0.03, trips
+
+    served(story)
+
+
 def test_a_taken_port_is_said_at_once() -> None:
     with hosted(still_tape(), RULES) as exchange:
         port = int(exchange.addresses()["rest"].rsplit(":", 1)[1])

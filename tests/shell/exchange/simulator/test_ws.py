@@ -223,6 +223,17 @@ def test_a_quiet_subscription_has_a_heartbeat_and_an_empty_connection_none() -> 
     assert heard(session) == [{"channel": "heartbeat"}]
 
 
+def test_a_connection_without_subscription_is_cut_after_a_minute_of_silence() -> None:
+    exchange = desk()
+    idle, busy, chatty = (exchange.connect(private=False) for _ in range(3))
+    say(busy, "subscribe", channel="ticker", symbol=["BTC/USD"])
+    for _ in range(65):
+        say(chatty, "ping")
+        for session in (idle, busy, chatty):
+            session.heartbeat()
+    assert [session.cut for session in (idle, busy, chatty)] == [True, False, False]
+
+
 def test_executions_and_rest_tell_the_same_fills(seed: int) -> None:
     exchange = desk(tape=synthetic_tape(["BTC/USD"], START, seed=seed, prints=30, past_days=1, days=1))
     customer = Customer(exchange)
