@@ -16,6 +16,7 @@ from deployments.cli import (
     run,
     sandbox,
     search,
+    simulate,
     status,
     strategy,
     walk_forward,
@@ -33,6 +34,7 @@ app.command("walk-forward")(walk_forward.walk_forward)
 app.command("biases")(biases.biases)
 app.command("null-test")(null_test.null_test)
 app.command("sandbox")(sandbox.sandbox)
+app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("status")(status.status)
 app.command("kill")(status.kill)

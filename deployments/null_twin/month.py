@@ -152,7 +152,7 @@ class _Nights:
     """The nights of a month, and what is counted of them."""
 
     def __init__(self, opened: OpenHome, seed: int, spent: _Spent) -> None:
-        self._desk = Desk(opened.shell)
+        self._shell, self._desk = opened.shell, Desk(opened.shell)
         self._seed = seed
         self._spent = spent
         self.nights = self.searches = self.looks = self.scored = 0
@@ -166,6 +166,8 @@ class _Nights:
             self._spent.begin("night")
             now = next_night(now).begins
             self.nights += 1
+            # Nothing trades, but a night is only where its shell stands.
+            self._shell.step(now, origin="null test", scan=False)
             decision = decide(gather(self._desk, now))
             if any(self._promotes(live(self._desk, item, now, self._seed, self._spent.begin)) for item in decision.items):
                 self.promoted_on = self.nights

@@ -291,6 +291,7 @@ MAY_READ_WINDOWS = {
 }
 MAY_OPEN_CANDLES = {
     *MAY_READ_WINDOWS, "shell/service.py", "deployments/standing.py", "deployments/segments.py", "deployments/cli/data.py",
+    "deployments/cli/fetching.py",
 }
 
 
