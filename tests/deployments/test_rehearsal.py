@@ -20,6 +20,7 @@ from shell.errors import DataError, NotNow, UsageError
 from shell.home import Home, HomeLock
 from shell.market.synthetic import synthetic_market
 from shell.store.store import Store
+from tests.thorough import THOROUGH
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
 
@@ -72,7 +73,13 @@ def test_two_days_and_nights_give_the_same_events_twice_and_a_report(data: Path,
 
 
 @pytest.mark.prefect
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(signal.SIGKILL, id="kill -9", marks=THOROUGH),
+        pytest.param(signal.SIGINT, id="Ctrl-C"),
+    ],
+)
 def test_an_interrupted_rehearsal_leaves_consistent_books(data: Path, tmp_path: Path, sent: signal.Signals) -> None:
     out = tmp_path / "home"
     process = subprocess.Popen(

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.thorough import THOROUGH
+
 ROOT = Path(__file__).resolve().parents[3]
 NIGHTS = "1"
 
@@ -76,6 +78,8 @@ def test_months_are_taken_over_and_the_number_of_workers_changes_nothing(small: 
     assert {key: second[key] for key in same} == {key: first[key] for key in same}
 
 
+@THOROUGH[0]
+@THOROUGH[1]
 def test_another_setting_lives_through_every_month_again(small: Path, tmp_path: Path) -> None:
     out = tmp_path / "months.jsonl"
     told(small, out, "--months", "1")

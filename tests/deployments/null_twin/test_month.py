@@ -39,11 +39,17 @@ def test_a_month_is_the_same_again_and_leaves_nothing_behind(tmp_path: Path) -> 
 
 def test_a_gate_that_asks_for_nothing_promotes_and_the_month_ends_there(tmp_path: Path) -> None:
     """The count can rise: with every threshold at its floor a planted edge is promoted on the first night that finds it."""
-    open_gate = GateConfig(min_trades=1, min_days=2, min_deflated_sharpe=1e-9, max_drawdown_pct=1.0, cost_stress=1.0)
+    open_gate = GateConfig(
+        min_trades=1, min_days=2, min_deflated_sharpe=1e-9, max_drawdown_pct=1.0, cost_stress=1.0,
+        max_overfitting_probability=1.0, max_spa_p_value=1.0, min_neighbours_kept=0.01, neighbour_score_kept=0.01,
+    )
     settings = SMALL.model_copy(update={
         "gate": open_gate,
         "orchestrator": SMALL.orchestrator.model_copy(
-            update={"search_evaluations": 4, "search_days_max": 16, "history_days_max": 50, "nights_between_searches": 0}
+            update={
+                    "search_evaluations": 4, "search_days_max": 16, "history_days_max": 64, "nights_between_searches": 0,
+                    "target_annual_sharpe": 10.0,
+                }
         ),
     })
     terms = Terms(seed=3, symbols=SYMBOLS, markets=(PLANTED,), nights=8)
