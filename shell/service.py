@@ -45,6 +45,7 @@ from shell.promotion.trials import PaperTrials
 from shell.promotion.workspace import Workspace
 from shell.risk.halts import Halt, HaltKind, after_lift
 from shell.risk.limits import limits_hash
+from shell.slots import Slots
 from shell.step_log import log_step
 from shell.store.candles import CandleStore
 from shell.store.store import Store
@@ -89,6 +90,7 @@ class Shell:
         self.workspace = Workspace(home.workspace)
         self.zone = ZoneInfo(settings.account.timezone)
         self.facts = facts
+        self.slots = Slots()
         self._candles = candles
         self._archive = archive
         self._bars_kept = market.cursor

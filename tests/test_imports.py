@@ -31,7 +31,11 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backtest",),
     ("gate", "trials", "report", "book_figures"),
     ("promotion",),
-    ("service", "control", "desk"),
+    ("slots",),
+    ("service", "desk"),
+    ("calls",),
+    ("companion",),
+    ("control", "telegram", "page", "loop"),
 )
 PACKAGES = {"deployments": 3, "flows": 2, "tasks": 1, "shell": 0}
 ORCHESTRATION = {"prefect", "prefect_dask"}
