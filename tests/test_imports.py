@@ -29,6 +29,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("engine",),
     ("book_setup",),
     ("backtest",),
+    ("truth",),
     ("gate", "trials", "report", "book_figures"),
     ("promotion",),
     ("slots",),
