@@ -12,6 +12,7 @@ from typing import Any
 from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
 from shell.config import Settings
+from shell.document.keeper import DocumentKeeper
 from shell.errors import BadInput, Rejected, UsageError
 from shell.host.port import StrategySource
 from shell.market.history import History
@@ -27,6 +28,7 @@ class Desk:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
         self._store = shell.store
+        self._document = DocumentKeeper(shell.store, shell.workspace)
 
     def settings(self) -> Settings:
         return self._shell.config
@@ -64,11 +66,19 @@ class Desk:
         ]
 
     def document(self) -> str:
-        return self._shell.workspace.document()
+        return self._document.text()
 
     def write_document(self, text: str, now: datetime) -> None:
-        self._shell.workspace.write_document(text)
-        self._store.events.append("document", now, {"words": len(text.split())})
+        """Raises Rejected, keeps the old one and tells the operator, for a text that may not stand there."""
+        try:
+            self._document.write(text, now)
+        except Rejected as refusal:
+            self._shell.notify("document", "warning", str(refusal), now)
+            raise
+
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        """The quarterly distillation of the document."""
+        return self._document.distil(now)
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
