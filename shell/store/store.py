@@ -19,6 +19,7 @@ from shell.store.history import TradingHistory
 from shell.store.journal import PreparedStep, SqlJournal
 from shell.store.ledger_rows import LedgerRows
 from shell.store.looks import Looks
+from shell.store.model_calls import ModelCalls
 from shell.store.nights import Nights
 from shell.store.outbox import Outbox
 from shell.store.paper import PaperTrials
@@ -51,6 +52,7 @@ class Store:
         self.paper = PaperTrials(database, self.events)
         self.promotions = Promotions(database)
         self.nights = Nights(database, self.events)
+        self.model_calls = ModelCalls(database, self.events)
         self.outbox = Outbox(database)
         self.snapshots = Snapshots(database)
         self.scans = Scans(database)
