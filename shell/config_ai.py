@@ -93,7 +93,7 @@ class AiConfig(_Section):
     )
     retries_max: int = Field(default=4, ge=0, le=20, description="times a refused or overloaded call is tried again")
     call_usd_max: Decimal = Field(default=Decimal(1), gt=0, le=_USD_MAX, description="cost of one call at most, in US dollars")
-    night_usd_max: Decimal = Field(default=Decimal("2.25"), gt=0, le=_USD_MAX, description="cost of one night at most, in dollars")
+    night_usd_max: Decimal = Field(default=Decimal("2.25"), gt=0, le=_USD_MAX, description="cost of one night at most, dollars")
     month_usd_max: Decimal = Field(
         default=Decimal(45), gt=0, le=_USD_MAX, description="cost of one calendar month at most, in US dollars"
     )

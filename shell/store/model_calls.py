@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from shell.clock import NEW_YORK, local_day
 from shell.config_ai import AiConfig
@@ -67,7 +67,8 @@ class ModelCalls:
                 call_id=f"{asked.night}/{asked.slot}/{len(before) + 1}", attempt=len(before) + 1, asked=asked,
                 state=CallState.RESERVED, reserved_usd=usd, at=at, paid_at=paid_at,
             )
-            connection.execute(insert(CALLS).values(**_values(call)))
+            number = connection.execute(select(func.coalesce(func.max(CALLS.c.number), 0))).scalar_one() + 1
+            connection.execute(insert(CALLS).values(number=number, **_values(call)))
             payload = {"call": call.call_id, "request": asked.request_hash, "model": asked.model, "usd": str(usd)}
             self._events.chain(connection).append("ai_reserved", at, payload, "main")
         return call
@@ -120,7 +121,7 @@ class ModelCalls:
 
     def list(self, night: str | None = None) -> Sequence[ModelCall]:
         """Calls of one night, or all, in the order they were reserved."""
-        statement = select(CALLS).order_by(CALLS.c.paid_at, CALLS.c.call_id)
+        statement = select(CALLS).order_by(CALLS.c.number)
         if night is not None:
             statement = statement.where(CALLS.c.night == night)
         with self._database.reading() as connection:

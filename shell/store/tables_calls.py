@@ -15,11 +15,13 @@ class ModelCallRow(Row, table=True):
     __tablename__ = "ai_calls"
     __table_args__ = (
         UniqueConstraint("night", "slot", "attempt", name="uq_ai_calls_attempt"),
+        UniqueConstraint("number", name="uq_ai_calls_number"),
         Index("ix_ai_calls_month", "month"),
         Index("ix_ai_calls_hash", "request_hash"),
     )
 
     call_id: str = column(Text(), key=True)
+    number: int = column(BigInteger())
     night: str = column(Text())
     slot: str = column(Text())
     attempt: int = column(Integer())

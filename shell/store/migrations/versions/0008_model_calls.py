@@ -12,6 +12,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table("ai_calls",
     sa.Column("call_id", sa.Text(), nullable=False),
+    sa.Column("number", sa.BigInteger(), nullable=False),
     sa.Column("night", sa.Text(), nullable=False),
     sa.Column("slot", sa.Text(), nullable=False),
     sa.Column("attempt", sa.Integer(), nullable=False),
@@ -33,7 +34,8 @@ def upgrade() -> None:
     sa.Column("at", sa.Text(), nullable=False),
     sa.Column("paid_at", sa.Text(), nullable=False),
     sa.PrimaryKeyConstraint("call_id"),
-    sa.UniqueConstraint("night", "slot", "attempt", name="uq_ai_calls_attempt")
+    sa.UniqueConstraint("night", "slot", "attempt", name="uq_ai_calls_attempt"),
+    sa.UniqueConstraint("number", name="uq_ai_calls_number")
     )
     op.create_index("ix_ai_calls_month", "ai_calls", ["month"])
     op.create_index("ix_ai_calls_hash", "ai_calls", ["request_hash"])
