@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from shell.clock import Clock
 from shell.errors import BrainError, Fatal, NotNow, OutcomeUnknown, Rejected, Transient
@@ -38,6 +39,13 @@ SWEEP_EVERY = timedelta(seconds=60)
 SWEEP_EVERY_DEAF = timedelta(seconds=15)
 SWEEP_GAP = timedelta(seconds=3)
 KEPT = timedelta(days=7)
+
+
+class HasKnownOrders(Protocol):
+    """What a gateway asks of a stored book."""
+
+    @property
+    def known_orders(self) -> Sequence[KnownOrder]: ...
 
 
 class LiveGateway:
@@ -313,3 +321,19 @@ class LiveGateway:
 
     def _note(self, what: str, error: BrainError, tracked: Tracked) -> None:
         get_logger().warning(what, intent=tracked.intent.intent_id, reason=str(error), at=self._clock.now())
+
+
+def live_gateway(
+    venue: KrakenVenue,
+    state: HasKnownOrders | None,
+    *,
+    pairs: Mapping[str, Pair],
+    fees: Mapping[str, FeeSchedule],
+    clock: Clock,
+    limit_entry_expiry: timedelta,
+) -> LiveGateway:
+    """The gateway of one book with what the books know of its orders (`state` is a BookState, None for a new book)."""
+    gateway = LiveGateway(venue, pairs=pairs, fees=fees, clock=clock, limit_entry_expiry=limit_entry_expiry)
+    if state is not None:
+        gateway.restore(state.known_orders)
+    return gateway

@@ -68,7 +68,7 @@ def test_a_trade_over_real_sockets_from_entry_to_the_venues_stop(tmp_path: Path)
             engine = new_engine(
                 book="main", version="v001", market=market, host=ScriptedHost({0: [buy()]}), journal=MemoryJournal(),
                 paper=PAPER, risk=WIDE, host_config=HostConfig(), zone=ZoneInfo("UTC"), pairs={BTC: pair},
-                fees={BTC: FEES}, venue=gateway,
+                fees={BTC: FEES}, gateway=lambda **_: gateway,
             )
             engine.add_capital(CapitalEvent(amount=QuoteAmount(CASH), at=START, reason="a test"))
 
