@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -66,7 +68,10 @@ class Stage:
 
     def open(self) -> None:
         """Start a process: everything it knows comes from the disk."""
-        self.store = Store.open(self.folder / "brain.db")
+        database = self.folder / "brain.db"
+        if not database.exists():
+            database.write_bytes(_empty_database())
+        self.store = Store.open(database)
         self.client = InProcess(self.desk, self.clock, self.folder)
         self.store.books.ensure_capital("main", QuoteAmount(CASH), START)
         history = History(m5={BTC: candles(flat(30_000.0, 2_000), start=START - timedelta(days=1))})
@@ -165,3 +170,11 @@ class Stage:
 
     def purposes(self) -> list[Purpose]:
         return [fill.intent.purpose for record in self.records for fill in record.fills]
+
+
+@cache
+def _empty_database() -> bytes:
+    """The schema, made once: the migrations take longer than a whole test."""
+    with tempfile.TemporaryDirectory() as folder:
+        Store.open(Path(folder) / "brain.db").close()
+        return (Path(folder) / "brain.db").read_bytes()
