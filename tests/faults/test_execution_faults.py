@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 import pytest
 
 from shell.config import RiskConfig
-from shell.contract import Action, Signal
+from shell.contract import Action, OrderType, Signal
 from tests.faults.execution_world import Tally, World
 from tests.shell.exchange.live.stage import BTC, buy, limit_buy
 from tests.thorough import THOROUGH
