@@ -13,7 +13,7 @@ from shell.errors import UsageError
 from shell.exchange.kraken.addresses import Addresses
 from shell.exchange.kraken.pace import FastPace
 from shell.exchange.simulator.desk import Desk
-from shell.exchange.simulator.hosting import hosted
+from shell.exchange.simulator.hosting import Hosted, hosted
 from shell.exchange.simulator.tape import opening_of, tape_of
 from shell.exchange.simulator.venue import Rules
 from shell.home import Home
@@ -54,16 +54,21 @@ def simulated(
         tape = tape_of(history, opening_of(history, timedelta(days=PAST_DAYS)), seed=seed, prints=prints, opens_at=opens)
         name, past = f"simulated Kraken ({history.source})", None
     with hosted(tape, Rules(seed=seed), speed=speed) as exchange:
-        told = exchange.addresses()
+        yield source_on(exchange, speed=speed, name=name, past=past)
 
-        def current(desk: Desk) -> datetime:
-            desk.pace.catch_up()
-            return desk.exchange.now
 
-        yield LiveSource(
-            addresses=Addresses(rest=told["rest"], ws=told["ws"], ws_auth=told["ws_auth"]),
-            clock=PacedClock(exchange.do(current), speed), pace=FastPace(speed), name=name, real=False, past=past,
-        )
+def source_on(exchange: Hosted, *, speed: float, name: str, past: History | None = None) -> LiveSource:
+    """The market of a served exchange that runs at `speed`, on a clock that shows its time."""
+    told = exchange.addresses()
+
+    def current(desk: Desk) -> datetime:
+        desk.pace.catch_up()
+        return desk.exchange.now
+
+    return LiveSource(
+        addresses=Addresses(rest=told["rest"], ws=told["ws"], ws_auth=told["ws_auth"]),
+        clock=PacedClock(exchange.do(current), speed), pace=FastPace(speed), name=name, real=False, past=past,
+    )
 
 
 def _anchor(home: Home, symbols: Sequence[str]) -> tuple[datetime, datetime | None]:

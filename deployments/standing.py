@@ -13,13 +13,13 @@ from shell.clock import to_ms
 from shell.config import Settings
 from shell.home import Home, HomeLock
 from shell.host.isolation import isolation_is_complete
+from shell.main_book import ISOLATION_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
 from shell.market.bars import Tier
 from shell.money import Price, decimal_of
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
-from shell.main_book import ISOLATION_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 from shell.store.strategies import Quarantined

@@ -170,14 +170,14 @@ class TradingLoop:
         if self._monitored is not None and timedelta(0) <= now - self._monitored < self._config.monitor_interval:
             return
         self._monitored = now
-        if self._slot is not None and _floor(now) == self._slot and self._market.has_waiting(to_ms(now)):
+        waiting = self._slot is not None and _floor(now) == self._slot and self._market.has_waiting(to_ms(now))
+        if waiting and not self._clocks_differ(now):
             self._shell.step(now, origin=CATCH_UP, scan=False)
             self._shell.keep_bars()
-        seen = self._market.last_seen()
         for symbol in sorted(self._shell.symbols_concerned()):
-            age = now - from_ms(seen.get(symbol, 0))
-            price = self._market.live_price(symbol)
-            if price is None or age > self._shell.config.risk.stale_price:
+            price, quote = self._market.live_price(symbol), self._market.live_quote(symbol)
+            stale = quote is None or now - from_ms(quote.at_ms) > self._shell.config.risk.stale_price
+            if price is None or stale:
                 self._warn_unpriced(symbol, now)
             else:
                 self._unpriced.discard(symbol)

@@ -140,7 +140,8 @@ def _live_rows(shell: dict[str, Any]) -> list[list[str]]:
     ages = ", ".join(f"{symbol} {age:.0f} s" for symbol, age in sorted(live["price_age_s"].items())) or "none yet"
     missed = f"{slots['done']} scanned, {slots['missed']} missed, {slots['incomplete']} without all bars"
     rows = [
-        ["as of (UTC)", str(live["at"])[:19].replace("T", " ")], ["market data", f"{state}; venue {link.get('system', 'unknown')}"],
+        ["as of (UTC)", str(live["at"])[:19].replace("T", " ")],
+        ["market data", f"{state}; venue {link.get('system', 'unknown')}"],
         ["newest prices", ages], ["slots since start", missed],
         ["late and changed bars", f"{live['late_bars']} and {live['revised_bars']}"], ["errors caught", str(errors["count"])],
     ]
