@@ -97,7 +97,8 @@ class TradingLoop:
     def turn(self, now: datetime) -> None:
         """One round at `now`."""
         if self._begun is None:
-            self._begun, self._slot = now, _floor(now)
+            # A slot that came while the shell was starting is due.
+            self._begun, self._slot = now, _floor(self._shell.now)
         self._shell.reach(now)
         self._guarded("kill", now, self._shell.heed_kill_request)
         self._guarded("prices", now, self._take)
