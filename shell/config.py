@@ -230,6 +230,29 @@ class PrefectConfig(_Section):
     )
 
 
+class LoopConfig(_Section):
+    """How the running shell keeps time."""
+
+    bar_grace: timedelta = Field(
+        default=timedelta(seconds=8), ge=_NO_TIME, le=timedelta(minutes=2),
+        description="how long a scan waits for the last bars of its slot",
+    )
+    slot_lateness_max: timedelta = Field(
+        default=timedelta(minutes=2), gt=_NO_TIME, lt=timedelta(minutes=5),
+        description="lateness at which a slot is no longer scanned",
+    )
+    monitor_interval: timedelta = Field(
+        default=timedelta(seconds=30), gt=_NO_TIME, le=timedelta(minutes=5), description="time between looks at every position"
+    )
+    fee_interval: timedelta = Field(
+        default=_DAY, gt=_NO_TIME, le=timedelta(days=30), description="time between questions for the account's fees"
+    )
+    clock_difference_max: timedelta = Field(
+        default=timedelta(seconds=30), gt=_NO_TIME, le=timedelta(minutes=10),
+        description="difference from the exchange's clock beyond which nothing is scanned",
+    )
+
+
 class LogConfig(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
     file_bytes_max: int = Field(
@@ -252,5 +275,6 @@ class Settings(_Section):
     telegram: TelegramConfig = TelegramConfig()
     control: ControlConfig = ControlConfig()
     prefect: PrefectConfig = PrefectConfig()
+    loop: LoopConfig = LoopConfig()
     log: LogConfig = LogConfig()
     risk: RiskConfig = RiskConfig()

@@ -25,7 +25,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("exchange", "execution"),
     ("host",),
     ("store",),
-    ("engine_config", "seat", "step_log", "live_value"),
+    ("engine_config", "seat", "step_log", "live_value", "live_status"),
     ("engine",),
     ("venue",),
     ("book_setup", "measured_halts"),

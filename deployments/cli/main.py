@@ -16,6 +16,7 @@ from deployments.cli import (
     run,
     sandbox,
     search,
+    shell,
     simulate,
     status,
     strategy,
@@ -36,6 +37,7 @@ app.command("null-test")(null_test.null_test)
 app.command("sandbox")(sandbox.sandbox)
 app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
+app.command("shell")(shell.shell)
 app.command("status")(status.status)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
