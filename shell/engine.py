@@ -19,14 +19,14 @@ from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway
 from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, reached, untouched
-from shell.execution.record import Journal, ScanDone, StepRecord
+from shell.execution.record import Journal, ScanDone, StepRecord, never_taken
 from shell.host.faults import ATTEMPT, panicked
 from shell.host.port import ClosedNotice, FillNotice, StrategyHost
 from shell.market.bars import Bar
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
 from shell.money import Price, QuoteAmount, decimal_of
-from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side
+from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
 from shell.portfolio.valuation import mark, with_capital, with_entry
 from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess, protective_exit
@@ -43,6 +43,7 @@ TRY = ":try"
 ORDER_RATE_WINDOW = timedelta(minutes=1)
 MEASURED_HALTS = (HaltKind.DAILY_LOSS, HaltKind.DRAWDOWN, HaltKind.CONSECUTIVE_LOSSES)
 VENUE_REFUSED = "VENUE_REFUSED"
+Found = Fill | OrderUpdate | SubmittedOrder
 
 
 class Engine:
@@ -133,6 +134,12 @@ class Engine:
         self._mark(event.at, record)
         return self._finish(record)
 
+    def take_up(self, found: Sequence[Found], now: datetime) -> StepRecord:
+        """Book what reconciliation found, as if the gateway had told it; a fill that is booked already changes nothing."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._book_all(found, record)
+        return self._finish(record)
+
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
         record = StepRecord(book=self.config.book, at=now)
@@ -193,8 +200,6 @@ class Engine:
         """The newest slot that was worked."""
         return from_ms(self._last_slot_ms) if self._last_slot_ms >= 0 else None
 
-    # -- prices ---------------------------------------------------------------------------------------------------
-
     def _walk(self, bars: Sequence[Bar], record: StepRecord) -> None:
         """Lead prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit
         brings in must not pay for another's entry of an earlier moment."""
@@ -248,11 +253,12 @@ class Engine:
         self.gateway.on_price(symbol, price, at)
         self._book_events(record)
 
-    # -- booking --------------------------------------------------------------------------------------------------
-
     def _book_events(self, record: StepRecord) -> list[Fill]:
+        return self._book_all(self.gateway.events(), record)
+
+    def _book_all(self, events: Sequence[Found], record: StepRecord) -> list[Fill]:
         fills = []
-        for event in self.gateway.events():
+        for event in events:
             match event:
                 case Fill():
                     if event.fill_id not in self._booked:
@@ -260,6 +266,8 @@ class Engine:
                         fills.append(event)
                 case OrderUpdate():
                     record.updates.append(event)
+                case SubmittedOrder():
+                    record.submitted.append(event)
                 case _:
                     assert_never(event)
         return fills
@@ -321,10 +329,8 @@ class Engine:
         if not orders:
             return
         now = max(order.intent.decided_at for order in orders)
-        updates = [_update(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
+        updates = [never_taken(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
         self._finish(StepRecord(book=self.config.book, at=now, updates=updates))
-
-    # -- scan -----------------------------------------------------------------------------------------------------
 
     def _slot_ms(self, now: datetime) -> int:
         """The newest slot at `now`, by the interval known so far."""
@@ -424,10 +430,10 @@ class Engine:
         try:
             submitted = self.gateway.submit(order, now)
         except Rejected as error:
-            record.updates.append(_update(order, OrderState.REJECTED, str(error), now))
+            record.updates.append(never_taken(order, OrderState.REJECTED, str(error), now))
             return str(error)
         except OutcomeUnknown as error:
-            record.updates.append(_update(order, OrderState.UNKNOWN, str(error), now))
+            record.updates.append(never_taken(order, OrderState.UNKNOWN, str(error), now))
             return ""
         record.submitted.append(submitted)
         return ""
@@ -442,8 +448,3 @@ class Engine:
 
 
 _open_ms = attrgetter("open_ms")
-
-
-def _update(order: ApprovedOrder, state: OrderState, reason: str, at: datetime) -> OrderUpdate:
-    """What became of an order that no venue took: it has no venue's id, by which the store tells it from those sent."""
-    return OrderUpdate(order_id="", intent_id=order.intent.intent_id, state=state, reason=reason, at=at)

@@ -20,12 +20,16 @@ class Side(str, Enum):
 
 
 class Purpose(str, Enum):
-    """Why an order exists. Only ENTRY raises exposure; the others are never refused by a halt."""
+    """Why an order exists. Only ENTRY raises exposure; the others are never refused by a halt.
+
+    EXTERNAL is none of ours: what took coins of ours out of the account without the shell, as reconciliation books it.
+    """
 
     ENTRY = "entry"
     EXIT = "exit"
     STOP = "stop"
     TARGET = "target"
+    EXTERNAL = "external"
 
 
 class OrderState(str, Enum):

@@ -17,7 +17,8 @@ import pytest
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program"),
     ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file"),
-    ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port"),
+    ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port",
+     "execution.client_id"),
     ("trials.candidate", "trials.segments", "answers", "exchange.gateway"),
     ("market",),
     ("portfolio",),
@@ -27,7 +28,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("engine_config", "seat", "step_log"),
     ("engine",),
-    ("book_setup",),
+    ("book_setup", "exchange.reconciler"),
     ("backtest",),
     ("gate", "trials", "report", "book_figures"),
     ("promotion",),
