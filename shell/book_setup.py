@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.engine import Engine
 from shell.engine_config import EngineConfig
-from shell.exchange.gateway import FeeSchedule
+from shell.exchange.gateway import FeeSchedule, Gateway
 from shell.exchange.paper import PaperGateway
+from shell.execution.known import KnownOrder
 from shell.execution.record import Journal
 from shell.host.port import StrategyHost
 from shell.market.book import MarketBook
@@ -22,6 +23,13 @@ from shell.risk.limits import fill_allowance
 if TYPE_CHECKING:
     # For its name alone: a backtest's process has no database, and knows no library for one.
     from shell.store.books import BookState
+
+
+class VenueGateway(Gateway, Protocol):
+    """A gateway to a venue that goes on while this process does not."""
+
+    def restore(self, orders: Iterable[KnownOrder]) -> None:
+        """Take up the orders an earlier process left."""
 
 
 def pairs_of(history: History) -> dict[str, Pair]:
@@ -55,12 +63,15 @@ def new_engine(
     pairs: dict[str, Pair],
     fees: dict[str, FeeSchedule],
     state: BookState | None = None,
+    venue: VenueGateway | None = None,
 ) -> Engine:
-    """An engine on a paper gateway that spends its ledger's cash; `state` is what the store knows of the book."""
-    gateway = PaperGateway(
+    """An engine on a paper gateway that spends its ledger's cash, or on the gateway of a `venue`; `state` is what the store
+    knows of the book."""
+    simulated = PaperGateway(
         pairs=pairs, fees=fees, config=paper, limit_entry_expiry=paper.limit_entry_expiry,
         funds=lambda: engine.ledger.cash,
     )
+    gateway = simulated if venue is None else venue
     engine = Engine(
         EngineConfig(
             book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
@@ -70,8 +81,15 @@ def new_engine(
         ledger=state.ledger if state else None, marks=state.marks if state else None,
         halts=tuple(state.halts) if state else (), last_scan=state.last_scan if state else None,
     )
-    if state is not None:
-        gateway.restore([order.submitted for order in state.open_orders if order.submitted is not None])
-        unsent = [order.approved for order in state.open_orders if order.submitted is None]
-        engine.write_off(unsent, state.never_sent)
+    if state is None:
+        return engine
+    engine.remember(state.recent_signals, state.order_times)
+    if venue is not None:
+        # Only the venue knows what became of an intent whose answer never came: it is looked for, not written off.
+        venue.restore(state.known_orders)
+        engine.write_off([], state.never_sent)
+        return engine
+    simulated.restore([order.submitted for order in state.open_orders if order.submitted is not None])
+    unsent = [order.approved for order in state.open_orders if order.submitted is None]
+    engine.write_off(unsent, state.never_sent)
     return engine

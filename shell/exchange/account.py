@@ -18,7 +18,7 @@ from shell.exchange.kraken.pace import Pace
 from shell.exchange.kraken.private import PrivateApi
 from shell.exchange.kraken.private_types import LedgerEntry, OrderInfo, OrderKind, OrderStatus, TradeInfo
 from shell.money import CONTEXT
-from shell.orders import Liquidity, OrderState, Side
+from shell.orders import Liquidity, OrderState
 from shell.portfolio.account import NONE, AccountPicture, Movement, VenueOrder, VenueTrade, base_of, quote_of
 
 LOOKS: Final = 4
@@ -63,15 +63,15 @@ async def _look(api: PrivateApi, since: datetime, now: datetime) -> AccountPictu
         return None
     trade_of = {ledger_id: trade.trade_id for trade in trades for ledger_id in trade.ledger_ids}
     movements = tuple(_movement(entry, trade_of.get(entry.ledger_id, entry.refid)) for entry in entries)
-    moved = _by_reference(movements)
+    rows = _by_trade(entries, trade_of)
     told = {trade.trade_id for trade in trades}
-    if any(move.kind == "trade" and move.ref_id not in told for move in movements) or told - moved.keys():
+    if any(move.kind == "trade" and move.ref_id not in told for move in movements) or told - rows.keys():
         return None
     return AccountPicture(
         since=since, at=now,
         open_orders=tuple(venue_order(order, since) for order in open_orders),
         ended_orders=tuple(venue_order(order, since) for order in ended.values() if order.status.final),
-        trades=tuple(venue_trade(trade, moved[trade.trade_id]) for trade in trades),
+        trades=tuple(venue_trade(trade, rows[trade.trade_id]) for trade in trades),
         movements=movements,
         balances=before,
     )
@@ -93,24 +93,22 @@ async def _entries(api: PrivateApi, start: datetime, end: datetime) -> tuple[Led
             return tuple(sorted(found.values(), key=lambda entry: (entry.at, entry.ledger_id)))
 
 
-def _by_reference(movements: Sequence[Movement]) -> dict[str, dict[str, Decimal]]:
-    """What each thing that has rows did to each coin."""
-    found: dict[str, dict[str, Decimal]] = {}
-    for move in movements:
-        coins = found.setdefault(move.ref_id, {})
-        coins[move.coin] = CONTEXT.add(coins.get(move.coin, NONE), move.amount)
+def _by_trade(entries: Sequence[LedgerEntry], trade_of: Mapping[str, str]) -> dict[str, dict[str, LedgerEntry]]:
+    """The rows of each trade, by coin; one a coin."""
+    found: dict[str, dict[str, LedgerEntry]] = {}
+    for entry in entries:
+        found.setdefault(trade_of.get(entry.ledger_id, entry.refid), {})[entry.coin] = entry
     return found
 
 
-def venue_trade(trade: TradeInfo, moved: Mapping[str, Decimal]) -> VenueTrade:
-    """A trade with the changes of its ledger rows; where a row of a coin is missing, what the trade itself says."""
-    buying = trade.side is Side.BUY
-    paid = CONTEXT.add(trade.cost, trade.fee) if buying else CONTEXT.subtract(trade.fee, trade.cost)
+def venue_trade(trade: TradeInfo, rows: Mapping[str, LedgerEntry]) -> VenueTrade:
+    """A trade with the amounts of its ledger rows; where a coin's row is missing, what the trade itself says."""
+    base, quote = rows.get(base_of(trade.symbol)), rows.get(quote_of(trade.symbol))
     return VenueTrade(
         trade_id=trade.trade_id, order_id=trade.order_id, symbol=trade.symbol, side=trade.side, price=trade.price,
-        base_change=moved.get(base_of(trade.symbol), trade.qty if buying else -trade.qty),
-        quote_change=moved.get(quote_of(trade.symbol), -paid), at=trade.traded_at,
-        liquidity=trade.liquidity or Liquidity.TAKER,
+        qty=abs(base.amount) if base is not None else trade.qty, fee_base=base.fee if base is not None else NONE,
+        paid=abs(quote.amount) if quote is not None else trade.cost, fee=quote.fee if quote is not None else trade.fee,
+        at=trade.traded_at, liquidity=trade.liquidity or Liquidity.TAKER,
     )
 
 

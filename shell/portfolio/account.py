@@ -52,26 +52,29 @@ class VenueOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenueTrade:
-    """One execution, with what it did to the account.
+    """One execution as the account's own ledger has it, to the last unit.
 
-    `base_change` and `quote_change` are signed and after fees: what the account's two balances moved by, to the last unit.
-    A fee in either currency, and a cost that the venue rounded, are inside them.
+    `paid` is what was paid or received for it before the fee, as the venue rounded it; `fee` what it took of the quote
+    currency, `fee_base` what it took in coins.
     """
 
     trade_id: str
     order_id: str
     symbol: str
     side: Side
+    qty: Decimal
     price: Decimal
-    base_change: Decimal
-    quote_change: Decimal
+    paid: Decimal
+    fee: Decimal
     at: datetime
+    fee_base: Decimal = NONE
     liquidity: Liquidity = Liquidity.TAKER
 
     @property
-    def qty(self) -> Decimal:
-        """What was bought or sold, after a fee in the coin itself; never negative."""
-        return abs(self.base_change)
+    def coins(self) -> Decimal:
+        """By how much the coin's balance changed, without a sign."""
+        change = CONTEXT.subtract if self.side is Side.BUY else CONTEXT.add
+        return change(self.qty, self.fee_base)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,27 +108,10 @@ class AccountPicture:
         return self.balances.get(coin, NONE)
 
 
-def fill_amounts(
-    side: Side, price: Price, base_change: Decimal, quote_change: Decimal
-) -> tuple[BaseQty, QuoteAmount]:
-    """Quantity and fee to book an execution with, so that the ledger moves by exactly what the account moved by.
-
-    The ledger books quantity x price and the fee on top. A venue rounds that product to its own decimals and may take its fee
-    in the coin, so the fee is taken to be what is left: all that was paid less the value of what was got. It can therefore
-    differ from the venue's own figure by less than one unit of its last decimal, and hold a fee in coins at the fill's price.
-    """
-    qty = BaseQty(abs(base_change))
-    value = qty.times(price).value
-    # A buy moves the quote balance down by value and fee, a sale moves it up by the value less the fee.
-    fee = CONTEXT.subtract(-quote_change if side is Side.BUY else value, value if side is Side.BUY else quote_change)
-    return qty, QuoteAmount(fee)
-
-
 def fill_of(trade: VenueTrade, intent: OrderIntent) -> Fill:
-    """A venue's trade as a fill of `intent`, exact to the last unit in both balances."""
-    price = Price(trade.price)
-    qty, fee = fill_amounts(trade.side, price, trade.base_change, trade.quote_change)
+    """A venue's trade as a fill of `intent`: booked, it moves our ledger by exactly what it moved the account."""
     return Fill(
-        fill_id=trade.trade_id, order_id=trade.order_id, intent=intent, symbol=trade.symbol, side=trade.side, qty=qty,
-        price=price, fee=fee, liquidity=trade.liquidity, filled_at=trade.at,
+        fill_id=trade.trade_id, order_id=trade.order_id, intent=intent, symbol=trade.symbol, side=trade.side,
+        qty=BaseQty(trade.qty), price=Price(trade.price), fee=QuoteAmount(trade.fee), liquidity=trade.liquidity,
+        filled_at=trade.at, paid=QuoteAmount(trade.paid), fee_base=BaseQty(trade.fee_base),
     )

@@ -9,8 +9,8 @@ left, never below zero), or something happened to what is not ours (labelled). W
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, Decimal
+from dataclasses import dataclass, field, replace
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 
 from shell.contract import OrderType
 from shell.money import CONTEXT, NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
@@ -144,9 +144,9 @@ def _book_purchase(trade: VenueTrade, intent: OrderIntent, own: OwnOrders, work:
 
 def _book_sale(trade: VenueTrade, intent: OrderIntent, own: OwnOrders, work: _Work) -> None:
     held = work.held(trade.symbol)
-    part = BaseQty(min(trade.qty, held.value))
-    if part.value < trade.qty:
-        rest = BaseQty(CONTEXT.subtract(trade.qty, part.value))
+    part = BaseQty(min(trade.coins, held.value))
+    if part.value < trade.coins:
+        rest = BaseQty(CONTEXT.subtract(trade.coins, part.value))
         work.find(
             FindingKind.SOLD_EXTERNAL, f"our order {trade.order_id} sold {rest} {base_of(trade.symbol)} that were not ours "
             f"({trade.trade_id}): somebody had sold ours before; the proceeds count as theirs",
@@ -182,10 +182,10 @@ def _shrink_to_balance(symbol: str, view: BookView, picture: AccountPicture, own
         and trade.trade_id not in view.booked and trade.trade_id not in view.noted
     ]
     for trade in sorted(sales, key=lambda each: (each.at, each.trade_id), reverse=True):
-        part = BaseQty(min(gone, trade.qty))
+        part = BaseQty(min(gone, trade.coins))
         if not part.value:
             break
-        intent = _external_intent(view, work.ledger, symbol, trade.order_id, BaseQty(trade.qty), picture)
+        intent = _external_intent(view, work.ledger, symbol, trade.order_id, BaseQty(trade.coins), picture)
         work.write(intent, trade.order_id, picture)
         work.book(_part_of(trade, part, intent))
         gone = CONTEXT.subtract(gone, part.value)
@@ -206,8 +206,8 @@ def _withdraw_coins(symbol: str, qty: BaseQty, view: BookView, picture: AccountP
     work.write(intent, order_id, picture)
     fill = fill_of(
         VenueTrade(
-            trade_id=order_id, order_id=order_id, symbol=symbol, side=Side.SELL, price=price.value,
-            base_change=-qty.value, quote_change=qty.times(price).value, at=picture.at,
+            trade_id=order_id, order_id=order_id, symbol=symbol, side=Side.SELL, qty=qty.value, price=price.value,
+            paid=qty.times(price).value, fee=NONE, at=picture.at,
         ),
         intent,
     )
@@ -241,14 +241,13 @@ def _external_intent(
 
 
 def _part_of(trade: VenueTrade, part: BaseQty, intent: OrderIntent) -> Fill:
-    """A sale, or our part of it: of its money the same part, cut to the finest unit."""
-    money = trade.quote_change
-    if part.value != trade.qty:
-        share = CONTEXT.divide(CONTEXT.multiply(money, part.value), trade.qty)
-        money = share.quantize(MONEY_STEP, ROUND_DOWN, CONTEXT)
-    mine = VenueTrade(
-        trade_id=trade.trade_id, order_id=trade.order_id, symbol=trade.symbol, side=trade.side, price=trade.price,
-        base_change=-part.value, quote_change=money, at=trade.at, liquidity=trade.liquidity,
+    """A sale, or our part of it: of its money the same part, what it brought cut to the finest unit and its fee rounded up."""
+    if part.value == trade.coins:
+        return fill_of(trade, intent)
+    money, fee = (CONTEXT.divide(CONTEXT.multiply(whole, part.value), trade.coins) for whole in (trade.paid, trade.fee))
+    mine = replace(
+        trade, qty=part.value, fee_base=NONE, paid=money.quantize(MONEY_STEP, ROUND_DOWN, CONTEXT),
+        fee=fee.quantize(MONEY_STEP, ROUND_UP, CONTEXT),
     )
     return fill_of(mine, intent)
 

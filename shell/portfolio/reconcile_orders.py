@@ -12,9 +12,11 @@ from shell.execution.client_id import mark_of
 from shell.money import CONTEXT, NO_MONEY, BaseQty, Price, QuoteAmount
 from shell.orders import OrderIntent, OrderState, OrderUpdate, Purpose, Side
 from shell.portfolio.account import AccountPicture, VenueOrder, VenueTrade
-from shell.portfolio.reconcile_types import UNKNOWN_FOR, Adopted, BookView, Finding, FindingKind, KnownOrder
+from shell.portfolio.reconcile_types import UNKNOWN_FOR, Adopted, BookView, Finding, FindingKind, OurOrder
 
 CLOSE_DEPTH_MAX = 4
+# Joins an entry's intent to the venue's id of a stop that one of its fills brought about, as the live gateway does.
+CLOSE_JOINT = "/"
 
 
 @dataclass(slots=True)
@@ -53,13 +55,13 @@ def own_orders(view: BookView, picture: AccountPicture) -> OwnOrders:
         _follow(known, order, picture.at, own)
     for order in left:
         _claim(order, view, own)
-    _claim_closes([order for order in left if order.order_id not in own.intents], view, own)
+    _claim_closes([order for order in left if order.order_id not in own.intents], own)
     _label_others([order for order in left if order.order_id not in own.intents], view, own)
     _look_for_absent((known for known in ours if known.intent.intent_id not in matched), picture, own)
     return own
 
 
-def _follow(known: KnownOrder, order: VenueOrder, at: datetime, own: OwnOrders) -> None:
+def _follow(known: OurOrder, order: VenueOrder, at: datetime, own: OwnOrders) -> None:
     """Bring the state of one of our orders to the venue's."""
     intent = known.intent
     linked = known.order_id is None
@@ -97,6 +99,7 @@ def _claim(order: VenueOrder, view: BookView, own: OwnOrders) -> None:
         intent_id=f"recovered:{order.order_id}", book=view.book, version=view.version, symbol=order.symbol, side=order.side,
         purpose=_purpose(order), order_type=_order_type(order), qty=BaseQty(order.qty), limit_price=_price(order.limit_price),
         decided_at=order.opened_at, stop_loss=_price(order.close_stop), horizon=Intent.SWING, tag="recovered",
+        trigger=_price(order.stop_price), mark=view.mark,
     )
     own.recovered.add(order.order_id)
     _adopt(intent, order, own)
@@ -107,7 +110,7 @@ def _claim(order: VenueOrder, view: BookView, own: OwnOrders) -> None:
     ))
 
 
-def _claim_closes(orders: list[VenueOrder], view: BookView, own: OwnOrders) -> None:
+def _claim_closes(orders: list[VenueOrder], own: OwnOrders) -> None:
     """Protective orders that the venue spawned from ours: their parent is what they are known by."""
     for _ in range(CLOSE_DEPTH_MAX):
         mine = [order for order in orders if order.parent_id in own.intents and order.order_id not in own.intents]
@@ -116,10 +119,11 @@ def _claim_closes(orders: list[VenueOrder], view: BookView, own: OwnOrders) -> N
         for order in mine:
             parent = own.intents[order.parent_id or ""]
             intent = OrderIntent(
-                intent_id=f"{parent.intent_id}:close:{order.order_id}", book=view.book, version=parent.version,
-                symbol=order.symbol, side=order.side, purpose=Purpose.STOP, order_type=_order_type(order),
-                qty=BaseQty(order.qty), limit_price=_price(order.limit_price), decided_at=order.opened_at,
-                stop_loss=_price(order.stop_price), horizon=parent.horizon, tag=parent.tag,
+                intent_id=f"{parent.intent_id}{CLOSE_JOINT}{order.order_id}", book=parent.book, version=parent.version,
+                symbol=order.symbol, side=order.side, purpose=Purpose.STOP, order_type=OrderType.MARKET,
+                qty=BaseQty(order.qty), limit_price=None, decided_at=parent.decided_at, stop_loss=parent.stop_loss,
+                take_profit=parent.take_profit, horizon=parent.horizon, tag=parent.tag, trigger=_price(order.stop_price),
+                mark=parent.mark,
             )
             if order.parent_id in own.recovered:
                 own.recovered.add(order.order_id)
@@ -146,7 +150,7 @@ def _label_others(orders: list[VenueOrder], view: BookView, own: OwnOrders) -> N
             ))
 
 
-def _look_for_absent(orders: Iterable[KnownOrder], picture: AccountPicture, own: OwnOrders) -> None:
+def _look_for_absent(orders: Iterable[OurOrder], picture: AccountPicture, own: OwnOrders) -> None:
     """Working orders that the venue told nothing of, although the picture reaches back to before they were decided."""
     for known in orders:
         decided = known.intent.decided_at

@@ -81,7 +81,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KnownOrder:
+class OurOrder:
     """One of our orders as the database knows it. `client_id` is what it was, or would have been, sent under."""
 
     intent: OrderIntent
@@ -104,7 +104,7 @@ class BookView:
     version: str
     mark: str
     ledger: Ledger
-    orders: Sequence[KnownOrder] = ()
+    orders: Sequence[OurOrder] = ()
     booked: frozenset[str] = frozenset()
     recent: frozenset[str] = frozenset()
     noted: frozenset[str] = frozenset()

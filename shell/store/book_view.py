@@ -8,12 +8,11 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, or_, select
 
-from shell.execution.client_id import client_order_id
 from shell.money import Price
-from shell.orders import OrderIntent, OrderState, Purpose
+from shell.orders import OrderState, Purpose
 from shell.portfolio.account import AccountPicture
 from shell.portfolio.ledger import Ledger
-from shell.portfolio.reconcile_types import BookView, KnownOrder
+from shell.portfolio.reconcile_types import BookView, OurOrder
 from shell.store.metadata import table_of
 from shell.store.order_rows import StoredOrder, order_of
 from shell.store.store import Store
@@ -25,11 +24,6 @@ IDS_A_QUERY = 500
 EDGE = timedelta(seconds=1)
 
 
-def client_id_of(intent: OrderIntent, mark: str) -> str:
-    """What an order of this home is sent under."""
-    return client_order_id(f"{intent.book}\n{intent.intent_id}", mark)
-
-
 def book_view(
     store: Store, book: str, picture: AccountPicture, *, quote: str, version: str, ledger: Ledger, prices: Mapping[str, Price]
 ) -> BookView:
@@ -39,15 +33,16 @@ def book_view(
     named = {order.order_id for order in orders} | {order.parent_id for order in orders if order.parent_id}
     named |= {trade.order_id for trade in picture.trades}
     moved = {move.movement_id for move in picture.movements} | {trade.trade_id for trade in picture.trades}
+    clients = {order.client_id.lower() for order in orders if order.client_id}
     with store.reading() as connection:
-        known = _orders(connection, book, named, picture.since)
+        known = _orders(connection, book, named, clients, picture.since)
         traded = _in(connection, select(FILLS.c.fill_id).where(FILLS.c.book == book), FILLS.c.fill_id,
                      {trade.trade_id for trade in picture.trades})
         return BookView(
             book=book, quote=quote, version=version, mark=mark, ledger=ledger,
             orders=[
-                KnownOrder(
-                    intent=each.intent, client_id=client_id_of(each.intent, mark), order_id=each.order_id, state=each.state
+                OurOrder(
+                    intent=each.intent, client_id=each.intent.client_id, order_id=each.order_id, state=each.state
                 )
                 for each in known
             ],
@@ -56,13 +51,16 @@ def book_view(
         )
 
 
-def _orders(connection: Connection, book: str, ids: Collection[str], since: datetime) -> list[StoredOrder]:
+def _orders(
+    connection: Connection, book: str, ids: Collection[str], clients: Collection[str], since: datetime
+) -> list[StoredOrder]:
     """Orders that may still fill, those decided lately, and those that the venue's orders and trades belong to."""
     working = [state.value for state in OrderState if state.working]
     mine = select(ORDERS).where(ORDERS.c.book == book)
     lately = mine.where(or_(ORDERS.c.state.in_(working), ORDERS.c.updated_at >= since, ORDERS.c.decided_at >= since))
     rows = {row.intent_id: row for row in connection.execute(lately)}
     rows |= {row.intent_id: row for row in _in(connection, mine, ORDERS.c.order_id, ids)}
+    rows |= {row.intent_id: row for row in _in(connection, mine, ORDERS.c.client_id, clients)}
     return [order_of(row) for row in sorted(rows.values(), key=lambda row: row.seq)]
 
 

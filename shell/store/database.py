@@ -20,6 +20,8 @@ from sqlalchemy.pool import StaticPool
 from shell.errors import DataError, Fatal, NotNow
 
 BUSY_TIMEOUT_MS = 5000
+# What `PRAGMA synchronous` answers for FULL (sqlite.org/pragma.html, read November 2026).
+SYNCHRONOUS_FULL = 2
 
 
 class Database:
@@ -136,6 +138,8 @@ class Database:
             yield
             return
         self._pragma("synchronous=FULL")
+        if self._pragma("synchronous") != (SYNCHRONOUS_FULL,):
+            raise Fatal(f"{self.place} does not keep its commits through a power cut: nothing may be sent on them")
         try:
             yield
         finally:

@@ -42,7 +42,6 @@ from shell.orders import (
 )
 from shell.portfolio.account import AccountPicture, base_of, fill_of
 from shell.portfolio.ledger import CapitalEvent
-from shell.store.book_view import client_id_of
 from shell.store.store import Store
 from tests.shell.exchange.kraken.times import HandPace
 from tests.shell.exchange.simulator.kit import Customer, desk, public, wait
@@ -182,14 +181,14 @@ class Bench:
             purpose=Purpose.ENTRY if side is Side.BUY else Purpose.EXIT,
             order_type=OrderType.MARKET if limit is None else OrderType.LIMIT, qty=BaseQty(qty),
             limit_price=None if limit is None else Price(limit), decided_at=self.now,
-            stop_loss=None if stop is None else Price(stop), horizon=Intent.SWING,
+            stop_loss=None if stop is None else Price(stop), horizon=Intent.SWING, mark=self.store.account.mark(),
         )
         approved = ApprovedOrder(intent=intent, reserved=NO_MONEY, seal=APPROVAL_SEAL)
         self.store.journal("main").write_ahead([approved])
         fields = {"type": side.value, "ordertype": "market" if limit is None else "limit", "volume": qty}
         fields |= {} if limit is None else {"price": limit}
         fields |= {} if stop is None else {"close_ordertype": "stop-loss", "close_price": stop}
-        txid = self.customer.add(**fields, cl_ord_id=client_id_of(intent, self.store.account.mark()))
+        txid = self.customer.add(**fields, cl_ord_id=intent.client_id)
         if linked:
             self.engine.take_up([SubmittedOrder(order_id=txid, approved=approved, submitted_at=self.now)], self.now)
         if told:
