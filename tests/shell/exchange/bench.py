@@ -162,8 +162,13 @@ class Bench:
 
     def restart(self) -> None:
         """The process dies and another one takes over."""
+        self.restart_on(self.path)
+
+    def restart_on(self, path: Path) -> None:
+        """The same on another copy of the database."""
         self.store.close()
-        self.store = Store.open(self.path)
+        self.path = path
+        self.store = Store.open(path)
         self.open()
 
     # -- trading --------------------------------------------------------------------------------------------------------
