@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.engine import Engine
 from shell.engine_config import EngineConfig
-from shell.exchange.gateway import FeeSchedule, Gateway
+from shell.exchange.gateway import FeeSchedule
 from shell.exchange.paper import PaperGateway
-from shell.execution.known import KnownOrder
 from shell.execution.record import Journal
 from shell.host.port import StrategyHost
 from shell.market.book import MarketBook
@@ -23,13 +22,7 @@ from shell.risk.limits import fill_allowance
 if TYPE_CHECKING:
     # For its name alone: a backtest's process has no database, and knows no library for one.
     from shell.store.books import BookState
-
-
-class VenueGateway(Gateway, Protocol):
-    """A gateway to a venue that goes on while this process does not."""
-
-    def restore(self, orders: Iterable[KnownOrder]) -> None:
-        """Take up the orders an earlier process left."""
+    from shell.venue import GatewayMaker
 
 
 def pairs_of(history: History) -> dict[str, Pair]:
@@ -63,21 +56,23 @@ def new_engine(
     pairs: dict[str, Pair],
     fees: dict[str, FeeSchedule],
     state: BookState | None = None,
-    venue: VenueGateway | None = None,
+    watched: dict[str, Pair] | None = None,
+    gateway: GatewayMaker | None = None,
 ) -> Engine:
-    """An engine on a paper gateway that spends its ledger's cash, or on the gateway of a `venue`; `state` is what the store
-    knows of the book."""
+    """An engine on a paper gateway that spends its ledger's cash, or on the one `gateway` makes; `state` is what the store
+    knows of the book. Positions of `watched` pairs can be left and not opened."""
+    within = {**(watched or {}), **pairs}
     simulated = PaperGateway(
-        pairs=pairs, fees=fees, config=paper, limit_entry_expiry=paper.limit_entry_expiry,
-        funds=lambda: engine.ledger.cash,
+        pairs=within, fees={**fees_of(tuple(within), paper), **fees}, config=paper,
+        limit_entry_expiry=paper.limit_entry_expiry, funds=lambda: engine.ledger.cash,
     )
-    gateway = simulated if venue is None else venue
+    venue = gateway(book=book, funds=lambda: engine.ledger.cash, state=state) if gateway is not None else None
     engine = Engine(
         EngineConfig(
             book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
             fill_allowance_pct=fill_allowance(paper),
         ),
-        market=market, gateway=gateway, host=host, journal=journal,
+        market=market, gateway=simulated if venue is None else venue, host=host, journal=journal,
         ledger=state.ledger if state else None, marks=state.marks if state else None,
         halts=tuple(state.halts) if state else (), last_scan=state.last_scan if state else None,
     )

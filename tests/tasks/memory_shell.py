@@ -93,6 +93,7 @@ class MemoryShell:
         self.scanned: list[datetime] = []
         self.quarantined: list[tuple[str, str, str]] = []
         self.unreported: list[Mapping[str, Any]] = []
+        self.reported: list[datetime] = []
 
     def settings(self) -> Settings:
         return self.config
@@ -120,6 +121,9 @@ class MemoryShell:
     def unreported_scans(self, now: datetime) -> Sequence[Mapping[str, Any]]:
         return self.unreported
 
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        self.reported += slots
+
     def active_strategy(self) -> ActiveStrategy:
         return self.active
 
@@ -131,6 +135,9 @@ class MemoryShell:
 
     def write_document(self, text: str, now: datetime) -> None:
         self.text = text
+
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        return {"quarter": "2023-Q4"}
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return {"total_return_pct": 0.01, "max_drawdown_pct": 0.02, "sharpe": 1.0, "trades": 3, "fees": 12.5}

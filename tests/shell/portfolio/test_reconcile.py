@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shell.contract import OrderType
-from shell.money import BaseQty, Price, QuoteAmount
+from shell.money import BaseQty, QuoteAmount
 from shell.orders import Fill, OrderIntent, OrderState, OrderUpdate, Purpose, Side
 from shell.portfolio.account import AccountPicture, Movement, VenueOrder, VenueTrade, fill_of
 from shell.portfolio.ledger import CapitalEvent, Ledger, apply_capital, apply_fill
