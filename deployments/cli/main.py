@@ -19,6 +19,7 @@ from deployments.cli import (
     simulate,
     status,
     strategy,
+    up,
     walk_forward,
 )
 from shell.undumpable import make_undumpable
@@ -36,6 +37,8 @@ app.command("null-test")(null_test.null_test)
 app.command("sandbox")(sandbox.sandbox)
 app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
+app.command("up")(up.up)
+app.command("down")(up.down)
 app.command("status")(status.status)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
