@@ -25,7 +25,6 @@ from tasks.context import SOCKET_VARIABLE
 
 POOL = "trading-brain"
 ROOT_VARIABLE = "TRADING_BRAIN_HOME"
-ZONE_VARIABLE = "TRADING_BRAIN_TIMEZONE"
 DEPLOY_SECONDS_MAX = 240.0
 ASK_SECONDS_MAX = 30.0
 HEARTBEAT_SECONDS = 30
@@ -42,12 +41,12 @@ def base_environment(home: Home) -> dict[str, str]:
     return environment | {MARK: str(home.run), "PYTHONUNBUFFERED": "1"}
 
 
-def client_environment(home: Home, root: Path, api: str, zone: str) -> dict[str, str]:
+def client_environment(home: Home, root: Path, api: str) -> dict[str, str]:
     """For the worker, its flow runs and `prefect deploy`: the server, the shell's socket and the project."""
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
     return base_environment(home) | private_environment(home.prefect) | {
         "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
-        "PREFECT_WORKER_QUERY_SECONDS": str(WORKER_POLL_SECONDS), ROOT_VARIABLE: str(root), ZONE_VARIABLE: zone,
+        "PREFECT_WORKER_QUERY_SECONDS": str(WORKER_POLL_SECONDS), ROOT_VARIABLE: str(root),
         SOCKET_VARIABLE: str(home.control_socket), "PYTHONPATH": path,
     }
 
@@ -123,6 +122,15 @@ def deployed(process: subprocess.Popen[bytes], log: Path) -> None:
     if code:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-6:])
         raise NotNow(f"prefect.yaml was not deployed:\n{end}")
+
+
+def set_zone(api: str, name: str, zone: str) -> None:
+    """Let a deployment's crons follow the user's local days. A schedule paused by hand stays paused."""
+    deployment = _call(api, "GET", f"/deployments/name/{name}/{name}", None)
+    for kept in deployment["schedules"]:
+        wanted = {**kept["schedule"], "timezone": zone}
+        if wanted != kept["schedule"]:
+            _call(api, "PATCH", f"/deployments/{deployment['id']}/schedules/{kept['id']}", {"schedule": wanted})
 
 
 def set_automation(api: str) -> None:

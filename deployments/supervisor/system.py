@@ -131,9 +131,7 @@ class System:
         (plan.home.prefect / URL_FILE).write_text(f"{self.api} {self._children['server'].pid}\n", encoding="utf-8")
         self._await("server")
         conductor.make_pool(self.api)
-        environment = conductor.client_environment(
-            plan.home, plan.root, self.api, plan.settings.account.timezone
-        )
+        environment = conductor.client_environment(plan.home, plan.root, self.api)
         log = plan.home.logs / "up-deploy.log"
         self._tell("flows", "deploying prefect.yaml")
         deploying = conductor.deploy(plan.root, environment, log)
@@ -144,6 +142,7 @@ class System:
             if deploying.poll() is None:
                 deploying.kill()
                 deploying.wait()
+        conductor.set_zone(self.api, "snapshot", plan.settings.account.timezone)
         conductor.set_automation(self.api)
         self._tell("flows", "ready")
         self._await("worker")
