@@ -89,7 +89,7 @@ def is_healthy(api: str) -> bool:
 def has_worker(api: str) -> bool:
     """Whether a worker of our pool polls."""
     try:
-        found = _call(api, "POST", f"/work_pools/{POOL}/workers/filter", {})
+        found = call(api, "POST", f"/work_pools/{POOL}/workers/filter", {})
     except (NotNow, Transient):
         return False
     return any(each.get("status") == "ONLINE" for each in found)
@@ -126,19 +126,19 @@ def deployed(process: subprocess.Popen[bytes], log: Path) -> None:
 
 def set_zone(api: str, name: str, zone: str) -> None:
     """Let a deployment's crons follow the user's local days. A schedule paused by hand stays paused."""
-    deployment = _call(api, "GET", f"/deployments/name/{name}/{name}", None)
+    deployment = call(api, "GET", f"/deployments/name/{name}/{name}", None)
     for kept in deployment["schedules"]:
         wanted = {**kept["schedule"], "timezone": zone}
         if wanted != kept["schedule"]:
-            _call(api, "PATCH", f"/deployments/{deployment['id']}/schedules/{kept['id']}", {"schedule": wanted})
+            call(api, "PATCH", f"/deployments/{deployment['id']}/schedules/{kept['id']}", {"schedule": wanted})
 
 
 def set_automation(api: str) -> None:
     """A run whose heartbeats stop has lost its process: it is marked as crashed instead of running for ever."""
     wanted = zombie_automation()
-    known = _call(api, "POST", "/automations/filter", {"automations": {"name": {"any_": [ZOMBIE]}}})
+    known = call(api, "POST", "/automations/filter", {"automations": {"name": {"any_": [ZOMBIE]}}})
     if not known:
-        _call(api, "POST", "/automations/", wanted)
+        call(api, "POST", "/automations/", wanted)
     for first, each in enumerate(known):
         path = f"/automations/{each['id']}"
         _send(api, "DELETE" if first else "PUT", path, None if first else wanted)
@@ -161,7 +161,8 @@ def zombie_automation() -> dict[str, Any]:
     }
 
 
-def _call(api: str, verb: str, path: str, body: Any) -> Any:
+def call(api: str, verb: str, path: str, body: Any) -> Any:
+    """One question to Prefect. Raises Transient when it does not answer, NotNow with its words when it refuses."""
     answer = _send(api, verb, path, body)
     if answer.is_error:
         raise NotNow(f"Prefect answered {verb} {path} with {answer.status_code}: {answer.text[:300]}")
