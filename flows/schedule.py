@@ -19,6 +19,8 @@ def scan_schedule(minutes: int) -> CronSchedule | IntervalSchedule:
     """A run a minute before every slot of a strategy that scans every `minutes`: a cron where one can say it."""
     if minutes < HOUR and HOUR % minutes == 0:
         return CronSchedule(cron=f"{minutes - 1}-59/{minutes} * * * *", timezone="UTC")
+    if minutes == DAY:
+        return CronSchedule(cron="59 23 * * *", timezone="UTC")
     if minutes % HOUR == 0 and DAY % minutes == 0:
         hours = minutes // HOUR
         return CronSchedule(cron=f"59 {hours - 1}-23/{hours} * * *", timezone="UTC")
