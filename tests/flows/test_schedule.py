@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def runs(cron: str, zone: str, start: datetime, end: datetime) -> list[datetime]
     return plain(asyncio.run(schedule.get_dates(n=10_000, start=start, end=end)))
 
 
-def plain(dates: list[datetime]) -> list[datetime]:
+def plain(dates: Sequence[datetime]) -> list[datetime]:
     """Prefect's own kind of moments as ours."""
     return [from_ms(to_ms(each)) for each in dates]
 
