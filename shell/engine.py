@@ -84,7 +84,8 @@ class Engine:
         self._equity: QuoteAmount | None = None
         self._valued_at = -1
         self._protector = Protector(
-            gateway, config.pairs, ledger=lambda: self.ledger, submit=self._submit, book=self._book_events, ids=self._own_ids
+            gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
+            book=self._book_events, ids=self._own_ids,
         )
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,7 @@ from shell.risk.limits import FILL_ALLOWANCE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """What an engine is told once."""
+    """What an engine is told once. Positions of `watched` pairs are protected and left, never opened."""
 
     book: str
     version: str
@@ -25,3 +25,4 @@ class EngineConfig:
     pairs: Mapping[str, Pair]
     fees: Mapping[str, FeeSchedule]
     fill_allowance_pct: Decimal = FILL_ALLOWANCE
+    watched: Mapping[str, Pair] = field(default_factory=dict)

@@ -18,6 +18,10 @@ from shell.money import NO_QTY, BaseQty, Price, QuoteAmount
 _NAMES: Final = UUID("7d6f2f3e-3f0c-5a0e-9b59-0d6b5d1f4c11")
 
 
+# Joins an entry's intent to the venue's id of a stop that one of its fills brought about: that stop's intent.
+SPAWNED: Final = "+"
+
+
 class Side(str, Enum):
     BUY = "buy"
     SELL = "sell"

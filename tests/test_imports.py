@@ -16,9 +16,9 @@ import pytest
 # Lowest first. A module stands on the rung of the longest name that covers it, and imports from its own rung or below.
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children"),
-    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book"),
+    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book", "config_ai"),
     ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port"),
-    ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document"),
+    ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document", "model_calls", "predictions"),
     ("market",),
     ("portfolio",),
     ("risk",),
