@@ -233,6 +233,7 @@ class Shell:
             drawdown_pct=float(drawdown(marks, equity)) if marks else 0.0, trades_closed=engine.ledger.trades_closed,
             positions=tuple(position_rows(engine, live=True)),
             active=self.active_strategy(), last_scan=engine.last_scan,
+            scan_interval_minutes=engine.interval_minutes,
         )
 
     def scan(self, slot: datetime) -> ScanOutcome:

@@ -20,6 +20,7 @@ from deployments.cli import (
     simulate,
     status,
     strategy,
+    up,
     walk_forward,
 )
 from shell.undumpable import make_undumpable
@@ -38,6 +39,8 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("shell")(shell.shell)
+app.command("up")(up.up)
+app.command("down")(up.down)
 app.command("status")(status.status)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
