@@ -68,8 +68,7 @@ class Engine:
         self.marks = marks
         self.halts: dict[HaltKind, Halt] = {halt.kind: halt for halt in halts}
         self.interval_minutes = SLOT_MINUTES
-        self.faults_in_row = 0
-        self.last_fault = ""
+        self.faults_in_row, self.last_fault = 0, ""
         self.seat = Seat(host, market, config.fees)
         self._journal = journal
         self._cursor = market.cursor
@@ -84,8 +83,7 @@ class Engine:
     def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
         """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
         self.seat.replace(host, state)
-        self.faults_in_row = 0
-        self.interval_minutes = SLOT_MINUTES
+        self.faults_in_row, self.interval_minutes = 0, SLOT_MINUTES
         self.config = replace(self.config, version=version)
 
     def start_host(self) -> None:
@@ -143,6 +141,12 @@ class Engine:
         """Stop openings now, and take resting entries out."""
         record = StepRecord(book=self.config.book, at=halt.raised_at)
         self._raise(halt, record)
+        return self._finish(record)
+
+    def by_hand(self, signal: Signal, name: str, now: datetime) -> StepRecord:
+        """A person's own signal, assessed and answered like one of the strategy's."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._answer(signal, f"{self.config.book}:{name}", now, record)
         return self._finish(record)
 
     def lift(self, kind: HaltKind) -> None:
@@ -282,9 +286,7 @@ class Engine:
         """Roll the day, raise the peak, and halt when a loss limit is reached."""
         equity = self.equity()
         self.marks = mark(self.marks, equity, local_day(now, self.config.zone))
-        for halt in evaluate(
-            self.config.risk, self.ledger, self.marks, equity, now, self.config.book, self.halts
-        ):
+        for halt in evaluate(self.config.risk, self.ledger, self.marks, equity, now, self.config.book, self.halts):
             self._raise(halt, record)
 
     def _raise(self, halt: Halt, record: StepRecord) -> None:
@@ -433,9 +435,7 @@ class Engine:
         return ""
 
     def _finish(self, record: StepRecord) -> StepRecord:
-        record.ledger = self.ledger
-        record.marks = self.marks
-        record.equity = self.equity()
+        record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()
         if record.scan is not None or record.eventful:
             self._journal.record(record)
         return record

@@ -6,7 +6,7 @@ trading database and the workspace (D11). The life of candidates is in `shell.de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -38,6 +38,7 @@ from shell.market.columns import to_frame
 from shell.market.pair import Pair
 from shell.market.tiers import aggregate_tiers
 from shell.money import QuoteAmount
+from shell.notices.notices import Notices
 from shell.portfolio.valuation import daily_loss, drawdown
 from shell.promotion.quarantine import mark, replace_active
 from shell.promotion.swap import FLOOR_VERSION, promote, recover, register_workspace, roll_back
@@ -91,6 +92,7 @@ class Shell:
         self.zone = ZoneInfo(settings.account.timezone)
         self.facts = facts
         self.slots = Slots()
+        self.notices = Notices(store, settings, MAIN_BOOK)
         self._candles = candles
         self._archive = archive
         self._bars_kept = market.cursor
@@ -133,9 +135,7 @@ class Shell:
             self.notify("recovery", "warning", sentence, now)
         if isolation_gap:
             self.notify("isolation", "warning", f"paper only: {isolation_gap}", now)
-        status = self.status()
-        value = f"{status.total_value:,.2f} {self.config.account.quote}"
-        self.notify("system", "info", f"System online, {len(status.positions)} positions, {value} portfolio", now)
+        self.notices.online(self.status(), now)
         return [*found, *problems, *([f"paper only: {isolation_gap}"] if isolation_gap else [])]
 
     def step(self, now: datetime, *, origin: str, scan: bool = True) -> StepRecord:
@@ -224,6 +224,7 @@ class Shell:
     def snapshot(self, now: datetime) -> Mapping[str, Any]:
         """Record the day's performance (23:55 local)."""
         taken = record_snapshot(self.store, self.engine, self.zone, now)
+        self.notices.of_day(taken, now)
         self.keep_bars()
         return taken
 
@@ -297,7 +298,7 @@ class Shell:
     def kill(self, reason: str, now: datetime) -> None:
         """The kill switch: no opening order leaves until a person lifts it; resting entries are cancelled."""
         self.engine.halt(Halt(kind=HaltKind.KILL_SWITCH, book=MAIN_BOOK, sentence=reason, raised_at=now))
-        self.notify("halt", "critical", f"kill switch: {reason}", now)
+        self.notices.catch_up(now)
 
     def lift(self, kind: HaltKind, by: str, now: datetime) -> None:
         """A person lifts a halt."""
@@ -312,13 +313,9 @@ class Shell:
         self.engine.lift(kind)
         self.notify("halt", "info", f"{kind.value} lifted by {by}", now)
 
-    def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
-        """Put a message into the outbox, and deliver the outbox to the log, its only channel so far."""
-        self.store.outbox.add(kind, severity, text, now)
-        pending: Sequence[Any] = self.store.outbox.undelivered(100)
-        for message in pending:
-            get_logger().info("notification", kind=message.kind, severity=message.severity, text=message.text)
-        self.store.outbox.mark_delivered([message.id for message in pending], now)
+    def notify(self, kind: str, severity: str, text: str, now: datetime, *, action: str = "", key: str = "") -> None:
+        """Write a message for people down; see `Notices.notify`."""
+        self.notices.notify(kind, severity, text, now, action=action, key=key)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -343,8 +340,7 @@ class Shell:
 
     def _follow_up(self, record: StepRecord, now: datetime) -> None:
         log_step(record)
-        for halt in record.halts_raised:
-            self.notify("halt", "critical", f"{halt.kind.value}: {halt.sentence}", now)
+        self.notices.of_step(record, now)
         engine = self.engine
         if record.retried:
             get_logger().warning("asked once more in a fresh process", book=record.book, panic=record.retried)

@@ -15,7 +15,7 @@ import pytest
 
 # Lowest first. A module stands on the rung of the longest name that covers it, and imports from its own rung or below.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program"),
+    ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "notices.kinds", "notices.notice"),
     ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file"),
     ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port"),
     ("trials.candidate", "trials.segments", "answers", "exchange.gateway"),
@@ -32,10 +32,11 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("gate", "trials", "report", "book_figures"),
     ("promotion",),
     ("slots",),
-    ("service", "desk"),
+    ("notices",),
+    ("service", "desk", "by_hand"),
     ("calls",),
     ("companion",),
-    ("control", "telegram", "page", "loop"),
+    ("control", "telegram", "page", "loop", "watchdog"),
 )
 PACKAGES = {"deployments": 3, "flows": 2, "tasks": 1, "shell": 0}
 ORCHESTRATION = {"prefect", "prefect_dask"}
