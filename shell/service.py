@@ -157,7 +157,7 @@ class Shell:
         self.keep_bars()
         self.trials.close()
         engine.close()
-        self.notify("system", "info", "System stopped; positions and their stops stay", now)
+        self.notices.stopped(now)
 
     def pause(self) -> None:
         """Keep the strategy's state and the bars after an ad hoc run; orders rest on, the next start takes them up."""

@@ -43,7 +43,9 @@ class Notices:
         self._cursor: int | None = None
         self._requested = False
         self._fallbacks = 0
+        # Set by the channel that delivers: that there is one, and that it has said goodbye by itself.
         self.delivered_elsewhere = False
+        self.farewell_told = False
 
     def tell(self, notice: Notice, now: datetime) -> bool:
         """Write one message down. False when its key was told within the last day."""
@@ -80,6 +82,15 @@ class Notices:
         severity = Severity.WARNING if halted else Severity.INFO
         action = "/risk shows what was measured; /resume lifts a halt once you agree" if halted else ""
         self.notify("system", severity.value, text, now, action=action)
+
+    def stopped(self, now: datetime) -> None:
+        """The end, unless the channel has said goodbye itself before it was closed."""
+        self.catch_up(now)
+        self.tell(Notice(kind="system", text="System stopped; positions and their stops stay"), now)
+        if self.farewell_told:
+            (message,) = self._store.outbox.newest(1)
+            self._store.outbox.mark_delivered([message.id], now, "farewell")
+        self._deliver_to_log(now)
 
     def of_day(self, snapshot: dict[str, Any], now: datetime) -> None:
         """The day's result, and on Sundays the week's. Once a local day, however often the snapshot is taken."""

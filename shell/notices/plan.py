@@ -20,7 +20,8 @@ MUTED, COLLAPSED = "muted", "collapsed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """One message as it is sent: it stands for the notifications `ids`. `silent` ones make no sound on the phone."""
+    """One message as it is sent: it stands for the notifications `ids`, the first of them of `at`. `silent` ones make no
+    sound on the phone."""
 
     ids: tuple[int, ...]
     kind: str
@@ -28,6 +29,7 @@ class Parcel:
     lines: tuple[str, ...]
     action: str
     silent: bool
+    at: datetime
     key: str = ""
 
 
@@ -93,7 +95,8 @@ def collapse(ready: Sequence[Notification]) -> list[Parcel]:
 def _single(message: Notification) -> Parcel:
     return Parcel(
         ids=(message.id,), kind=message.kind, severity=message.severity, lines=(message.text,), action=message.action,
-        silent=message.severity == Severity.INFO.value and not is_urgent(message), key=message.key,
+        silent=message.severity == Severity.INFO.value and not is_urgent(message), at=message.at,
+        key=message.key,
     )
 
 
@@ -107,7 +110,7 @@ def _many(messages: Sequence[Notification]) -> Parcel:
     lines += (f"and {left_out} before",) if left_out else ()
     return Parcel(
         ids=tuple(message.id for message in messages), kind=kind.name, severity=loudest.severity, lines=lines,
-        action=loudest.action or kind.action, silent=loudest.severity == Severity.INFO.value,
+        action=loudest.action or kind.action, silent=loudest.severity == Severity.INFO.value, at=messages[0].at,
     )
 
 

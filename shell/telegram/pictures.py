@@ -135,7 +135,7 @@ def _canvas(rows: int, heights: Sequence[int]) -> tuple[Figure, Sequence[Any]]:
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, 1, sharex=True, squeeze=False, height_ratios=list(heights))
     every = [row[0] for row in grid]
-    locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
     for axes in every:
         axes.grid(visible=True, color="#dddddd", linewidth=0.8)
         axes.set_axisbelow(True)
