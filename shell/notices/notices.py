@@ -75,13 +75,14 @@ class Notices:
             self.catch_up(now)
             self._deliver_to_log(now)
 
-    def online(self, status: Status, now: datetime) -> None:
-        """The start, in the words of the specification, and what still stands against trading."""
+    def online(self, status: Status, now: datetime) -> str:
+        """The start, in the words of the specification, and what still stands against trading; returns the sentence."""
         halted = f"; openings are halted: {', '.join(status.halted)}" if status.halted else ""
         text = f"System online, {len(status.positions)} positions, {status.total_value:,.2f} {self._quote} portfolio{halted}"
         severity = Severity.WARNING if halted else Severity.INFO
         action = "/risk shows what was measured; /resume lifts a halt once you agree" if halted else ""
         self.notify("system", severity.value, text, now, action=action)
+        return text
 
     def stopped(self, now: datetime) -> None:
         """The end, unless the channel has said goodbye itself before it was closed."""

@@ -7,17 +7,17 @@ from datetime import datetime
 from typing import Any
 
 from shell.host.isolation import isolation_is_complete
+from shell.main_book import ISOLATION_FACT, MAIN_BOOK
 from shell.notices.kinds import Severity
 from shell.portfolio.ledger import TradeClosed
 from shell.report import figures
 from shell.risk.halts import Halt, HaltKind
-from shell.telegram.books import MAIN_BOOK, Reader, Standing
+from shell.telegram.books import Reader, Standing
 from shell.telegram.commands import COMMANDS
 from shell.telegram.text import Button, Reply, as_of, bold, duration, facts, plain, pre
 
 TRADES_SHOWN = 10
 TRADES_MAX = 50
-ISOLATION_FACT = "host.isolation"
 
 
 def help_() -> Reply:

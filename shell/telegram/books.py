@@ -18,6 +18,7 @@ from shell.companion import LinkHealth
 from shell.config import Settings
 from shell.errors import NotNow, OutcomeUnknown
 from shell.home import Home
+from shell.main_book import MAIN_BOOK
 from shell.market.bars import Tier
 from shell.money import Price, decimal_of
 from shell.portfolio.ledger import Ledger
@@ -28,7 +29,6 @@ from shell.store.books import BookState
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 
-MAIN_BOOK = "main"
 STATUS_SECONDS = 3.0
 
 

@@ -11,8 +11,9 @@ from datetime import datetime
 from shell.by_hand import REQUEST_FACT
 from shell.calls import Calls
 from shell.errors import NotNow, OutcomeUnknown, Rejected
+from shell.main_book import MAIN_BOOK
 from shell.risk.halts import HaltKind
-from shell.telegram.books import MAIN_BOOK, Reader
+from shell.telegram.books import Reader
 from shell.telegram.text import Reply, plain
 
 CHANGE_SECONDS = 20.0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shell.backtest.metrics import compute_metrics
 from shell.backtest.result import EquityCurve
 from shell.clock import to_ms
+from shell.main_book import MAIN_BOOK
 from shell.market.bars import Tier
 from shell.portfolio.ledger import TradeClosed
 from shell.report import figures
@@ -22,7 +23,7 @@ from shell.report.series import downsample, drawdown
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 from shell.telegram.answers import TRADES_MAX, TRADES_SHOWN, trades_text
-from shell.telegram.books import MAIN_BOOK, Reader
+from shell.telegram.books import Reader
 from shell.telegram.text import Picture, Reply, as_of, bold, facts, plain
 
 if TYPE_CHECKING:

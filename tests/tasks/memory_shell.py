@@ -94,6 +94,7 @@ class MemoryShell:
         self.scanned: list[datetime] = []
         self.quarantined: list[tuple[str, str, str]] = []
         self.unreported: list[Mapping[str, Any]] = []
+        self.reported: list[datetime] = []
 
     def settings(self) -> Settings:
         return self.config
@@ -120,6 +121,9 @@ class MemoryShell:
 
     def unreported_scans(self, now: datetime) -> Sequence[Mapping[str, Any]]:
         return self.unreported
+
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        self.reported += slots
 
     def active_strategy(self) -> ActiveStrategy:
         return self.active
@@ -256,6 +260,9 @@ class MemoryShell:
 
     def approval(self, candidate_id: str, now: datetime) -> str:
         return self.approvals.get(candidate_id, "approved")
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        return ""
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
         candidate = self.ledger[candidate_id]
