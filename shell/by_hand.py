@@ -12,8 +12,8 @@ from typing import Any
 from shell.answers import APPROVED, REJECTED, WAITING
 from shell.contract import Action, Signal
 from shell.errors import NotNow, Rejected
-from shell.risk.halts import Halt, HaltKind
 from shell.main_book import MAIN_BOOK
+from shell.risk.halts import Halt, HaltKind
 from shell.service import Shell
 from shell.step_log import log_step
 from shell.store.outbox import Notification

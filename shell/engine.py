@@ -174,7 +174,7 @@ class Engine:
         return self._equity
 
     def passed(self, now: datetime, peak: QuoteAmount | None) -> None:
-        """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): only prices moved, to a highest value of `peak`."""
+        """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): only prices moved, to a highest value `peak`."""
         self.market.advance(now)
         self._cursor, self._equity = self.market.cursor, None
         self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now))

@@ -29,7 +29,8 @@ PAST_DAYS = 31
 @contextmanager
 def opened_home(folder: Path, **overrides: Any) -> Iterator[OpenHome]:
     """A started shell whose market stands at the present, because Telegram's times are real ones."""
-    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    present = datetime.now(UTC)
+    start = present.replace(minute=present.minute // 5 * 5, second=0, microsecond=0)
     history = synthetic_market(5, SYMBOLS, start - timedelta(days=PAST_DAYS), PAST_DAYS + 1)
     home = Home.private(folder)
     settings = settings_for(
@@ -53,9 +54,12 @@ def buy(opened: OpenHome, symbol: str = "BTC/USD") -> None:
     step(opened)
 
 
-def step(opened: OpenHome, count: int = 1) -> None:
-    for _ in range(count):
+def step(opened: OpenHome) -> None:
+    """Bar by bar to the first close after the present, where every order of before has met a price."""
+    while True:
         opened.shell.step(opened.shell.now + STEP, origin="rehearsal", scan=False)
+        if opened.shell.now > datetime.now(UTC):
+            return
 
 
 @contextmanager
