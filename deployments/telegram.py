@@ -1,4 +1,4 @@
-"""Putting the bot together for `brain shell`: its token, the links it tells of, and a report written in a process of its own."""
+"""Putting the bot together for `brain shell`: its token, the links it tells of, a report written in another process."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from functools import partial
 from pathlib import Path
 
 from shell.clock import Clock
-from shell.companion import LinkHealth
+from shell.companion import Companion, LinkHealth
 from shell.errors import Rejected
 from shell.home import Home
 from shell.secrets import SECRET_NAMES, Secrets
 from shell.service import Shell
 
 REPORT_SECONDS = 300.0
-_WRITE = (
-    "import sys; from pathlib import Path; from shell.home import Home; from deployments.reporting import write_stored_report; "
-    "print(write_stored_report(Home.project(Path(sys.argv[1])) if sys.argv[2] == 'project' else Home.private(Path(sys.argv[1]))))"
-)
+_WRITE = """
+import sys
+from pathlib import Path
+from deployments.reporting import write_stored_report
+from shell.home import Home
+
+folder = Path(sys.argv[1])
+print(write_stored_report(Home.project(folder) if sys.argv[2] == "project" else Home.private(folder)))
+"""
 
 
 def telegram_for(
     shell: Shell, secrets: Secrets, clock: Clock, links: Callable[[], Sequence[LinkHealth]]
-) -> tuple[list[object], str]:
+) -> tuple[list[Companion], str]:
     """The bot as a list of one companion, or none and the sentence that says what is missing: then the log is the channel."""
     if secrets.telegram_bot_token is None:
         return [], "Telegram is off: set TELEGRAM_BOT_TOKEN in .env and [telegram] owner_ids in config/settings.toml"

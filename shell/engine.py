@@ -70,7 +70,8 @@ class Engine:
         self.marks = marks
         self.halts: dict[HaltKind, Halt] = {halt.kind: halt for halt in halts}
         self.interval_minutes = SLOT_MINUTES
-        self.faults_in_row, self.last_fault = 0, ""
+        self.faults_in_row = 0
+        self.last_fault = ""
         self.seat = Seat(host, market, config.fees)
         self._journal = journal
         self._cursor = market.cursor
@@ -93,7 +94,8 @@ class Engine:
     def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
         """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
         self.seat.replace(host, state)
-        self.faults_in_row, self.interval_minutes = 0, SLOT_MINUTES
+        self.faults_in_row = 0
+        self.interval_minutes = SLOT_MINUTES
         self.config = replace(self.config, version=version)
 
     def start_host(self) -> None:
@@ -187,7 +189,8 @@ class Engine:
         return self._equity
 
     def passed(self, now: datetime, peak: QuoteAmount | None) -> None:
-        """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): only prices moved, to a highest value `peak`."""
+        """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): nothing moved but prices, whose highest value
+        of these books was `peak`."""
         self.market.advance(now)
         self._cursor, self._equity = self.market.cursor, None
         self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now))
@@ -305,8 +308,9 @@ class Engine:
         return self._finish(record)
 
     def write_off(self, orders: Sequence[ApprovedOrder], never_sent: int) -> None:
-        """Record that intents written ahead never left: the process died first, and a paper book that does not hold an order
-        never got it. Their slots are worked again, and a new try is a new intent (D9): its id carries a mark of its own."""
+        """Record that intents written ahead never left: the process died first, and a paper book that does not hold an
+        order never got it. Their slots are worked again, and a new try is a new intent (D9): from the first such death
+        on (`never_sent` counts them all), ids carry a mark that no earlier process used."""
         if never_sent:
             self._try = f"{TRY}{never_sent}"
         if not orders:

@@ -49,7 +49,9 @@ def heartbeat_age(home: Home, now: datetime) -> timedelta | None:
 class Watchdog:
     """A companion. `environ` is where systemd leaves NOTIFY_SOCKET and WATCHDOG_USEC."""
 
-    def __init__(self, home: Home, clock: Clock, environ: Mapping[str, str] = os.environ, *, every: float | None = None) -> None:
+    def __init__(
+        self, home: Home, clock: Clock, environ: Mapping[str, str] = os.environ, *, every: float | None = None
+    ) -> None:
         self._home, self._clock = home, clock
         self._socket = environ.get("NOTIFY_SOCKET", "")
         given = environ.get("WATCHDOG_USEC", "")

@@ -17,7 +17,7 @@ from threading import Event, Thread
 from typing import Any, TypeVar
 
 from shell.calls import Calls
-from shell.clock import Clock, monotonic
+from shell.clock import Clock, SystemClock, monotonic
 from shell.companion import LinkHealth
 from shell.config import Settings
 from shell.errors import BrainError, NotNow
@@ -60,10 +60,13 @@ class Telegram:
         links: Callable[[], Sequence[LinkHealth]] = tuple,
         report: Callable[[], Path] | None = None,
         poll_seconds: int | None = None,
+        wall: Clock | None = None,
     ) -> None:
         self._home, self._settings, self._token, self._clock = home, settings, token, clock
         self._notices, self._links, self._report = notices, links, report
         self._poll_seconds = poll_seconds
+        # Telegram's times are the world's, also where the shell's clock is a replay's.
+        self._wall = wall or SystemClock()
         self._gate = Gate(settings.telegram.owner_ids)
         self._thread: Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -199,7 +202,7 @@ class Telegram:
             late = 0
             for update in updates:
                 offset = update.update_id + 1
-                wish = self._gate.judge(update, self._clock.now(), after_gap=gap)
+                wish = self._gate.judge(update, self._wall.now(), after_gap=gap)
                 if isinstance(wish, Wish):
                     await room.acquire()
                     task = asyncio.create_task(self._heed(line, conversation, wish, pool, room))

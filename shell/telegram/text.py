@@ -13,6 +13,7 @@ from shell.report.text import shown
 PAGE_CHARACTERS_MAX = 3500
 PAGES_MAX = 6
 LINE_CHARACTERS_MAX = 700
+PRE_CHARACTERS_MAX = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +77,8 @@ def facts(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def pre(lines: Sequence[str]) -> str:
-    """Lines in fixed width."""
-    return "<pre>" + "\n".join(escape(shown(line), quote=False) for line in lines) + "</pre>"
+    """Lines in fixed width, each cut where it would not end."""
+    return "<pre>" + "\n".join(escape(shown(line)[:PRE_CHARACTERS_MAX], quote=False) for line in lines) + "</pre>"
 
 
 def as_of(moment: datetime, now: datetime) -> str:

@@ -81,8 +81,9 @@ class BotServer:
         self.failures.setdefault(method, deque()).extend([(status, description, parameters)] * times)
 
     def wait_for(self, test: Any, seconds: float = 30.0) -> bool:
+        # In slices, because not everything that is waited for happens in here.
         with self.changed:
-            return bool(self.changed.wait_for(test, seconds))
+            return any(self.changed.wait_for(test, 0.1) for _ in range(int(seconds / 0.1)))
 
     def texts(self, chat: int = OWNER) -> list[str]:
         return [each["text"] for each in self.sent if each["method"] == "sendMessage" and each["chat_id"] == chat]
