@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shell.config_ai import AiConfig
+
 _NO_TIME = timedelta(0)
 _DAY = timedelta(days=1)
 _COST_MAX = Decimal("0.1")
@@ -179,21 +181,6 @@ class GateConfig(_Section):
     min_neighbours_kept: float = Field(
         default=0.6, gt=0, le=1, description="part of the settings one step away that must keep it"
     )
-
-
-class VertexConfig(_Section):
-    project_id: str = Field(default="", description="the Google Cloud project")
-    region: str = Field(default="us-east5", description="the Google Cloud region")
-
-
-class AnthropicConfig(_Section):
-    """Nothing to set: the key is a secret, ANTHROPIC_API_KEY."""
-
-
-class AiConfig(_Section):
-    provider: Literal["local", "anthropic", "vertex"] = Field(default="local", description="who proposes candidates")
-    vertex: VertexConfig = VertexConfig()
-    anthropic: AnthropicConfig = AnthropicConfig()
 
 
 class TelegramConfig(_Section):

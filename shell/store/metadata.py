@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 
 from shell.store import (
     tables_books,
+    tables_calls,
     tables_candidates,
     tables_candles,
     tables_events,
@@ -18,6 +19,7 @@ from shell.store import (
 
 TABLE_MODULES = (
     tables_books,
+    tables_calls,
     tables_candidates,
     tables_candles,
     tables_events,

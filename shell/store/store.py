@@ -21,6 +21,7 @@ from shell.store.history import TradingHistory
 from shell.store.journal import PreparedStep, SqlJournal
 from shell.store.ledger_rows import LedgerRows
 from shell.store.looks import Looks
+from shell.store.model_calls import ModelCalls
 from shell.store.night_inputs import NightInputs
 from shell.store.nights import Nights
 from shell.store.outbox import Outbox
@@ -59,6 +60,7 @@ class Store:
         self.night_inputs = NightInputs(database, self.events)
         self.documents = Documents(database, self.events)
         self.parity = ParityRuns(database, self.events)
+        self.model_calls = ModelCalls(database, self.events)
         self.outbox = Outbox(database)
         self.snapshots = Snapshots(database)
         self.scans = Scans(database)

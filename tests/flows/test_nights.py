@@ -162,7 +162,7 @@ def test_wrong_parameters_are_refused_before_anything_runs(shell: MemoryShell) -
     with pytest.raises(UsageError, match="evolve"):
         run_flow("evolve", {"ordinal": "third"})
     assert shell.scanned == []
-    assert {each.name for each in flow_parameters("orchestrate")} == {"now", "seed"}
+    assert {each.name for each in flow_parameters("orchestrate")} == {"now", "seed", "provider"}
     assert list(FLOWS) == [
         "scan", "fees", "snapshot", "orchestrate", "evolve", "aggregate", "distill", "parity", "reconcile",
     ]
