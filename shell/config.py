@@ -17,6 +17,7 @@ from shell.config_ai import AiConfig
 _NO_TIME = timedelta(0)
 _DAY = timedelta(days=1)
 _COST_MAX = Decimal("0.1")
+_HOUR = r"^((?:[01]\d|2[0-3]):[0-5]\d)?$"
 
 
 class _Section(BaseModel):
@@ -132,6 +133,9 @@ class OrchestratorConfig(_Section):
         default=18, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
     )
     revisions_max: int = Field(default=2, ge=0, le=10, description="revisions after a review's findings")
+    approval: Literal["auto", "ask"] = Field(
+        default="auto", description="whether a candidate that passed everything waits for a person"
+    )
     paper_trials_max: int = Field(default=3, ge=1, le=3, description="paper trials at once")
     search_pct: Decimal = Field(
         default=Decimal("0.5"), gt=0, lt=1, description="part of history to search on, the oldest"
@@ -185,6 +189,17 @@ class TelegramConfig(_Section):
     )
     owner_ids: tuple[int, ...] = Field(
         default=(), max_length=50, description="numeric ids of the people who may command"
+    )
+    muted: tuple[str, ...] = Field(
+        default=(), max_length=50, description="kinds of messages nobody is told of; halts cannot be switched off"
+    )
+    quiet_from: str = Field(
+        default="", pattern=_HOUR, description="when quiet hours begin, such as 22:00 in account.timezone, empty for none"
+    )
+    quiet_until: str = Field(default="", pattern=_HOUR, description="when quiet hours end, such as 07:00")
+    messages_per_minute: int = Field(default=20, ge=1, le=60, description="messages sent in any 60 seconds")
+    refusals_per_hour: int = Field(
+        default=20, ge=1, le=10_000, description="refused signals within an hour above which a warning is sent"
     )
 
 
