@@ -12,8 +12,11 @@ from shell.backtest.metrics import compute_metrics
 from shell.backtest.result import EquityCurve
 from shell.clock import local_day, to_ms
 from shell.engine import Engine
-from shell.money import NO_MONEY
+from shell.market.bars import Tier
+from shell.money import NO_MONEY, Price, decimal_of
+from shell.portfolio.ledger import Ledger
 from shell.portfolio.valuation import open_positions
+from shell.store.candles import CandleStore
 from shell.store.store import Store
 
 
@@ -47,6 +50,17 @@ def record_snapshot(store: Store, engine: Engine, zone: ZoneInfo, now: datetime)
         "day": day.isoformat(), "equity": str(equity), "cash": str(engine.ledger.cash), "day_pnl": str(day_pnl),
         "fees": str(engine.ledger.fees_paid), "positions": positions,
     }
+
+
+def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
+    """The newest stored close of every holding, its own entry price where no candle is stored."""
+    candles = CandleStore(store)
+    prices = {}
+    for symbol, position in ledger.positions.items():
+        bar = candles.last(symbol, Tier.M5)
+        known = bar is not None and bar.close_ms > to_ms(position.opened_at)
+        prices[symbol] = Price(decimal_of(bar.close)) if bar is not None and known else position.avg_entry
+    return prices
 
 
 def position_rows(engine: Engine) -> list[dict[str, Any]]:

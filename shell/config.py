@@ -218,6 +218,19 @@ class KrakenConfig(_Section):
     )
 
 
+class PageConfig(_Section):
+    """The dashboard. Where it listens beyond this machine it asks for a password, the secret BRAIN_PAGE_TOKEN."""
+
+    enabled: bool = Field(default=True, description="whether the shell serves the page")
+    host: str = Field(
+        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]{2,45}$", description="the address to listen on, in numbers"
+    )
+    port: int = Field(default=8787, ge=0, le=65_535, description="the port to listen on, 0 for any that is free")
+    names: tuple[str, ...] = Field(
+        default=(), max_length=20, description="host names under which a browser may ask for the page"
+    )
+
+
 class LogConfig(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
     file_bytes_max: int = Field(
@@ -238,5 +251,6 @@ class Settings(_Section):
     ai: AiConfig = AiConfig()
     kraken: KrakenConfig = KrakenConfig()
     telegram: TelegramConfig = TelegramConfig()
+    page: PageConfig = PageConfig()
     log: LogConfig = LogConfig()
     risk: RiskConfig = RiskConfig()

@@ -11,6 +11,7 @@ from deployments.cli import (
     data,
     night,
     null_test,
+    page,
     rehearse,
     report,
     run,
@@ -37,6 +38,7 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("status")(status.status)
+app.command("page")(page.page)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
 app.command("report")(report.report)
