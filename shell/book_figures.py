@@ -12,6 +12,7 @@ from shell.backtest.metrics import compute_metrics
 from shell.backtest.result import EquityCurve
 from shell.clock import local_day, to_ms
 from shell.engine import Engine
+from shell.live_value import live_prices
 from shell.market.bars import Tier
 from shell.money import NO_MONEY, Price, decimal_of
 from shell.portfolio.ledger import Ledger
@@ -63,9 +64,10 @@ def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
     return prices
 
 
-def position_rows(engine: Engine) -> list[dict[str, Any]]:
-    """Every open position at the newest prices."""
-    return [_position_row(each) for each in open_positions(engine.ledger, engine.prices())]
+def position_rows(engine: Engine, *, live: bool = False) -> list[dict[str, Any]]:
+    """Every open position at the newest closes, or at the newest prices seen (`live`)."""
+    prices = live_prices(engine.ledger, engine.market) if live else engine.prices()
+    return [_position_row(each) for each in open_positions(engine.ledger, prices)]
 
 
 def _position_row(position: Any) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, rea
 from shell.execution.record import Journal, ScanDone, StepRecord
 from shell.host.faults import ATTEMPT, panicked
 from shell.host.port import ClosedNotice, FillNotice, StrategyHost
+from shell.live_value import live_equity
 from shell.market.bars import Bar
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
@@ -41,7 +42,6 @@ MINUTE_MS = 60_000
 SLOT_MINUTES = 5
 TRY = ":try"
 ORDER_RATE_WINDOW = timedelta(minutes=1)
-MEASURED_HALTS = (HaltKind.DAILY_LOSS, HaltKind.DRAWDOWN, HaltKind.CONSECUTIVE_LOSSES)
 VENUE_REFUSED = "VENUE_REFUSED"
 
 
@@ -103,9 +103,9 @@ class Engine:
         """Bring this book to `now`: reveal, fill, protect, mark, and scan if a slot is due. Returns what happened."""
         record = StepRecord(book=self.config.book, at=now)
         self.market.advance(now)
-        concerned = {*self.ledger.positions, *(order.intent.symbol for order in self.gateway.open_orders())}
+        concerned = self.symbols_concerned()
         if concerned:
-            for _, together in groupby(self.market.m5_since(self._cursor, concerned), key=_open_ms):
+            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=_open_ms):
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
         self._cursor = self.market.cursor
@@ -117,10 +117,17 @@ class Engine:
         return self._finish(record)
 
     def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
-        """A live price: match, protect and mark, without a scan."""
+        """A live price: match and protect. Books are marked where bars close, as in a backtest: a price only halts earlier."""
         record = StepRecord(book=self.config.book, at=at)
         self._tick(symbol, price, at, record)
-        self._mark(at, record)
+        if self.marks is not None:
+            self._watch(self.marks, live_equity(self.ledger, self.market), at, record)
+        return self._finish(record)
+
+    def settle(self, now: datetime) -> StepRecord:
+        """Book what the gateway has told since the last time."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._book_events(record)
         return self._finish(record)
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
@@ -151,20 +158,8 @@ class Engine:
         if self.marks is not None:
             self.ledger, self.marks = after_lift(kind, self.ledger, self.marks, self.equity())
 
-    def lift_measured(self) -> list[HaltKind]:
-        """Lift the halts that arithmetic raised, as an operator would after a look; returns them. For books no person
-        watches: backtests, and paper trials, at the start of each local day."""
-        lifted = self.measured_halts()
-        for kind in lifted:
-            self.lift(kind)
-        return lifted
-
-    def measured_halts(self) -> list[HaltKind]:
-        """The active halts that arithmetic raised."""
-        return [kind for kind in self.halts if kind in MEASURED_HALTS]
-
     def equity(self) -> QuoteAmount:
-        """Cash and positions at the newest prices."""
+        """Cash and positions at the newest closes."""
         if self.ledger.positions and self.market.cursor != self._valued_at:
             self._valued_at, self._equity = self.market.cursor, None
         if self._equity is None:
@@ -182,6 +177,10 @@ class Engine:
         self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now))
         if peak is not None and self.marks is not None and peak > self.marks.peak:
             self.marks = replace(self.marks, peak=peak)
+
+    def symbols_concerned(self) -> set[str]:
+        """Those of positions and of working orders."""
+        return {*self.ledger.positions, *(order.intent.symbol for order in self.gateway.open_orders())}
 
     @property
     def idle(self) -> bool:
@@ -233,7 +232,8 @@ class Engine:
     def _protect(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
         """The position monitor: leave at once when the stop or target is reached (I5)."""
         position = self.ledger.positions.get(symbol)
-        purpose = reached(position, price) if position is not None else None
+        # A price from before the position, told late, says nothing of it.
+        purpose = reached(position, price) if position is not None and at >= position.opened_at else None
         if position is None or purpose is None:
             return
         for working in self.gateway.open_orders():
@@ -282,9 +282,10 @@ class Engine:
         """Roll the day, raise the peak, and halt when a loss limit is reached."""
         equity = self.equity()
         self.marks = mark(self.marks, equity, local_day(now, self.config.zone))
-        for halt in evaluate(
-            self.config.risk, self.ledger, self.marks, equity, now, self.config.book, self.halts
-        ):
+        self._watch(self.marks, equity, now, record)
+
+    def _watch(self, marks: EquityMarks, equity: QuoteAmount, now: datetime, record: StepRecord) -> None:
+        for halt in evaluate(self.config.risk, self.ledger, marks, equity, now, self.config.book, self.halts):
             self._raise(halt, record)
 
     def _raise(self, halt: Halt, record: StepRecord) -> None:
@@ -370,7 +371,7 @@ class Engine:
             return fault
 
     def prices(self) -> dict[str, Price]:
-        """The newest price of every holding."""
+        """The newest close of every holding."""
         return {
             symbol: self.market.price(symbol) or position.avg_entry
             for symbol, position in self.ledger.positions.items()
@@ -387,7 +388,7 @@ class Engine:
         )
         decision = assess(
             signal, view=self._view(now), config=self.config.risk, pair=pair,
-            quote=self.market.quote(signal.symbol) if pair else None, now=now, ids=ids,
+            quote=self.market.live_quote(signal.symbol) if pair else None, now=now, ids=ids,
         )
         answer = answer_of(signal, decision, ids=ids, now=now)
         match decision:

@@ -15,8 +15,8 @@ import pytest
 
 # Lowest first. A module stands on the rung of the longest name that covers it, and imports from its own rung or below.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program"),
-    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file"),
+    ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children"),
+    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book"),
     ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port"),
     ("trials.candidate", "trials.segments", "answers", "exchange.gateway"),
     ("market",),
@@ -25,13 +25,14 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("exchange", "execution"),
     ("host",),
     ("store",),
-    ("engine_config", "seat", "step_log"),
+    ("engine_config", "seat", "step_log", "live_value"),
     ("engine",),
-    ("book_setup",),
+    ("venue",),
+    ("book_setup", "measured_halts"),
     ("backtest",),
     ("gate", "trials", "report", "book_figures"),
     ("promotion",),
-    ("slots",),
+    ("slots", "bar_keeper", "start_up", "versions"),
     ("service", "desk"),
     ("calls",),
     ("companion",),

@@ -31,7 +31,7 @@ def page(
 
     place = home_of(home)
     settings = settings_for(place, {"page.port": port} if port is not None else None)
-    token = load_secrets(os.environ, place.env_file).brain_page_token
+    token = load_secrets(os.environ, place.env_file).page_token
     served = Page(place, settings, token=token, links=lambda: stored_links(place))
     ended = Event()
     for each in (signal.SIGTERM, signal.SIGINT):

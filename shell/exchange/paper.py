@@ -90,7 +90,9 @@ class PaperGateway:
         if not self.works_on(symbol):
             return
         for working in [each for each in self._working.values() if each.order.intent.symbol == symbol]:
-            self._match(working, price, at)
+            # A price from before the order, told late, is no price it could have had.
+            if at >= working.order.submitted_at:
+                self._match(working, price, at)
 
     def expire(self, now: datetime) -> None:
         """Close entries whose time is over: market orders that found no price, limits older than the expiry."""

@@ -64,7 +64,7 @@ class Doors:
             return PlainTextResponse("This page can only be read.\n", 405, {"Allow": ", ".join(METHODS)})
         if self._token is not None and not self._opens(headers.get("authorization", "")):
             ask = {"WWW-Authenticate": 'Basic realm="trading brain", charset="UTF-8"'}
-            return PlainTextResponse("The password is the secret BRAIN_PAGE_TOKEN; any user name will do.\n", 401, ask)
+            return PlainTextResponse("The password is the secret PAGE_TOKEN; any user name will do.\n", 401, ask)
         return None
 
     def _opens(self, header: str) -> bool:

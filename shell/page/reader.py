@@ -17,6 +17,7 @@ from shell.companion import LinkHealth
 from shell.config import Settings
 from shell.errors import BrainError, NotNow
 from shell.home import Home
+from shell.main_book import ISOLATION_FACT, MAIN_BOOK
 from shell.market.archive import Archive
 from shell.page import tables
 from shell.page.curves import Curve, Marks, Prices, curve_of
@@ -24,7 +25,6 @@ from shell.page.links import wall_health
 from shell.portfolio.ledger import Ledger, equity
 from shell.report import figures
 from shell.report.candidate_rows import candidate_row
-from shell.service import ISOLATION_FACT, MAIN_BOOK
 from shell.store.books import BookState
 from shell.store.store import Store
 

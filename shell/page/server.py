@@ -18,7 +18,7 @@ from shell.page.feed import Feed
 from shell.page.links import Links, no_links
 from shell.page.reader import PageReader
 from shell.page.site import site
-from shell.secrets import BRAIN_PAGE_TOKEN, Secret
+from shell.secrets import PAGE_TOKEN, Secret
 
 STOP_SECONDS = 5.0
 TOKEN_CHARS_MIN = 16
@@ -82,14 +82,14 @@ def require_token(host: str, token: Secret | None) -> None:
     """Raises Rejected for an address beyond this machine without a password, and for a password that is short."""
     if token is not None and len(token.reveal()) < TOKEN_CHARS_MIN:
         asked = f"{TOKEN_CHARS_MIN} characters or more, such as `openssl rand -hex 16` gives"
-        raise Rejected(f"{BRAIN_PAGE_TOKEN} is too short: {asked}")
+        raise Rejected(f"{PAGE_TOKEN} is too short: {asked}")
     try:
         loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
         raise Rejected(f"[page] host is {host}, which is no address in numbers, such as 127.0.0.1") from None
     if token is None and not loopback:
         raise Rejected(
-            f"the page would listen on {host}, which others can reach: set the secret {BRAIN_PAGE_TOKEN} in .env, "
+            f"the page would listen on {host}, which others can reach: set the secret {PAGE_TOKEN} in .env, "
             'or host = "127.0.0.1" under [page]'
         )
 

@@ -99,7 +99,7 @@ def test_a_link_that_hangs_does_not_hold_the_page_up(home: Home, store: Store) -
 
 
 def test_beyond_this_machine_there_is_no_page_without_a_password(home: Home) -> None:
-    with pytest.raises(Rejected, match="BRAIN_PAGE_TOKEN"):
+    with pytest.raises(Rejected, match="PAGE_TOKEN"):
         Page(home, settings(host="0.0.0.0")).start()
     with pytest.raises(Rejected, match="too short"):
         Page(home, settings(), token=Secret("short")).start()
