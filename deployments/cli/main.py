@@ -9,6 +9,7 @@ from deployments.cli import (
     biases,
     certificate,
     data,
+    doctor,
     night,
     null_test,
     page,
@@ -38,11 +39,12 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("status")(status.status)
+app.command("doctor")(doctor.doctor)
 app.command("page")(page.page)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
-app.command("report")(report.report)
 app.command("certificate")(certificate.certificate)
+app.add_typer(report.app, name="report")
 app.add_typer(data.app, name="data")
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(night.app, name="night")

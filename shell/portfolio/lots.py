@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from shell.errors import Fatal
-from shell.money import NO_QTY, BaseQty, QuoteAmount
+from shell.money import CONTEXT, NO_QTY, BaseQty, QuoteAmount
 from shell.orders import Fill, Side
 
 _PART = Decimal("1e-12")
@@ -64,9 +64,8 @@ def first_in_first_out(fills: Iterable[Fill]) -> tuple[list[Disposal], list[Lot]
     for fill in fills:
         lots = held.setdefault(fill.symbol, deque())
         if fill.side is Side.BUY:
-            lots.append(
-                Lot(symbol=fill.symbol, qty=fill.qty, cost=fill.cost + fill.fee, acquired_at=fill.filled_at, fill_id=fill.fill_id)
-            )
+            paid = fill.cost + fill.fee
+            lots.append(Lot(symbol=fill.symbol, qty=fill.qty, cost=paid, acquired_at=fill.filled_at, fill_id=fill.fill_id))
         else:
             disposals += _sold(fill, lots)
     return disposals, [lot for symbol in sorted(held) for lot in held[symbol]]
@@ -95,4 +94,4 @@ def _sold(fill: Fill, lots: deque[Lot]) -> list[Disposal]:
 
 
 def _part(amount: QuoteAmount, used: BaseQty, whole: BaseQty) -> QuoteAmount:
-    return QuoteAmount((amount.value * used.value / whole.value).quantize(_PART))
+    return QuoteAmount(CONTEXT.quantize(CONTEXT.divide(CONTEXT.multiply(amount.value, used.value), whole.value), _PART))
