@@ -6,12 +6,13 @@ are reconciled; the shell calls these at the moments of the start-up sequence an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from shell.exchange.gateway import FeeSchedule, Gateway
+from shell.execution.known import KnownOrder
 from shell.market.pair import Pair
 from shell.money import QuoteAmount
 
@@ -34,10 +35,17 @@ class MarketFacts:
     watched: Mapping[str, Pair] | None = None
 
 
-class GatewayMaker(Protocol):
-    """Makes the gateway of one book. It takes up by itself what `state` tells was on its way when the process ended."""
+class VenueGateway(Gateway, Protocol):
+    """A gateway to a venue that goes on while this process does not."""
 
-    def __call__(self, *, book: str, funds: Callable[[], QuoteAmount], state: BookState | None) -> Gateway: ...
+    def restore(self, orders: Iterable[KnownOrder]) -> None:
+        """Take up the orders an earlier process left, before anything else."""
+
+
+class GatewayMaker(Protocol):
+    """Makes the gateway of one book; `restore` follows where `state` tells that something was on its way."""
+
+    def __call__(self, *, book: str, funds: Callable[[], QuoteAmount], state: BookState | None) -> VenueGateway: ...
 
 
 def nothing_to_probe(_now: datetime) -> Sequence[str]:

@@ -23,6 +23,8 @@ from shell.errors import DataError, Fatal, NotNow
 BUSY_TIMEOUT_MS = 5000
 # PostgreSQL lets many write at once; whoever holds this lock is the one writer (D11). Any fixed number will do.
 WRITER_LOCK = 7_216_094_133
+# What `PRAGMA synchronous` answers for FULL (sqlite.org/pragma.html, read November 2026).
+SYNCHRONOUS_FULL = 2
 
 
 class Database:
@@ -140,6 +142,8 @@ class Database:
             yield
             return
         self._pragma("synchronous=FULL")
+        if self._pragma("synchronous") != (SYNCHRONOUS_FULL,):
+            raise Fatal(f"{self.place} does not keep its commits through a power cut: nothing may be sent on them")
         try:
             yield
         finally:

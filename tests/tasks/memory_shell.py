@@ -136,6 +136,9 @@ class MemoryShell:
     def write_document(self, text: str, now: datetime) -> None:
         self.text = text
 
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        return {"quarter": "2023-Q4"}
+
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return {"total_return_pct": 0.01, "max_drawdown_pct": 0.02, "sharpe": 1.0, "trades": 3, "fees": 12.5}
 
