@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from shell.clock import local_day
+from shell.clock import local_day, to_ms
 from shell.engine import Engine
 from shell.live_value import live_prices
 from shell.market.bars import Tier

@@ -10,6 +10,7 @@ from deployments.cli import (
     certificate,
     data,
     doctor,
+    init,
     night,
     null_test,
     page,
@@ -39,6 +40,7 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("status")(status.status)
+app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.command("page")(page.page)
 app.command("kill")(status.kill)
