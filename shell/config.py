@@ -220,6 +220,19 @@ class KrakenConfig(_Section):
     )
 
 
+class PageConfig(_Section):
+    """The dashboard. Where it listens beyond this machine it asks for a password, the secret PAGE_TOKEN."""
+
+    enabled: bool = Field(default=True, description="whether the shell serves the page")
+    host: str = Field(
+        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]{2,45}$", description="the address to listen on, in numbers"
+    )
+    port: int = Field(default=8787, ge=0, le=65_535, description="the port to listen on, 0 for any that is free")
+    names: tuple[str, ...] = Field(
+        default=(), max_length=20, description="host names under which a browser may ask for the page"
+    )
+
+
 class ControlConfig(_Section):
     """The control API: always on a Unix socket of the home; on TCP only with a port here and the secret CONTROL_TOKEN."""
 
@@ -288,6 +301,7 @@ class Settings(_Section):
     ai: AiConfig = AiConfig()
     kraken: KrakenConfig = KrakenConfig()
     telegram: TelegramConfig = TelegramConfig()
+    page: PageConfig = PageConfig()
     control: ControlConfig = ControlConfig()
     prefect: PrefectConfig = PrefectConfig()
     loop: LoopConfig = LoopConfig()
