@@ -21,10 +21,10 @@ from sqlalchemy.pool import StaticPool
 from shell.errors import DataError, Fatal, NotNow
 
 BUSY_TIMEOUT_MS = 5000
-# What `PRAGMA synchronous` answers for FULL (sqlite.org/pragma.html, read November 2026).
-SYNCHRONOUS_FULL = 2
 # PostgreSQL lets many write at once; whoever holds this lock is the one writer (D11). Any fixed number will do.
 WRITER_LOCK = 7_216_094_133
+# What `PRAGMA synchronous` answers for FULL (sqlite.org/pragma.html, read November 2026).
+SYNCHRONOUS_FULL = 2
 
 
 class Database:
