@@ -11,6 +11,7 @@ from shell.engine import Engine
 from shell.engine_config import EngineConfig
 from shell.exchange.gateway import FeeSchedule
 from shell.exchange.paper import PaperGateway
+from shell.execution.client_id import NO_MARK
 from shell.execution.record import Journal
 from shell.host.port import StrategyHost
 from shell.market.book import MarketBook
@@ -58,9 +59,10 @@ def new_engine(
     state: BookState | None = None,
     watched: dict[str, Pair] | None = None,
     gateway: GatewayMaker | None = None,
+    mark: str = NO_MARK,
 ) -> Engine:
     """An engine on a paper gateway that spends its ledger's cash, or on the one `gateway` makes; `state` is what the store
-    knows of the book. Positions of `watched` pairs can be left and not opened."""
+    knows of the book. Positions of `watched` pairs can be left and not opened. `mark` is the home's, in names of orders."""
     within = {**(watched or {}), **pairs}
     simulated = PaperGateway(
         pairs=within, fees={**fees_of(tuple(within), paper), **fees}, config=paper,
@@ -70,7 +72,7 @@ def new_engine(
     engine = Engine(
         EngineConfig(
             book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
-            fill_allowance_pct=fill_allowance(paper),
+            fill_allowance_pct=fill_allowance(paper), mark=mark,
         ),
         market=market, gateway=simulated if venue is None else venue, host=host, journal=journal,
         ledger=state.ledger if state else None, marks=state.marks if state else None,

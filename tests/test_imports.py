@@ -16,7 +16,8 @@ import pytest
 # Lowest first. A module stands on the rung of the longest name that covers it, and imports from its own rung or below.
 LADDER: tuple[tuple[str, ...], ...] = (
     ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children"),
-    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book"),
+    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book",
+     "capital_notes"),
     ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port",
      "execution.client_id"),
     ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document"),
@@ -29,7 +30,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("engine_config", "seat", "step_log", "live_value"),
     ("engine",),
     ("venue",),
-    ("book_setup", "measured_halts", "exchange.reconciler"),
+    ("book_setup", "measured_halts", "exchange.reconciler", "capital"),
     ("backtest",),
     ("truth",),
     ("index.normal", "index.novelty"),
