@@ -84,7 +84,8 @@ class Engine:
         self._equity: QuoteAmount | None = None
         self._valued_at = -1
         self._protector = Protector(
-            gateway, config.pairs, ledger=lambda: self.ledger, submit=self._submit, book=self._book_events, ids=self._own_ids
+            gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
+            book=self._book_events, ids=self._own_ids,
         )
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
@@ -169,6 +170,12 @@ class Engine:
         """Stop openings now, and take resting entries out."""
         record = StepRecord(book=self.config.book, at=halt.raised_at)
         self._raise(halt, record)
+        return self._finish(record)
+
+    def by_hand(self, signal: Signal, name: str, now: datetime) -> StepRecord:
+        """A person's own signal, assessed and answered like one of the strategy's."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._answer(signal, f"{self.config.book}:{name}", now, record)
         return self._finish(record)
 
     def lift(self, kind: HaltKind) -> None:
@@ -435,9 +442,7 @@ class Engine:
         return ""
 
     def _finish(self, record: StepRecord) -> StepRecord:
-        record.ledger = self.ledger
-        record.marks = self.marks
-        record.equity = self.equity()
+        record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()
         if record.scan is not None or record.eventful:
             self._journal.record(record)
         return record

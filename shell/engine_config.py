@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,8 @@ from shell.risk.limits import FILL_ALLOWANCE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """What an engine is told once. `mark` is the home's, in the names its orders have at a venue."""
+    """What an engine is told once. Positions of `watched` pairs are protected and left, never opened; `mark` is the home's, in
+    the names its orders have at a venue."""
 
     book: str
     version: str
@@ -26,4 +27,5 @@ class EngineConfig:
     pairs: Mapping[str, Pair]
     fees: Mapping[str, FeeSchedule]
     fill_allowance_pct: Decimal = FILL_ALLOWANCE
+    watched: Mapping[str, Pair] = field(default_factory=dict)
     mark: str = NO_MARK

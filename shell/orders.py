@@ -14,6 +14,9 @@ from shell.contract import Action, Intent, OrderType
 from shell.execution.client_id import NO_MARK, client_order_id
 from shell.money import NO_QTY, BaseQty, Price, QuoteAmount
 
+# Joins an entry's intent to the venue's id of a stop that one of its fills brought about: that stop's intent.
+SPAWNED: Final = "+"
+
 
 class Side(str, Enum):
     BUY = "buy"

@@ -8,6 +8,7 @@ from sqlmodel import SQLModel
 from shell.store import (
     tables_account,
     tables_books,
+    tables_calls,
     tables_candidates,
     tables_candles,
     tables_events,
@@ -20,6 +21,7 @@ from shell.store import (
 TABLE_MODULES = (
     tables_account,
     tables_books,
+    tables_calls,
     tables_candidates,
     tables_candles,
     tables_events,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from shell.errors import NotNow
 from shell.store import migrations
 from shell.store.account import AccountStore
+from shell.store.approvals import Approvals
 from shell.store.books import Books
 from shell.store.candidates import Candidates
 from shell.store.database import Database
@@ -22,6 +23,7 @@ from shell.store.history import TradingHistory
 from shell.store.journal import PreparedStep, SqlJournal
 from shell.store.ledger_rows import LedgerRows
 from shell.store.looks import Looks
+from shell.store.model_calls import ModelCalls
 from shell.store.night_inputs import NightInputs
 from shell.store.nights import Nights
 from shell.store.outbox import Outbox
@@ -53,6 +55,7 @@ class Store:
         self.halts = Halts(database, self.events, self._ledgers)
         self.strategies = Strategies(database, self.events)
         self.candidates = Candidates(database, self.events)
+        self.approvals = Approvals(database, self.events)
         self.looks = Looks(database, self.events)
         self.trial_chain = TrialChain(database)
         self.paper = PaperTrials(database, self.events)
@@ -61,6 +64,7 @@ class Store:
         self.night_inputs = NightInputs(database, self.events)
         self.documents = Documents(database, self.events)
         self.parity = ParityRuns(database, self.events)
+        self.model_calls = ModelCalls(database, self.events)
         self.outbox = Outbox(database)
         self.snapshots = Snapshots(database)
         self.scans = Scans(database)
