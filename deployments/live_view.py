@@ -27,7 +27,7 @@ class LiveView:
 
     def head(self, settings: Settings, source: LiveSource, speed: float) -> None:
         """What is about to run."""
-        money = "paper money" if settings.mode == "paper" else "REAL MONEY"
+        money = "paper money" if settings.mode == "paper" else "REAL MONEY" if source.real else "live mode, invented money"
         pace = "" if speed == 1 else f", {speed:g} times as fast as life"
         symbols = ", ".join(settings.account.symbols)
         self._print(f"[bold]{money}[/] on {escape(source.name)}{pace}: {symbols}; end it with Ctrl-C or SIGTERM")
