@@ -11,7 +11,7 @@ from shell.home import Home
 from shell.secrets import load_secrets
 
 
-def companions_of(settings: Settings, home: Home) -> list[Companion]:
+def companions_of(home: Home, settings: Settings) -> list[Companion]:
     """The control API first: it is how anybody else reaches the shell. Raises BadInput for a `.env` that cannot be read."""
     secrets = load_secrets(os.environ, home.env_file)
     return [ControlApi(home.control_socket, settings.control, secrets.control_token)]
