@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 
 from shell.config import HostConfig, RiskConfig
 from shell.exchange.gateway import FeeSchedule
+from shell.execution.client_id import NO_MARK
 from shell.market.pair import Pair
 from shell.risk.limits import FILL_ALLOWANCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
-    """What an engine is told once. Positions of `watched` pairs are protected and left, never opened."""
+    """What an engine is told once. Positions of `watched` pairs are protected and left, never opened; `mark` is the home's, in
+    the names its orders have at a venue."""
 
     book: str
     version: str
@@ -26,3 +28,4 @@ class EngineConfig:
     fees: Mapping[str, FeeSchedule]
     fill_allowance_pct: Decimal = FILL_ALLOWANCE
     watched: Mapping[str, Pair] = field(default_factory=dict)
+    mark: str = NO_MARK

@@ -66,3 +66,8 @@ class Venue:
     probe: Callable[[datetime], Sequence[str]] = nothing_to_probe
     reconcile: Callable[[Engine, datetime], Sequence[str]] = nothing_to_reconcile
     fees: Callable[[datetime], Mapping[str, FeeSchedule] | None] = no_schedule
+
+    @property
+    def asks_fees(self) -> bool:
+        """True where the account's own fees are asked for."""
+        return self.fees is not no_schedule

@@ -151,7 +151,7 @@ def child_of(entry: OrderIntent, order: OrderInfo, trigger: Price | None) -> App
         intent_id=f"{entry.intent_id}{SPAWNED}{order.order_id}", book=entry.book, version=entry.version,
         symbol=entry.symbol, side=Side.SELL, purpose=Purpose.STOP, order_type=OrderType.MARKET, qty=BaseQty(order.qty),
         limit_price=None, decided_at=entry.decided_at, stop_loss=entry.stop_loss, take_profit=entry.take_profit,
-        horizon=entry.horizon, tag=entry.tag, trigger=trigger,
+        horizon=entry.horizon, tag=entry.tag, trigger=trigger, mark=entry.mark,
     )
     return restored(intent, NO_MONEY)
 

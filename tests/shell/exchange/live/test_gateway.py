@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shell.orders import Purpose
+from shell.contract import Action, Signal
+from shell.orders import OrderState, Purpose
 from tests.shell.exchange.live.conftest import Opens
 from tests.shell.exchange.live.stage import BTC, buy
 
