@@ -11,8 +11,6 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deployments.cli.main import app
-from deployments.companions import companions_of
-from deployments.opening import settings_for
 from deployments.supervisor.note import UpNote, holding, process_of, write_note
 from shell.home import Home
 
@@ -56,10 +54,3 @@ def test_a_busy_port_is_refused_before_anything_starts(home: Home) -> None:
 def test_down_with_nothing_running_says_so(home: Home) -> None:
     result = run("down", "--home", str(home.root), "--json")
     assert (result.exit_code, last(result)) == (0, {"stopped": [], "was_up": False, "leftovers": []})
-
-
-def test_the_control_api_is_the_first_companion_of_every_home(home: Home) -> None:
-    companions = companions_of(home, settings_for(home))
-    assert companions[0].name == "control"
-    assert not companions[0].health().ok
-    companions[0].stop()

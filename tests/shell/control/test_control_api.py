@@ -14,7 +14,8 @@ import httpx
 import polars as pl
 import pytest
 
-from shell.clock import parse_moment
+from deployments.companions import companions_of
+from shell.clock import SystemClock, parse_moment
 from shell.config import ControlConfig
 from shell.control.server import ControlApi
 from shell.desk import Desk
@@ -149,7 +150,11 @@ def test_the_kill_switch_halts_and_a_person_lifts_it(shell: Served) -> None:
     with httpx.Client(transport=httpx.HTTPTransport(uds=str(shell.opened.home.control_socket)), base_url="http://shell") as raw:
         assert raw.post("/kill", json={"reason": "drill"}).json() == {"halted": ["KILL_SWITCH"]}
         assert shell.client.status().halted == ("KILL_SWITCH",)
-        assert raw.post("/resume", json={"kind": "KILL_SWITCH", "by": "a test"}).json() == {"halted": []}
+        assert raw.post("/pause", json={"by": "a test"}).json() == {"halted": ["KILL_SWITCH", "OPERATOR_PAUSE"]}
+        assert raw.post("/pause", json={"by": "a test"}).status_code == 409
+        for kind in ("KILL_SWITCH", "OPERATOR_PAUSE"):
+            left = raw.post("/resume", json={"kind": kind, "by": "a test"}).json()
+        assert left == {"halted": []}
 
 
 def test_no_shell_is_a_sentence_and_a_lost_answer_is_unknown(tmp_path: Path) -> None:
@@ -208,9 +213,20 @@ def test_a_successors_socket_survives_the_stop_of_the_one_before(shell: Served) 
     assert not path.exists()
 
 
+def test_the_control_api_is_the_first_companion_of_every_shell(shell: Served) -> None:
+    told: list[str] = []
+    companions = companions_of(shell.opened.shell, SystemClock(), told.append)
+    assert [each.name for each in companions] == ["control", "Watchdog", "page"]
+    assert "TELEGRAM_BOT_TOKEN" in told[0]
+    assert not any(each.health().ok for each in companions)
+    for each in companions:
+        each.stop()
+    assert shell.client.alive()
+
+
 def test_the_protocol_and_the_desk_have_the_same_methods() -> None:
     from tasks.client import ShellClient
 
     named = {name for name in vars(ShellClient) if not name.startswith("_")}
-    assert {name for name in vars(Desk) if not name.startswith("_")} - {"shell"} >= named
+    assert {name for name in vars(Desk) if not name.startswith("_")} >= named
     assert all(hasattr(SocketClient, name) for name in named)
