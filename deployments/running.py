@@ -82,10 +82,11 @@ def _trade(
     for sentence in shell.start(source.clock.now(), announce=False):
         view.line(source.clock.now(), "start", sentence)
     shell.on_record = view.record
-    companions = companions_of(shell, source.clock, lambda told: view.line(source.clock.now(), "beside", told))
+    companions, left_out = companions_of(shell, source.clock, opened.link_facts)
+    for sentence in left_out:
+        view.line(source.clock.now(), "beside", sentence)
     loop = TradingLoop(
-        shell, opened.market, opened.inbox, opened.calls, source.clock, config=settings.loop,
-        companions=companions, link=opened.link_facts, tell=view.line, speed=speed, stopped=stopped,
+        shell, opened.market, opened.inbox, opened.calls, source.clock, config=settings.loop, companions=companions, link=opened.link_facts, tell=view.line, speed=speed, stopped=stopped,
     )
     loop.run()
     status = shell.status()
