@@ -214,8 +214,7 @@ def test_a_successors_socket_survives_the_stop_of_the_one_before(shell: Served) 
 
 
 def test_the_control_api_is_the_first_companion_of_every_shell(shell: Served) -> None:
-    told: list[str] = []
-    companions = companions_of(shell.opened.shell, SystemClock(), told.append)
+    companions, told = companions_of(shell.opened.shell, SystemClock(), dict)
     assert [each.name for each in companions] == ["control", "Watchdog", "page"]
     assert "TELEGRAM_BOT_TOKEN" in told[0]
     assert not any(each.health().ok for each in companions)
