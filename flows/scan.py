@@ -10,6 +10,7 @@ from datetime import timedelta
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
 
+from flows.requests import start_requested
 from flows.run import FLOW, Moment, deployed, label, moment, named
 from flows.schedule import follow_interval
 from shell.slots import FALLBACK
@@ -48,4 +49,6 @@ async def scan(now: Moment = None) -> ScanOutcome | None:
         await acreate_table_artifact(
             table=answer_rows(outcome), key="scan-answers", description=f"Slot {outcome.slot:%Y-%m-%d %H:%M}: {told}",
         )
+    if deployed():
+        await start_requested(at)
     return outcome
