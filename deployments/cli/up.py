@@ -95,6 +95,10 @@ def down(
         deadline = monotonic() + DOWN_SECONDS_MAX
         while is_alive(note.supervisor) and monotonic() < deadline:
             time.sleep(POLL_SECONDS)
+        if is_alive(note.supervisor):
+            # It would start again what is stopped below.
+            console.print(f"the supervisor (process {note.supervisor.pid}) does not end: ending it by force")
+            os.kill(note.supervisor.pid, signal.SIGKILL)
     left = leftovers(place) if place.run.is_dir() else {}
     if left:
         console.print(f"an earlier start left {', '.join(f'{name} ({each.pid})' for name, each in left.items())}: stopping it")
