@@ -27,12 +27,19 @@ from shell.trials.segments import SegmentName
 from tasks.client import ShellClient
 from tasks.socket_client import SocketClient
 from tests.shell.control.desks import START, STEP, Served, served
+from tests.thorough import thorough
 
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("control") / "home") as ready:
         yield ready
+
+
+def raw_client(shell: Served) -> httpx.Client:
+    """Requests as anybody with curl would make them, in a time that a busy machine can keep."""
+    transport = httpx.HTTPTransport(uds=str(shell.opened.home.control_socket))
+    return httpx.Client(transport=transport, base_url="http://shell", timeout=60)
 
 
 def test_only_its_owner_may_open_the_socket(shell: Served) -> None:
@@ -131,7 +138,7 @@ def test_a_slot_that_was_passed_over_is_not_found_and_one_far_ahead_is_refused(s
 
 
 def test_a_body_is_read_strictly_and_told_what_is_wrong(shell: Served) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(shell.opened.home.control_socket)), base_url="http://shell") as raw:
+    with raw_client(shell) as raw:
         for path, body, told in [
             ("/desk/performance", {"now": "2026-03-02T00:00:00"}, "now"),
             ("/desk/performance", {"now": "2026-03-02T00:00:00Z", "more": 1}, "more"),
@@ -148,7 +155,7 @@ def test_a_body_is_read_strictly_and_told_what_is_wrong(shell: Served) -> None:
 
 
 def test_the_kill_switch_halts_and_a_person_lifts_it(shell: Served) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(shell.opened.home.control_socket)), base_url="http://shell") as raw:
+    with raw_client(shell) as raw:
         assert raw.post("/kill", json={"reason": "drill"}).json() == {"halted": ["KILL_SWITCH"]}
         assert shell.client.status().halted == ("KILL_SWITCH",)
         assert raw.post("/pause", json={"by": "a test"}).json() == {"halted": ["KILL_SWITCH", "OPERATOR_PAUSE"]}
@@ -196,13 +203,14 @@ def test_tcp_needs_a_token_and_a_caller_who_knows_it(shell: Served, tmp_path: Pa
         url = f"http://127.0.0.1:{port}"
         assert SocketClient(url=url, token=Secret("right")).status().mode == "paper"
         for wrong in ({}, {"authorization": "Bearer wrong"}):
-            assert httpx.get(f"{url}/status", headers=wrong, trust_env=False).status_code == 401
+            assert httpx.get(f"{url}/status", headers=wrong, trust_env=False, timeout=60).status_code == 401
         assert api.health().ok
     finally:
         api.stop()
     assert not (shell.opened.home.run / "tcp.sock").exists()
 
 
+@thorough
 def test_a_successors_socket_survives_the_stop_of_the_one_before(shell: Served) -> None:
     path = shell.opened.home.run / "twice.sock"
     first, second = ControlApi(path), ControlApi(path)
