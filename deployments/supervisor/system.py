@@ -87,8 +87,11 @@ class System:
         home = self.plan.home
         make_private(home.run)
         with holding(home), self._signals():
-            require_free(self.plan.port)
+            if "server" not in leftovers(home):
+                # Before anything is stopped: a shell that an earlier start left goes on trading when this one cannot begin.
+                require_free(self.plan.port)
             self._clear_leftovers()
+            require_free(self.plan.port)
             try:
                 self._start()
                 yield
