@@ -11,13 +11,13 @@ import numpy as np
 from deployments.prefect_server import URL_FILE
 from shell.book_figures import newest_prices
 from shell.config import Settings
-from shell.home import Home
+from shell.home import Home, HomeLock
 from shell.host.isolation import isolation_is_complete
+from shell.main_book import ISOLATION_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
-from shell.service import ISOLATION_FACT, LIMITS_FACT, MAIN_BOOK
 from shell.store.store import Store
 from shell.store.strategies import Quarantined
 
@@ -38,6 +38,8 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         isolation = store.facts.get(ISOLATION_FACT)
         caught = store.strategies.quarantined()
         times = scan_times(store, state.last_scan if state else None)
+        live = store.facts.get(LIVE_FACT)
+    writer = HomeLock.writer_of(home)
     return {
         "mode": "paper", "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
         "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
@@ -48,6 +50,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         "paper_trials": [{"trial": each.trial_id, "candidate": each.candidate_id, "due_at": each.due_at} for each in trials],
         "candidates": len(store.candidates.list()), "books_check": checks, "event_log_hash": store.events.head(),
         "scan_ms": times, "quarantine": [quarantine_row(each) for each in caught],
+        "shell": {"running": bool(writer), "pid": int(writer) if writer.isdigit() else None, "live": live},
         "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
     }
 

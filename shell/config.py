@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shell.config_ai import AiConfig
+
 _NO_TIME = timedelta(0)
 _DAY = timedelta(days=1)
 _COST_MAX = Decimal("0.1")
@@ -177,21 +179,6 @@ class GateConfig(_Section):
     )
 
 
-class VertexConfig(_Section):
-    project_id: str = Field(default="", description="the Google Cloud project")
-    region: str = Field(default="us-east5", description="the Google Cloud region")
-
-
-class AnthropicConfig(_Section):
-    """Nothing to set: the key is a secret, ANTHROPIC_API_KEY."""
-
-
-class AiConfig(_Section):
-    provider: Literal["local", "anthropic", "vertex"] = Field(default="local", description="who proposes candidates")
-    vertex: VertexConfig = VertexConfig()
-    anthropic: AnthropicConfig = AnthropicConfig()
-
-
 class TelegramConfig(_Section):
     base_url: str = Field(
         default="", pattern=r"^(https?://\S+)?$", description="address of the Bot API, empty for Telegram's own"
@@ -256,6 +243,29 @@ class PrefectConfig(_Section):
     )
 
 
+class LoopConfig(_Section):
+    """How the running shell keeps time."""
+
+    bar_grace: timedelta = Field(
+        default=timedelta(seconds=8), ge=_NO_TIME, le=timedelta(minutes=2),
+        description="how long a scan waits for the last bars of its slot",
+    )
+    slot_lateness_max: timedelta = Field(
+        default=timedelta(minutes=2), gt=_NO_TIME, lt=timedelta(minutes=5),
+        description="lateness at which a slot is no longer scanned",
+    )
+    monitor_interval: timedelta = Field(
+        default=timedelta(seconds=30), gt=_NO_TIME, le=timedelta(minutes=5), description="time between looks at every position"
+    )
+    fee_interval: timedelta = Field(
+        default=_DAY, gt=_NO_TIME, le=timedelta(days=30), description="time between questions for the account's fees"
+    )
+    clock_difference_max: timedelta = Field(
+        default=timedelta(seconds=30), gt=_NO_TIME, le=timedelta(minutes=10),
+        description="difference from the exchange's clock beyond which nothing is scanned",
+    )
+
+
 class LogConfig(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
     file_bytes_max: int = Field(
@@ -279,5 +289,6 @@ class Settings(_Section):
     page: PageConfig = PageConfig()
     control: ControlConfig = ControlConfig()
     prefect: PrefectConfig = PrefectConfig()
+    loop: LoopConfig = LoopConfig()
     log: LogConfig = LogConfig()
     risk: RiskConfig = RiskConfig()

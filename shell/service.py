@@ -6,7 +6,7 @@ trading database and the workspace (D11). The life of candidates is in `shell.de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,10 @@ class Shell:
             store=store, workspace=self.workspace, trials=self.trials, host=settings.host, zone=self.zone,
             engine=lambda: self.engine, notify=self.notify,
         )
+        self.on_record: Callable[[StepRecord], None] = _unwatched
+        """Told of every step of the main book, for a terminal."""
+        self.keeps_time = False
+        """True while the loop scans each slot at its moment."""
         self._engine: Engine | None = None
         self._now: datetime | None = None
 
@@ -229,13 +233,19 @@ class Shell:
             drawdown_pct=float(drawdown(marks, equity)) if marks else 0.0, trades_closed=engine.ledger.trades_closed,
             positions=tuple(position_rows(engine, live=True)),
             active=self.active_strategy(), last_scan=engine.last_scan,
+            scan_interval_minutes=engine.interval_minutes,
         )
 
     def scan(self, slot: datetime) -> ScanOutcome:
-        """Scan `slot`, or return what was stored when it has been scanned already."""
+        """Scan `slot`, or return what was stored when it has been scanned already.
+
+        Raises NotNow for a slot that is not due, and while the loop keeps time: it scans each slot once its bars are in.
+        """
         last = self.engine.last_scan
         if last is not None and slot <= last:
             return self.store.scans.outcome(MAIN_BOOK, slot)
+        if self.keeps_time:
+            raise NotNow(f"the slot {slot:%Y-%m-%d %H:%M} UTC has not been scanned: the shell does that by itself")
         record = self.step(slot, origin="requested")
         if record.scan is None:
             raise NotNow(f"no scan is due at {slot:%Y-%m-%d %H:%M} UTC: the interval is {self.engine.interval_minutes} min")
@@ -333,6 +343,7 @@ class Shell:
 
     def _follow_up(self, record: StepRecord, now: datetime) -> None:
         log_step(record)
+        self.on_record(record)
         for halt in record.halts_raised:
             self.notify("halt", "critical", f"{halt.kind.value}: {halt.sentence}", now)
         engine = self.engine
@@ -364,3 +375,7 @@ class Shell:
     def keep_bars(self) -> None:
         """Write the 5-minute bars revealed since the last time into the candle store."""
         self._keeper.keep(self.now)
+
+
+def _unwatched(_record: StepRecord) -> None:
+    """Nobody looks."""

@@ -142,6 +142,8 @@ def _view(facts: dict[str, Any]) -> Group:
         ["strategy", f"{facts['strategy']['version']} ({facts['strategy']['hash']})"],
         ["last scan (UTC)", str(facts["last_scan"] or "none yet")],
         ["slot to signals", _scan_times(facts["scan_ms"])],
+        ["shell", _running(facts["shell"])],
+        *_live_rows(facts["shell"]),
         ["Prefect", "reachable" if facts["prefect"]["reachable"] else "not running"],
         ["strategy's wall", facts["isolation_gap"] or "complete"],
         ["books", "consistent" if not facts["books_check"] else "; ".join(facts["books_check"])],
@@ -163,6 +165,33 @@ def _view(facts: dict[str, Any]) -> Group:
         told = f"IN QUARANTINE since {since}: {caught['name']} ({caught['hash']}): {caught['sentence']}"
         parts.append(Text(told, style="bold red"))
     return Group(*parts)
+
+
+def _running(shell: dict[str, Any]) -> str:
+    if not shell["running"]:
+        return "not running"
+    return f"process {shell['pid']}" if shell["pid"] else "running"
+
+
+def _live_rows(shell: dict[str, Any]) -> list[list[str]]:
+    """What the running shell told of itself at its last look, every 30 seconds."""
+    live = shell["live"]
+    if not shell["running"] or live is None or not live["running"]:
+        return []
+    link, slots, errors = live["link"], live["slots"], live["errors"]
+    state = f"up, connection {link['connections']}" if link.get("up") else f"down: {link.get('reason', 'unknown')}"
+    if link.get("lag_seconds") is not None:
+        state += f"; our clock less the exchange's {link['lag_seconds']:+.2f} s"
+    ages = ", ".join(f"{symbol} {age:.0f} s" for symbol, age in sorted(live["price_age_s"].items())) or "none yet"
+    missed = f"{slots['done']} scanned, {slots['missed']} missed, {slots['incomplete']} without all bars"
+    rows = [
+        ["as of (UTC)", str(live["at"])[:19].replace("T", " ")],
+        ["market data", f"{state}; venue {link.get('system', 'unknown')}"],
+        ["newest prices", ages], ["slots since start", missed],
+        ["late and changed bars", f"{live['late_bars']} and {live['revised_bars']}"], ["errors caught", str(errors["count"])],
+    ]
+    rows += [[f"  {part}", f"{each['count']}, last: {each['sentence']}"] for part, each in errors["newest"].items()]
+    return rows + [[each["name"], "ok" if each["ok"] else each["sentence"]] for each in live["beside"]]
 
 
 def _scan_times(times: dict[str, Any] | None) -> str:
