@@ -9,6 +9,9 @@ from typing import Any
 
 from shell.host.port import StrategySource
 
+# What a person says of a candidate's promotion; "waiting" until somebody did.
+APPROVED, REJECTED, WAITING = "approved", "rejected", "waiting"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveStrategy:

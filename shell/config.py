@@ -17,6 +17,7 @@ from shell.config_ai import AiConfig
 _NO_TIME = timedelta(0)
 _DAY = timedelta(days=1)
 _COST_MAX = Decimal("0.1")
+_HOUR = r"^((?:[01]\d|2[0-3]):[0-5]\d)?$"
 
 
 class _Section(BaseModel):
@@ -100,6 +101,10 @@ class AccountConfig(_Section):
     starting_cash: Decimal = Field(
         default=Decimal(10_000), gt=0, le=Decimal(10**12), description="paper capital, in the account currency"
     )
+    allocated_cash: Decimal = Field(
+        default=Decimal(0), ge=0, le=Decimal(10**12),
+        description="the part of a live account's cash that the system may use, 0 for starting_cash",
+    )
     timezone: str = Field(default="America/New_York", description="IANA time zone of local days and of 23:55")
     symbols: tuple[str, ...] = Field(
         default=("BTC/USD", "ETH/USD", "SOL/USD"), min_length=1, max_length=50, description="the pairs to trade"
@@ -132,6 +137,9 @@ class OrchestratorConfig(_Section):
         default=18, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
     )
     revisions_max: int = Field(default=2, ge=0, le=10, description="revisions after a review's findings")
+    approval: Literal["auto", "ask"] = Field(
+        default="auto", description="whether a candidate that passed everything waits for a person"
+    )
     paper_trials_max: int = Field(default=3, ge=1, le=3, description="paper trials at once")
     search_pct: Decimal = Field(
         default=Decimal("0.5"), gt=0, lt=1, description="part of history to search on, the oldest"
@@ -186,6 +194,17 @@ class TelegramConfig(_Section):
     owner_ids: tuple[int, ...] = Field(
         default=(), max_length=50, description="numeric ids of the people who may command"
     )
+    muted: tuple[str, ...] = Field(
+        default=(), max_length=50, description="kinds of messages nobody is told of; halts cannot be switched off"
+    )
+    quiet_from: str = Field(
+        default="", pattern=_HOUR, description="when quiet hours begin, such as 22:00 in account.timezone, empty for none"
+    )
+    quiet_until: str = Field(default="", pattern=_HOUR, description="when quiet hours end, such as 07:00")
+    messages_per_minute: int = Field(default=20, ge=1, le=60, description="messages sent in any 60 seconds")
+    refusals_per_hour: int = Field(
+        default=20, ge=1, le=10_000, description="refused signals within an hour above which a warning is sent"
+    )
 
 
 class KrakenConfig(_Section):
@@ -202,6 +221,10 @@ class KrakenConfig(_Section):
     )
     verification: Literal["starter", "intermediate", "pro"] = Field(
         default="starter", description="verification level of the account, which decides its rate limits"
+    )
+    reconcile_halt_pct: Decimal = Field(
+        default=Decimal("0.001"), ge=0, le=1,
+        description="difference between books and account, of total value, that halts openings",
     )
 
 

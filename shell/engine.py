@@ -172,6 +172,12 @@ class Engine:
         self._raise(halt, record)
         return self._finish(record)
 
+    def by_hand(self, signal: Signal, name: str, now: datetime) -> StepRecord:
+        """A person's own signal, assessed and answered like one of the strategy's."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._answer(signal, f"{self.config.book}:{name}", now, record)
+        return self._finish(record)
+
     def lift(self, kind: HaltKind) -> None:
         """A person lifts a halt; what tripped it is measured afresh from here."""
         self.halts.pop(kind, None)
@@ -436,9 +442,7 @@ class Engine:
         return ""
 
     def _finish(self, record: StepRecord) -> StepRecord:
-        record.ledger = self.ledger
-        record.marks = self.marks
-        record.equity = self.equity()
+        record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()
         if record.scan is not None or record.eventful:
             self._journal.record(record)
         return record

@@ -112,7 +112,8 @@ class PageReader:
         marked = from_ms(int(curve.times_ms[-1])) if len(curve.times_ms) else None
         seen = [at for at in (marked, state.last_scan) if at is not None]
         now = max(seen) if seen else None
-        live = live_health(store.facts.get(LIVE_FACT), self._clock.now())
+        known = {each.name for each in links}  # of one link told twice, what this process knows is newer
+        live = [each for each in live_health(store.facts.get(LIVE_FACT), self._clock.now()) if each.name not in known]
         health = [wall_health(store.facts.get(ISOLATION_FACT)), *live, *links]
         history = store.halts.history(MAIN_BOOK)
         source, _, kind = (store.facts.get(SOURCE_FACT) or "imported candles|real").partition("|")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from shell.errors import NotNow
 from shell.store import migrations
 from shell.store.account import AccountStore
+from shell.store.approvals import Approvals
 from shell.store.books import Books
 from shell.store.candidates import Candidates
 from shell.store.database import Database
@@ -54,6 +55,7 @@ class Store:
         self.halts = Halts(database, self.events, self._ledgers)
         self.strategies = Strategies(database, self.events)
         self.candidates = Candidates(database, self.events)
+        self.approvals = Approvals(database, self.events)
         self.looks = Looks(database, self.events)
         self.trial_chain = TrialChain(database)
         self.paper = PaperTrials(database, self.events)

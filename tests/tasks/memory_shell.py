@@ -98,6 +98,7 @@ class MemoryShell:
         self.conformance: dict[str, Conformance] = {}
         self.promotions: list[Promotion] = []
         self.aborted: list[str] = []
+        self.approvals: dict[str, str] = {}
         self.nights: dict[str, Mapping[str, Any]] = {}
         self.reports: dict[str, str] = {}
         self.messages: list[tuple[str, str, str]] = []
@@ -272,6 +273,12 @@ class MemoryShell:
             state, due = "failed", self.trials[trial_id].due_at
         self.trials[trial_id] = replace(self.trials[trial_id], state=state, due_at=due)
         return conformance
+
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        return self.approvals.get(candidate_id, "approved")
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        return ""
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
         candidate = self.ledger[candidate_id]
