@@ -150,8 +150,8 @@ class PageReader:
                     f"{figures.percent(change, sign=True)} from {figures.money(ledger.capital.value)}", change),
             _figure("Buy and hold", figures.percent(beat, sign=True) if beat is not None else figures.ABSENT,
                     "the same money in the same coins" if beat is not None else "prices of the first day are not kept here"),
-            _figure(f"Today, {quote}", figures.money(today.value, sign=True) if today else figures.ABSENT,
-                    f"since midnight in {self._zone.key}", float(today) if today else 0.0),
+            _figure(f"Today, {quote}", figures.money(today.value, sign=True) if today is not None else figures.ABSENT,
+                    f"since midnight in {self._zone.key}", float(today) if today is not None else 0.0),
             _figure("Drawdown", figures.percent(fall), f"deepest {figures.percent(deepest)}"),
             _figure(f"Cash, {quote}", figures.money(ledger.cash.value),
                     f"{figures.plural(len(ledger.positions), 'position')}, "
