@@ -141,6 +141,33 @@ def test_what_was_sent_while_the_shell_was_busy_is_marked_later_and_not_sent_aga
     assert sum("told while busy" in text for text in bot.texts()) == 1
 
 
+def test_what_a_process_sent_before_it_could_say_so_is_sent_again_by_the_next(opened: OpenHome) -> None:
+    bot, next_bot = BotServer(), BotServer()
+    tell(opened, "once or twice, never not at all")
+    with talking(opened, bot, trading=False):
+        bot.expect("once or twice")
+    assert opened.store.outbox.waiting() == 1
+    with talking(opened, next_bot):
+        next_bot.expect("once or twice")
+        assert next_bot.wait_for(lambda: opened.store.outbox.waiting() == 0)
+
+
+def test_a_request_that_nothing_takes_up_is_told_of_and_one_that_is_taken_is_not(
+    opened: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = BotServer()
+    monkeypatch.setattr("shell.telegram.conversation.TAKEN_UP_SECONDS", 0.2)
+    with talking(opened, bot) as (_, calls):
+        bot.ask("/orchestrate", "asked for; the conductor takes it up")
+        bot.expect("Nothing has taken up your /orchestrate")
+        monkeypatch.setattr("shell.telegram.conversation.TAKEN_UP_SECONDS", 1.5)
+        before = len(bot.texts())
+        bot.ask("/orchestrate", "asked for")
+        assert calls.ask(lambda desk: desk.take_request("orchestrate", datetime.now(UTC))).startswith("Ann")
+        bot.wait_for(lambda: False, 2.5)
+        assert len(bot.texts()) == before + 1
+
+
 def test_an_answer_that_breaks_is_told_and_the_bot_goes_on(opened: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
     from shell.telegram import conversation
 
