@@ -37,6 +37,7 @@ class Status:
     positions: tuple[Mapping[str, Any], ...]
     active: ActiveStrategy
     last_scan: datetime | None
+    scan_interval_minutes: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from shell.errors import NotNow
 from shell.store import migrations
+from shell.store.account import AccountStore
 from shell.store.approvals import Approvals
 from shell.store.books import Books
 from shell.store.candidates import Candidates
@@ -16,6 +17,7 @@ from shell.store.database import Database
 from shell.store.documents import Documents
 from shell.store.events import EventLog
 from shell.store.facts import Facts
+from shell.store.fence import Fence
 from shell.store.halts import Halts
 from shell.store.history import TradingHistory
 from shell.store.journal import PreparedStep, SqlJournal
@@ -47,6 +49,8 @@ class Store:
         self._ledgers = LedgerRows(database)
         self.events = EventLog(database)
         self.facts = Facts(database)
+        self.fence = Fence(database)
+        self.account = AccountStore(database, self.events, self.facts)
         self.books = Books(database, self.events, self.facts, self._ledgers)
         self.halts = Halts(database, self.events, self._ledgers)
         self.strategies = Strategies(database, self.events)
@@ -103,7 +107,7 @@ class Store:
 
     def journal(self, book: str) -> SqlJournal:
         """Where the steps of `book` are recorded."""
-        return SqlJournal(book, self._database, self.events, self._ledgers, self._prepared)
+        return SqlJournal(book, self._database, self.events, self._ledgers, self._prepared, self.fence)
 
 
 def _ready(database: Database) -> str:
