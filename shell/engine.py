@@ -78,8 +78,7 @@ class Engine:
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent: list[RecentSignal] = []
         self._order_times: list[datetime] = []
-        self._booked: set[str] = set()
-        self._entered: set[str] = set()
+        self._booked, self._entered = set[str](), set[str]()
         self._try = ""
         self._equity: QuoteAmount | None = None
         self._valued_at = -1
