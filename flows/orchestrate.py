@@ -17,6 +17,7 @@ from tasks.index import read_active, read_index
 from tasks.night import CandidateOutcome, Decision, NightRecord, Settlement, night_of
 from tasks.notify import notify_night
 from tasks.paper import find_due, settle
+from tasks.parity import check_parity
 from tasks.promote import find_ready, promote
 from tasks.report import write_night_report
 from tasks.settlements import answered, settled
@@ -47,7 +48,7 @@ async def orchestrate(now: datetime | None = None, seed: int = 0) -> NightRecord
 
     record = NightRecord(
         night=night, at=at, decision=decision, settlements=settlements, outcomes=outcomes, performance=performance,
-        active_version=await read_active(), aggregated=await aggregate_candles(at),
+        active_version=await read_active(), parity=await check_parity(at), aggregated=await aggregate_candles(at),
     )
     await update_document(record)
     report = await write_night_report(record)

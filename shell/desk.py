@@ -18,6 +18,7 @@ from shell.errors import BadInput, Rejected, UsageError
 from shell.host.port import StrategySource
 from shell.index.novelty import failed_ideas, repeat_of
 from shell.market.history import History
+from shell.parity.keeper import ParityParts, check_parity
 from shell.service import MAIN_BOOK, Shell
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
@@ -81,6 +82,18 @@ class Desk:
     def distil(self, now: datetime) -> Mapping[str, Any]:
         """The quarterly distillation of the document."""
         return self._document.distil(now)
+
+    def parity(self, now: datetime) -> Mapping[str, Any]:
+        """Compare what the main book did since the last time with a second run of it over the same bars."""
+        self._shell.keep_bars()
+        return check_parity(
+            ParityParts(
+                store=self._store, engine=self._shell.engine, history=self._shell.access.lived_history,
+                settings=self._shell.backtest_settings(), pairs=self._shell.facts.pairs, fees=self._shell.facts.fees,
+                notify=self._shell.notify,
+            ),
+            now,
+        )
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)

@@ -57,6 +57,10 @@ class ShellClient(Protocol):
     def distil(self, now: datetime) -> Mapping[str, Any]:
         """The quarterly distillation. Raises NotNow when nothing happened in the quarter that is over."""
 
+    def parity(self, now: datetime) -> Mapping[str, Any]:
+        """Compare what the main book did since the last comparison with a second run of it: `compared` False, and the
+        `reason`, where there was nothing to compare."""
+
     def performance(self, now: datetime) -> Mapping[str, Any]: ...
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:

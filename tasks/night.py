@@ -103,6 +103,7 @@ class NightRecord:
     performance: Mapping[str, Any]
     active_version: str
     aggregated: Mapping[str, int]
+    parity: Mapping[str, Any] = field(default_factory=dict)
 
 
 def night_of(now: datetime) -> str:
@@ -131,6 +132,7 @@ def decision_values(record: NightRecord) -> dict[str, Any]:
         "decision": record.decision.kind.value,
         "reasons": list(record.decision.reasons),
         "incumbent": record.active_version,
+        "parity": {name: record.parity[name] for name in ("compared", "reason") if name in record.parity},
         "candidates": [
             {
                 "id": outcome.candidate_id, "verdict": outcome.verdict, "stage": outcome.stage,

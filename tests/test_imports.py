@@ -33,7 +33,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("index.normal", "index.novelty"),
     ("gate", "trials", "report", "book_figures", "index"),
     ("promotion",),
-    ("document.keeper",),
+    ("document.keeper", "parity"),
     ("slots",),
     ("service", "desk"),
     ("calls",),

@@ -121,6 +121,13 @@ class HistoryAccess:
                 )
         return self._read(start, now)
 
+    def lived_history(self, since: datetime, now: datetime) -> History:
+        """The bars the main book was shown since a moment, with their warm-up: for a second run of what it did itself.
+
+        No candidate is measured on them, so it is no look at any segment.
+        """
+        return self._read(since - WARM_UP, now)
+
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _budget(self, segments: Mapping[SegmentName, Segment], now: datetime) -> Budget:
