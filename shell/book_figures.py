@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from shell.clock import local_day
 from shell.engine import Engine
+from shell.live_value import live_prices
 from shell.money import NO_MONEY
 from shell.portfolio.valuation import open_positions
 from shell.store.store import Store
@@ -49,9 +50,10 @@ def record_snapshot(store: Store, engine: Engine, zone: ZoneInfo, now: datetime)
     }
 
 
-def position_rows(engine: Engine) -> list[dict[str, Any]]:
-    """Every open position at the newest prices."""
-    return [_position_row(each) for each in open_positions(engine.ledger, engine.prices())]
+def position_rows(engine: Engine, *, live: bool = False) -> list[dict[str, Any]]:
+    """Every open position at the newest closes, or at the newest prices seen (`live`)."""
+    prices = live_prices(engine.ledger, engine.market) if live else engine.prices()
+    return [_position_row(each) for each in open_positions(engine.ledger, prices)]
 
 
 def _position_row(position: Any) -> dict[str, Any]:

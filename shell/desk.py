@@ -1,6 +1,6 @@
 """The shell's desk: everything a task may ask (the methods of `tasks.client.ShellClient`), answered in process.
 
-A later control socket serves the same methods; nothing else of the shell is reachable from a flow (D11).
+The control API (`shell.control`) serves the same methods; nothing else of the shell is reachable from a flow (D11).
 """
 
 from __future__ import annotations
@@ -33,6 +33,11 @@ class Desk:
         self._store = shell.store
         self._document = DocumentKeeper(shell.store, shell.workspace)
 
+    @property
+    def shell(self) -> Shell:
+        """For questions of the companions', which run on the trading thread as the desk's own answers do."""
+        return self._shell
+
     def settings(self) -> Settings:
         return self._shell.config
 
@@ -55,6 +60,10 @@ class Desk:
         """Scans the shell made on its own since no flow had registered for their slot."""
         rows = self._store.scans.unreported(MAIN_BOOK, ["fallback"])
         return [{"slot": row.slot, "origin": row.origin, "signals": row.signals} for row in rows if row.slot < now]
+
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        """These scans are in the conductor's history now."""
+        self._store.scans.mark_reported(MAIN_BOOK, slots, now)
 
     def active_strategy(self) -> ActiveStrategy:
         return self._shell.active_strategy()

@@ -21,7 +21,8 @@ KRAKEN_API_KEY = "KRAKEN_API_KEY"
 KRAKEN_API_SECRET = "KRAKEN_API_SECRET"
 TELEGRAM_BOT_TOKEN = "TELEGRAM_BOT_TOKEN"
 ANTHROPIC_API_KEY = "ANTHROPIC_API_KEY"
-SECRET_NAMES = (KRAKEN_API_KEY, KRAKEN_API_SECRET, TELEGRAM_BOT_TOKEN, ANTHROPIC_API_KEY)
+CONTROL_TOKEN = "CONTROL_TOKEN"
+SECRET_NAMES = (KRAKEN_API_KEY, KRAKEN_API_SECRET, TELEGRAM_BOT_TOKEN, ANTHROPIC_API_KEY, CONTROL_TOKEN)
 
 
 class Secret:
@@ -75,10 +76,12 @@ class Secrets:
     kraken_api_secret: Secret | None = None
     telegram_bot_token: Secret | None = None
     anthropic_api_key: Secret | None = None
+    control_token: Secret | None = None
 
     def known(self) -> tuple[Secret, ...]:
         """Those that are set, for the log's mask."""
-        every = (self.kraken_api_key, self.kraken_api_secret, self.telegram_bot_token, self.anthropic_api_key)
+        every = (self.kraken_api_key, self.kraken_api_secret, self.telegram_bot_token, self.anthropic_api_key,
+                 self.control_token)
         return tuple(secret for secret in every if secret is not None)
 
 

@@ -93,6 +93,7 @@ class MemoryShell:
         self.scanned: list[datetime] = []
         self.quarantined: list[tuple[str, str, str]] = []
         self.unreported: list[Mapping[str, Any]] = []
+        self.reported: list[datetime] = []
 
     def settings(self) -> Settings:
         return self.config
@@ -119,6 +120,9 @@ class MemoryShell:
 
     def unreported_scans(self, now: datetime) -> Sequence[Mapping[str, Any]]:
         return self.unreported
+
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        self.reported += slots
 
     def active_strategy(self) -> ActiveStrategy:
         return self.active
