@@ -12,7 +12,7 @@ import polars as pl
 
 from shell.backtest.result import BacktestSettings
 from shell.clock import parse_moment
-from shell.engine import MEASURED_HALTS, Engine
+from shell.engine import Engine
 from shell.errors import BrainError, StrategyFault
 from shell.exchange.gateway import FeeSchedule
 from shell.market.bars import Tier
@@ -20,6 +20,7 @@ from shell.market.check import find_gaps
 from shell.market.columns import rows_of
 from shell.market.history import History
 from shell.market.pair import Pair
+from shell.measured_halts import MEASURED_HALTS
 from shell.orders import OrderState
 from shell.parity.compare import Difference, Run, compare_runs
 from shell.parity.explain import Circumstances, explain
