@@ -41,7 +41,7 @@ async def orchestrate(now: datetime | None = None, seed: int = 0) -> NightRecord
     await read_index()
 
     settlements = await _settle(at)
-    decision = await decide_night(at)
+    decision = await decide_night(at, seed)
     await aupdate_progress_artifact(progress, DECIDED_PCT)
     outcomes = await _evolve(decision, at, seed)
     await aupdate_progress_artifact(progress, EVOLVED_PCT)

@@ -203,6 +203,9 @@ class Desk:
     def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
         self._shell.quarantine(source, name, sentence, now)
 
+    def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
+        self._store.night_inputs.record(night, inputs, now)
+
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self._store.nights.record(night, decision, now)
 

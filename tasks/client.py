@@ -110,6 +110,9 @@ class ShellClient(Protocol):
         """Code that tried what honest code never does never runs again, under no name: `name` is what it was caught as, a
         version or a candidate. Its candidates end; if it is active, the version before takes over."""
 
+    def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
+        """Keep what a night's decision was taken on, so that it can be run again. The same again changes nothing."""
+
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None: ...
     def save_report(self, name: str, text: str) -> str: ...
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None: ...

@@ -12,8 +12,9 @@ from shell.trials.candidate import Candidate, Stage, Verdict
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
 from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
+from tasks.night_inputs import inputs_of
 from tasks.paper import is_running
-from tasks.policy import READ
+from tasks.policy import WRITE
 
 
 def gather(shell: ShellClient, now: datetime) -> NightContext:
@@ -124,9 +125,17 @@ def decide(context: NightContext) -> Decision:
     return Decision(kind=DecisionKind.EVOLVE, reasons=tuple(reasons), items=tuple(items))
 
 
-@task(name="decide", description="What tonight is for, by a rule table on numbers.", **READ)
-async def decide_night(now: datetime) -> Decision:
-    return decide(gather(client(), now))
+def decide_and_keep(shell: ShellClient, now: datetime, seed: int) -> Decision:
+    """Decide, and keep what it was decided on before anything is done about it, so that the night can be run again."""
+    context = gather(shell, now)
+    decision = decide(context)
+    shell.record_night_inputs(context.night, inputs_of(shell, context, decision, now, seed), now)
+    return decision
+
+
+@task(name="decide", description="What tonight is for, by a rule table on numbers.", **WRITE)
+async def decide_night(now: datetime, seed: int) -> Decision:
+    return decide_and_keep(client(), now, seed)
 
 
 def _no_change(reason: str) -> Decision:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,15 +14,7 @@ from shell.home import Home
 from shell.market.synthetic import synthetic_market
 from shell.parity.mark import restored
 from shell.risk.halts import HaltKind
-from tests.thorough import THOROUGH
-
-
-def thorough(test: Callable[..., None]) -> Callable[..., None]:
-    """`make faults` runs it."""
-    for mark in THOROUGH:
-        test = mark(test)
-    return test
-
+from tests.thorough import thorough
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)

@@ -26,6 +26,7 @@ from shell.host.port import StrategySource
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
+from shell.store.canonical import canonical
 from shell.trials.budget import Budget, trials_allowed
 from shell.trials.candidate import (
     Candidate,
@@ -88,6 +89,7 @@ class MemoryShell:
         self.promotions: list[Promotion] = []
         self.aborted: list[str] = []
         self.nights: dict[str, Mapping[str, Any]] = {}
+        self.inputs: dict[str, Mapping[str, Any]] = {}
         self.reports: dict[str, str] = {}
         self.messages: list[tuple[str, str, str]] = []
         self.scanned: list[datetime] = []
@@ -290,6 +292,9 @@ class MemoryShell:
 
     def rollback(self, reason: str, now: datetime) -> Promotion:
         raise NotNow("nothing to roll back to")
+
+    def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
+        self.inputs[night] = json.loads(canonical(inputs))
 
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self.nights[night] = json.loads(json.dumps(dict(decision)))
