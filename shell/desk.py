@@ -11,14 +11,17 @@ from typing import Any
 
 from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
-from shell.clock import NEW_YORK, local_day
+from shell.by_hand import ByHand
+from shell.clock import NEW_YORK, Clock, SystemClock, local_day
 from shell.config import Settings
 from shell.document.keeper import DocumentKeeper
 from shell.errors import BadInput, Rejected, UsageError
 from shell.host.port import StrategySource
 from shell.index.novelty import failed_ideas, repeat_of
 from shell.market.history import History
+from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
 from shell.parity.keeper import ParityParts, check_parity
+from shell.predictions import Grade, Prediction
 from shell.service import MAIN_BOOK, Shell
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
@@ -28,8 +31,10 @@ from shell.trials.segments import Segment, SegmentName
 class Desk:
     """One shell's desk."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, wall: Clock | None = None) -> None:
+        """`wall` tells in which calendar month money is spent; the machine's clock unless a test has its own."""
         self._shell = shell
+        self._wall = wall or SystemClock()
         self._store = shell.store
         self._document = DocumentKeeper(shell.store, shell.workspace)
 
@@ -209,6 +214,37 @@ class Desk:
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self._store.nights.record(night, decision, now)
 
+    def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
+        """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
+
+        Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough."""
+        return self._store.model_calls.reserve(self._shell.config.ai, asked, now, self._wall.now())
+
+    def settle_call(
+        self, call_id: str, state: CallState, now: datetime, usage: Usage | None = None,
+        reply: Mapping[str, Any] | None = None, error: str = "",
+    ) -> ModelCall:
+        """Complete a call. Raises Rejected when it is settled with another outcome."""
+        return self._store.model_calls.settle(
+            self._shell.config.ai, call_id, state, now, usage=usage, reply=reply, error=error
+        )
+
+    def spending(self, night: str) -> Spending:
+        return self._store.model_calls.spending(self._shell.config.ai, night, self._wall.now())
+
+    def model_calls(self, night: str) -> Sequence[ModelCall]:
+        return self._store.model_calls.list(night)
+
+    def predict(self, prediction: Prediction) -> Prediction:
+        """Keep a night's prediction; the first of a night stays and is returned."""
+        return self._store.model_calls.predict(prediction)
+
+    def predictions(self) -> Sequence[Prediction]:
+        return self._store.model_calls.predictions()
+
+    def grade_prediction(self, night: str, grade: Grade, value: float | None, now: datetime) -> None:
+        self._store.model_calls.grade(night, grade, value, now)
+
     def save_report(self, name: str, text: str) -> str:
         """Write a report under the home's reports folder; returns its path."""
         if not name or "/" in name or name.startswith("."):
@@ -219,6 +255,20 @@ class Desk:
 
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
         self._shell.notify(kind, severity, text, now)
+
+    # -- what people ask for by hand ------------------------------------------------------------------------------
+
+    @property
+    def by_hand(self) -> ByHand:
+        return ByHand(self._shell)
+
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        """Whether a person lets this candidate be promoted: "approved", "rejected" or "waiting". A person is asked once."""
+        return self.by_hand.approval(candidate_id, now)
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        """Who asked for this flow by hand, once; "" when nobody did."""
+        return self.by_hand.take_request(flow, now)
 
     def _require_reached(self, now: datetime) -> None:
         """A moment ahead of the shell would lay out the next quarter's segments before it begins, over today's vault."""

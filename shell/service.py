@@ -6,7 +6,7 @@ trading database and the workspace (D11). The life of candidates is in `shell.de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,7 @@ from shell.market.archive import Archive
 from shell.market.book import MarketBook
 from shell.market.tiers import aggregate_tiers
 from shell.money import Price, QuoteAmount
+from shell.notices.notices import Notices
 from shell.portfolio.valuation import daily_loss, drawdown
 from shell.promotion.swap import recover, register_workspace
 from shell.promotion.trials import PaperTrials
@@ -76,6 +77,7 @@ class Shell:
         self.venue = venue
         self.facts = facts = venue.facts
         self.slots = Slots()
+        self.notices = Notices(store, settings, MAIN_BOOK)
         self._candles = candles
         self._archive = archive
         self._keeper = BarKeeper(store, candles, market)
@@ -92,6 +94,10 @@ class Shell:
             store=store, workspace=self.workspace, trials=self.trials, host=settings.host, zone=self.zone,
             engine=lambda: self.engine, notify=self.notify,
         )
+        self.on_record: Callable[[StepRecord], None] = _unwatched
+        """Told of every step of the main book, for a terminal."""
+        self.keeps_time = False
+        """True while the loop scans each slot at its moment."""
         self._engine: Engine | None = None
         self._now: datetime | None = None
 
@@ -133,11 +139,7 @@ class Shell:
 
     def announce(self, now: datetime) -> str:
         """Say that the system is online, once everything that belongs to it is; returns the sentence."""
-        status = self.status()
-        value = f"{status.total_value:,.2f} {self.config.account.quote}"
-        told = f"System online, {len(status.positions)} positions, {value} portfolio"
-        self.notify("system", "info", told, now)
-        return told
+        return self.notices.online(self.status(), now)
 
     def step(self, now: datetime, *, origin: str, scan: bool = True) -> StepRecord:
         """Bring every book to `now`: the active strategy first, then the trials. Without `scan` nothing is asked."""
@@ -177,7 +179,7 @@ class Shell:
         self.keep_bars()
         self.trials.close()
         engine.close()
-        self.notify("system", "info", "System stopped; positions and their stops stay", now)
+        self.notices.stopped(now)
 
     def pause(self) -> None:
         """Keep the strategy's state and the bars after an ad hoc run; orders rest on, the next start takes them up."""
@@ -229,13 +231,19 @@ class Shell:
             drawdown_pct=float(drawdown(marks, equity)) if marks else 0.0, trades_closed=engine.ledger.trades_closed,
             positions=tuple(position_rows(engine, live=True)),
             active=self.active_strategy(), last_scan=engine.last_scan,
+            scan_interval_minutes=engine.interval_minutes,
         )
 
     def scan(self, slot: datetime) -> ScanOutcome:
-        """Scan `slot`, or return what was stored when it has been scanned already."""
+        """Scan `slot`, or return what was stored when it has been scanned already.
+
+        Raises NotNow for a slot that is not due, and while the loop keeps time: it scans each slot once its bars are in.
+        """
         last = self.engine.last_scan
         if last is not None and slot <= last:
             return self.store.scans.outcome(MAIN_BOOK, slot)
+        if self.keeps_time:
+            raise NotNow(f"the slot {slot:%Y-%m-%d %H:%M} UTC has not been scanned: the shell does that by itself")
         record = self.step(slot, origin="requested")
         if record.scan is None:
             raise NotNow(f"no scan is due at {slot:%Y-%m-%d %H:%M} UTC: the interval is {self.engine.interval_minutes} min")
@@ -244,6 +252,7 @@ class Shell:
     def snapshot(self, now: datetime) -> Mapping[str, Any]:
         """Record the day's performance (23:55 local)."""
         taken = record_snapshot(self.store, self.engine, self.zone, now)
+        self.notices.of_day(taken, now)
         self.keep_bars()
         return taken
 
@@ -292,7 +301,7 @@ class Shell:
     def kill(self, reason: str, now: datetime) -> None:
         """The kill switch: no opening order leaves until a person lifts it; resting entries are cancelled."""
         self.engine.halt(Halt(kind=HaltKind.KILL_SWITCH, book=MAIN_BOOK, sentence=reason, raised_at=now))
-        self.notify("halt", "critical", f"kill switch: {reason}", now)
+        self.notices.catch_up(now)
 
     def lift(self, kind: HaltKind, by: str, now: datetime) -> None:
         """A person lifts a halt."""
@@ -307,13 +316,9 @@ class Shell:
         self.engine.lift(kind)
         self.notify("halt", "info", f"{kind.value} lifted by {by}", now)
 
-    def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
-        """Put a message into the outbox, and deliver the outbox to the log, its only channel so far."""
-        self.store.outbox.add(kind, severity, text, now)
-        pending: Sequence[Any] = self.store.outbox.undelivered(100)
-        for message in pending:
-            get_logger().info("notification", kind=message.kind, severity=message.severity, text=message.text)
-        self.store.outbox.mark_delivered([message.id for message in pending], now)
+    def notify(self, kind: str, severity: str, text: str, now: datetime, *, action: str = "", key: str = "") -> None:
+        """Write a message for people down; see `Notices.notify`."""
+        self.notices.notify(kind, severity, text, now, action=action, key=key)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -333,8 +338,8 @@ class Shell:
 
     def _follow_up(self, record: StepRecord, now: datetime) -> None:
         log_step(record)
-        for halt in record.halts_raised:
-            self.notify("halt", "critical", f"{halt.kind.value}: {halt.sentence}", now)
+        self.on_record(record)
+        self.notices.of_step(record, now)
         engine = self.engine
         if record.retried:
             get_logger().warning("asked once more in a fresh process", book=record.book, panic=record.retried)
@@ -364,3 +369,7 @@ class Shell:
     def keep_bars(self) -> None:
         """Write the 5-minute bars revealed since the last time into the candle store."""
         self._keeper.keep(self.now)
+
+
+def _unwatched(_record: StepRecord) -> None:
+    """Nobody looks."""

@@ -18,6 +18,8 @@ from shell.answers import (
 from shell.backtest.result import BacktestSettings, History
 from shell.config import Settings
 from shell.host.port import StrategySource
+from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
+from shell.predictions import Grade, Prediction
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore
 from shell.trials.segments import Segment, SegmentName
@@ -102,6 +104,12 @@ class ShellClient(Protocol):
 
     def paper_trials(self) -> Sequence[PaperTrial]: ...
     def settle_paper(self, trial_id: str, now: datetime) -> Conformance: ...
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        """Whether a person lets this candidate be promoted: "approved", "rejected" or "waiting"; asks, once, who may say so."""
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        """Who asked for this flow by hand, once; "" when nobody did."""
+
     def promote(self, candidate_id: str, now: datetime) -> Promotion: ...
     def abort_promotion(self, candidate_id: str, now: datetime) -> None: ...
     def rollback(self, reason: str, now: datetime) -> Promotion: ...
@@ -112,6 +120,26 @@ class ShellClient(Protocol):
 
     def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
         """Keep what a night's decision was taken on, so that it can be run again. The same again changes nothing."""
+
+    def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
+        """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
+        Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough."""
+
+    def settle_call(
+        self, call_id: str, state: CallState, now: datetime, usage: Usage | None = None,
+        reply: Mapping[str, Any] | None = None, error: str = "",
+    ) -> ModelCall:
+        """Complete a call, once. Raises Rejected when it is settled with another outcome."""
+
+    def spending(self, night: str) -> Spending:
+        """The night's money, and that of the calendar month it is now."""
+
+    def model_calls(self, night: str) -> Sequence[ModelCall]: ...
+    def predict(self, prediction: Prediction) -> Prediction:
+        """Keep a night's prediction; the first of a night stays and is returned."""
+
+    def predictions(self) -> Sequence[Prediction]: ...
+    def grade_prediction(self, night: str, grade: Grade, value: float | None, now: datetime) -> None: ...
 
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None: ...
     def save_report(self, name: str, text: str) -> str: ...

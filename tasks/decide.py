@@ -1,4 +1,4 @@
-"""Decide what tonight is for: a rule table on numbers. "No change" is the normal answer."""
+"""Decide what tonight is for: a rule table on numbers. "No change" is the normal answer; a model may only say it more often."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from prefect import task
 
 from shell.errors import DataError, NotNow
 from shell.trials.candidate import Candidate, Stage, Verdict
+from tasks.advise import advised
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
 from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
@@ -120,22 +121,21 @@ def decide(context: NightContext) -> Decision:
         return _no_change(
             f"tonight's {_count(context.candidates_per_night, 'candidate')} already went as far as they could"
         )
-    if searched and context.provider != "local":
-        reasons.append(f"provider {context.provider} comes with a later version: the search was made by local instead")
     return Decision(kind=DecisionKind.EVOLVE, reasons=tuple(reasons), items=tuple(items))
 
 
-def decide_and_keep(shell: ShellClient, now: datetime, seed: int) -> Decision:
-    """Decide, and keep what it was decided on before anything is done about it, so that the night can be run again."""
+@task(name="decide", description="What tonight is for: a rule table, then a model's judgement, if there is one.", **WRITE)
+async def decide_night(now: datetime, provider: str = "", seed: int = 0) -> Decision:
+    return decide_and_keep(client(), now, provider, seed)
+
+
+def decide_and_keep(shell: ShellClient, now: datetime, provider: str = "", seed: int = 0) -> Decision:
+    """Decide by the rule table, keep what that was decided on before anybody else is asked or anything is done about it, so
+    that the night can be run again, and take a model's advice, if there is one."""
     context = gather(shell, now)
     decision = decide(context)
-    shell.record_night_inputs(context.night, inputs_of(shell, context, decision, now, seed), now)
-    return decision
-
-
-@task(name="decide", description="What tonight is for, by a rule table on numbers.", **WRITE)
-async def decide_night(now: datetime, seed: int) -> Decision:
-    return decide_and_keep(client(), now, seed)
+    shell.record_night_inputs(context.night, inputs_of(shell, context, decision, now, seed, provider), now)
+    return advised(shell, context, decision, now, provider, seed)
 
 
 def _no_change(reason: str) -> Decision:

@@ -26,11 +26,14 @@ _PLAIN = (
 )
 
 
-def inputs_of(shell: ShellClient, context: NightContext, decision: Decision, now: datetime, seed: int) -> dict[str, Any]:
+def inputs_of(
+    shell: ShellClient, context: NightContext, decision: Decision, now: datetime, seed: int, provider: str = ""
+) -> dict[str, Any]:
     """Everything a night's decision and its candidates are made from, but for what the ledger and the candles hold."""
     active = shell.active_strategy()
     return {
-        "at": now.isoformat(), "seed": seed, "context": json.loads(canonical(_context_values(context))),
+        "at": now.isoformat(), "seed": seed, "provider": provider or context.provider,
+        "context": json.loads(canonical(_context_values(context))),
         "decision": json.loads(canonical({"kind": decision.kind, "reasons": decision.reasons, "items": decision.items})),
         "settings": shell.settings().model_dump(mode="json"), "active": {"version": active.version, "hash": active.hash},
         "document": hashlib.sha256(shell.document().encode()).hexdigest()[:16], "program": program_identity(),

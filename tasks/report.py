@@ -29,7 +29,8 @@ def render_night(record: NightRecord) -> str:
     lines = [
         f"# Night of {record.night}", "",
         f"Active strategy: **{cell(record.active_version)}**. Decision: **{record.decision.kind.value}**.", "",
-        *[f"- {cell(reason)}" for reason in record.decision.reasons], "",
+        *[f"- {cell(reason)}" for reason in record.decision.reasons],
+        *[f"- {cell(remark)}" for remark in record.decision.remarks], "",
     ]
     if record.settlements:
         lines += ["## Paper trials", "", *[f"- {cell(settlement_line(each))}" for each in record.settlements], ""]
@@ -53,6 +54,8 @@ def render_night(record: NightRecord) -> str:
     if record.aggregated:
         moved = ", ".join(f"{cell(name)} {count}" for name, count in sorted(record.aggregated.items()))
         lines += ["", f"Candles: {moved}."]
+    if record.costs:
+        lines += ["", f"Money: {cell(record.costs)}."]
     lines += ["", f"Next: {cell(next_step(record))}.", ""]
     return "\n".join(lines)
 
@@ -70,7 +73,8 @@ def headline(record: NightRecord) -> str:
     active = promoted[-1].version if promoted else record.active_version
     first = f"{active} is active now" if promoted else f"{active} stays active"
     tried = "; ".join(outcome_line(outcome) for outcome in record.outcomes) or "; ".join(record.decision.reasons)
-    return f"Night of {record.night}: {first}. {one_line(tried)}"
+    money = f" Money: {record.costs}." if record.costs else ""
+    return f"Night of {record.night}: {first}. {one_line(tried)}{money}"
 
 
 @task(name="write report", description="The night on one page, stored.", **WRITE)

@@ -46,7 +46,7 @@ def replay_night(home: Home, night: str, provider: str = "", tell: Tell = lambda
             raise Rejected(
                 f"the night {night} cannot be run again: its inputs are not on record (`brain night list` says which are)"
             )
-        made_by = str(attempts[-1].inputs["context"]["provider"])
+        made_by = str(attempts[-1].inputs["provider"])
         if (provider or made_by) != WITHOUT_CALLS:
             raise Rejected(
                 f"the night {night} was made by {made_by}: only the provider {WITHOUT_CALLS} runs again without a call; "
@@ -68,7 +68,7 @@ def _attempt(
     home: Home, store: Store, stored: StoredInputs, end: int | None, provider: str, tell: Tell
 ) -> dict[str, Any]:
     inputs = stored.inputs
-    settings, context = settings_of(inputs, provider), context_of(inputs)
+    settings, context = settings_of(inputs, provider or str(inputs["provider"])), context_of(inputs)
     past = Past(store, int(inputs["events"]))
     decision = decide(context)
     # What was registered besides, by hand or on another night, is not this night's.

@@ -6,7 +6,9 @@ from sqlalchemy import MetaData, Table
 from sqlmodel import SQLModel
 
 from shell.store import (
+    tables_account,
     tables_books,
+    tables_calls,
     tables_candidates,
     tables_candles,
     tables_events,
@@ -17,7 +19,9 @@ from shell.store import (
 )
 
 TABLE_MODULES = (
+    tables_account,
     tables_books,
+    tables_calls,
     tables_candidates,
     tables_candles,
     tables_events,

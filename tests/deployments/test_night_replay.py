@@ -50,7 +50,7 @@ def make_home(place: Home, **changed: object) -> Home:
         opened.shell.step(NIGHT_AT, origin="rehearsal")
         desk = Desk(opened.shell)
         opened.store.candidates.submit(proposal(rule(fast=4, slow=30)), NIGHT_AT)
-        decision = decide_and_keep(desk, NIGHT_AT, SEED)
+        decision = decide_and_keep(desk, NIGHT_AT, seed=SEED)
         assert decision.kind is DecisionKind.EVOLVE, decision.reasons
         for item in decision.items:
             live(desk, item, NIGHT_AT, SEED)
@@ -77,6 +77,7 @@ def untouched(home: Home) -> Iterator[bytes]:
     assert home.database.read_bytes() == before, "a replay writes nothing"
 
 
+@thorough
 def test_a_night_run_again_is_the_same_to_the_byte_and_writes_nothing(home: Home, untouched: bytes) -> None:
     facts = replay_night(home, NIGHT)
     [attempt] = facts["attempts"]
@@ -92,6 +93,7 @@ def test_a_night_with_a_search_and_the_whole_gate_is_the_same_too(tmp_path: Path
     assert len(facts["attempts"][0]["candidates"]) == 2
 
 
+@thorough
 def test_the_command_tells_whether_it_is_identical(home: Home, untouched: bytes) -> None:
     runner = CliRunner()
     listed = json.loads(runner.invoke(app, ["night", "list", "--home", str(home.root), "--json"]).stdout.splitlines()[-1])
@@ -120,6 +122,7 @@ def test_a_record_that_was_changed_shows(home: Home, tmp_path: Path) -> None:
     assert any(line.startswith("c0001: the sandbox stage differs: now") for line in facts["differences"]), facts["differences"]
 
 
+@thorough
 def test_a_night_of_another_provider_is_refused_with_the_way_out(home: Home, tmp_path: Path) -> None:
     place = Home.private(tmp_path / "copy").create()
     place.database.write_bytes(home.database.read_bytes())
@@ -133,7 +136,7 @@ def test_inputs_survive_json_and_hold_no_secret(monkeypatch: pytest.MonkeyPatch)
     for name in SECRET_NAMES:
         monkeypatch.setenv(name, "hush-hush-hush")
     shell = MemoryShell(rule())
-    decision = decide_and_keep(shell, NIGHT_AT, SEED)
+    decision = decide_and_keep(shell, NIGHT_AT, seed=SEED)
     [inputs] = shell.inputs.values()
     assert "hush" not in canonical(inputs)
     assert settings_of(inputs) == shell.settings()

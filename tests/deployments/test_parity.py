@@ -124,6 +124,7 @@ def test_quiet_windows_agree_to_the_last_fill_one_after_the_other(opened: OpenHo
     assert opened.store.events.verify()
 
 
+@thorough
 def test_what_nothing_on_record_explains_is_an_alarm(opened: OpenHome) -> None:
     go_to(opened, hours(4))
     with opened.store.transaction() as connection:

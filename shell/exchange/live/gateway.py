@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from shell.clock import Clock
 from shell.errors import BrainError, Fatal, NotNow, OutcomeUnknown, Rejected, Transient
@@ -37,7 +38,17 @@ CANCEL_AGAIN = timedelta(seconds=3)
 SWEEP_EVERY = timedelta(seconds=60)
 SWEEP_EVERY_DEAF = timedelta(seconds=15)
 SWEEP_GAP = timedelta(seconds=3)
+# A venue that cannot be read is asked more and more seldom, because asking holds up everything else.
+SWEEP_GAP_MOST = timedelta(seconds=15)
+FAILURES_COUNTED = 5
 KEPT = timedelta(days=7)
+
+
+class HasKnownOrders(Protocol):
+    """What a gateway asks of a stored book."""
+
+    @property
+    def known_orders(self) -> Sequence[KnownOrder]: ...
 
 
 class LiveGateway:
@@ -66,6 +77,7 @@ class LiveGateway:
         self._sweep_wanted = True
         self._swept_at: datetime | None = None
         self._swept_well_at: datetime | None = None
+        self._failures = 0
         self._ready = False
         self.trouble = ""
 
@@ -288,7 +300,8 @@ class LiveGateway:
             self._sweep_wanted = True
 
     def _sweep_due(self, at: datetime) -> bool:
-        if self._swept_at is not None and at - self._swept_at < SWEEP_GAP:
+        gap = min(SWEEP_GAP * 2.0**self._failures, SWEEP_GAP_MOST)
+        if self._swept_at is not None and at - self._swept_at < gap:
             return False
         looking = any(tracked.doubtful and tracked.look_at and at >= tracked.look_at for tracked in self._orders)
         if self._sweep_wanted or looking or self._swept_at is None:
@@ -304,12 +317,29 @@ class LiveGateway:
             self._lookup.sweep(since, at)
         except (Transient, Rejected) as error:
             self._sweep_wanted = True
+            self._failures = min(self._failures + 1, FAILURES_COUNTED)
             get_logger().warning("the venue could not be read", reason=str(error), at=at)
             return
-        self._swept_well_at = at
+        self._swept_well_at, self._failures = at, 0
         self._sweep_wanted = bool(self._orders.parked) or any(
             each.life.missing or self._orders.expects_stops(each) for each in self._orders
         )
 
     def _note(self, what: str, error: BrainError, tracked: Tracked) -> None:
         get_logger().warning(what, intent=tracked.intent.intent_id, reason=str(error), at=self._clock.now())
+
+
+def live_gateway(
+    venue: KrakenVenue,
+    state: HasKnownOrders | None,
+    *,
+    pairs: Mapping[str, Pair],
+    fees: Mapping[str, FeeSchedule],
+    clock: Clock,
+    limit_entry_expiry: timedelta,
+) -> LiveGateway:
+    """The gateway of one book with what the books know of its orders (`state` is a BookState, None for a new book)."""
+    gateway = LiveGateway(venue, pairs=pairs, fees=fees, clock=clock, limit_entry_expiry=limit_entry_expiry)
+    if state is not None:
+        gateway.restore(state.known_orders)
+    return gateway

@@ -12,6 +12,7 @@ from shell.execution import life as lives
 from shell.execution.life import Life
 from shell.money import NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
 from shell.orders import (
+    SPAWNED,
     ApprovedOrder,
     Fill,
     Liquidity,
@@ -21,9 +22,6 @@ from shell.orders import (
     Purpose,
     SubmittedOrder,
 )
-
-# Joins an entry's intent to the venue's id of a stop that one of its fills brought about.
-CHILD = "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +106,7 @@ class TrackedOrders:
         self._by_intent[intent.intent_id] = self._by_client[intent.client_id] = tracked
         if tracked.life.order_id:
             self._by_order[tracked.life.order_id] = tracked
-        before, joint, _ = intent.intent_id.rpartition(CHILD)
+        before, joint, _ = intent.intent_id.rpartition(SPAWNED)
         if joint:
             self._children.setdefault(before, []).append(tracked)
         return tracked
@@ -130,7 +128,7 @@ class TrackedOrders:
         return iter(self._children.get(parent.intent.intent_id, ()))
 
     def parent(self, child: Tracked) -> Tracked | None:
-        before, joint, _ = child.intent.intent_id.rpartition(CHILD)
+        before, joint, _ = child.intent.intent_id.rpartition(SPAWNED)
         return self._by_intent.get(before) if joint else None
 
     def spawned(self, entry: Tracked) -> BaseQty:

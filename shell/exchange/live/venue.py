@@ -16,7 +16,8 @@ from shell.exchange.kraken.private_types import Amendment, NewOrder, OrderInfo, 
 from shell.exchange.live.bridge import NoAnswer, Runs
 
 WRITE_SECONDS = 16.0
-READ_SECONDS = 10.0
+# The client asks again by itself within this time; a longer wait would hold up the monitor.
+READ_SECONDS = 5.0
 # Kraken's clock may be ahead of ours; what it did just now must lie inside the window that is asked for.
 WINDOW_AHEAD = timedelta(hours=1)
 
