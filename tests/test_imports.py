@@ -36,7 +36,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("backtest",),
     ("truth",),
     ("index.normal", "index.novelty"),
-    ("gate", "trials", "report", "book_figures", "index"),
+    ("gate", "trials", "report", "book_figures", "index", "document.history"),
     ("promotion",),
     ("document.keeper", "parity"),
     ("slots", "bar_keeper", "start_up", "notices"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -46,7 +47,7 @@ def restored(mark: ParityMark, store: Store, book: str) -> BookState | None:
     database = Database(":memory:")
     try:
         with database.transaction() as connection:
-            METADATA.create_all(connection, tables=[*_TABLES, *_read_by_load()])
+            METADATA.create_all(connection)
             for table in _TABLES:
                 values = [_values(table, row) for row in mark.rows["tables"][table.name]]
                 if values:
@@ -59,9 +60,8 @@ def restored(mark: ParityMark, store: Store, book: str) -> BookState | None:
         return None
     trades = [trade for trade in store.history.trades(book) if trade.closed_at <= mark.at]
     last = mark.rows["last_scan"]
-    return BookState(
-        ledger=known.ledger, marks=known.marks, open_orders=known.open_orders, halts=known.halts, recent_trades=trades,
-        never_sent=0, last_scan=utc_moment(last) if last else None,
+    return replace(
+        known, recent_trades=trades, never_sent=0, last_scan=utc_moment(last) if last else None,
     )
 
 
@@ -96,8 +96,3 @@ def _values(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
             value = date.fromisoformat(value)
         found[column.name] = value
     return found
-
-
-def _read_by_load() -> Iterable[Table]:
-    """Tables that loading a book looks into, and finds empty here."""
-    return [METADATA.tables[name] for name in ("trades", "scans", "fills", "events", "facts", "capital_events")]
