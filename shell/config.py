@@ -101,6 +101,10 @@ class AccountConfig(_Section):
     starting_cash: Decimal = Field(
         default=Decimal(10_000), gt=0, le=Decimal(10**12), description="paper capital, in the account currency"
     )
+    allocated_cash: Decimal = Field(
+        default=Decimal(0), ge=0, le=Decimal(10**12),
+        description="the part of a live account's cash that the system may use, 0 for starting_cash",
+    )
     timezone: str = Field(default="America/New_York", description="IANA time zone of local days and of 23:55")
     symbols: tuple[str, ...] = Field(
         default=("BTC/USD", "ETH/USD", "SOL/USD"), min_length=1, max_length=50, description="the pairs to trade"
@@ -217,6 +221,10 @@ class KrakenConfig(_Section):
     )
     verification: Literal["starter", "intermediate", "pro"] = Field(
         default="starter", description="verification level of the account, which decides its rate limits"
+    )
+    reconcile_halt_pct: Decimal = Field(
+        default=Decimal("0.001"), ge=0, le=1,
+        description="difference between books and account, of total value, that halts openings",
     )
 
 

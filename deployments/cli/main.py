@@ -7,6 +7,7 @@ import typer
 from deployments.cli import (
     backtest,
     biases,
+    capital,
     certificate,
     data,
     doctor,
@@ -53,6 +54,7 @@ app.command("resume")(status.resume)
 app.command("certificate")(certificate.certificate)
 app.add_typer(report.app, name="report")
 app.add_typer(data.app, name="data")
+app.add_typer(capital.app, name="capital")
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(night.app, name="night")
 

@@ -116,6 +116,9 @@ class TrackedOrders:
         found = self._by_order.get(order_id)
         return found if found is not None or not client_id else self._by_client.get(client_id)
 
+    def knows(self, intent_id: str) -> bool:
+        return intent_id in self._by_intent
+
     def of_handle(self, handle: str) -> Tracked | None:
         return self._by_order.get(handle) or self._by_client.get(handle)
 
@@ -140,6 +143,9 @@ class TrackedOrders:
     def took(self, tracked: Tracked, order_id: str, *, told: bool = True) -> None:
         """The venue holds it, or held it. `told` False: the caller tells the engine itself."""
         new = not tracked.life.order_id
+        if tracked.life.refused and tracked.intent.purpose is Purpose.ENTRY:
+            # Its reservation was given up, so something else may stand in its place.
+            tracked.cancel_reason = "it arrived after it was given up"
         tracked.life = lives.taken(tracked.life, order_id)
         tracked.look_at, tracked.absences = None, 0
         self._by_order[order_id] = tracked
