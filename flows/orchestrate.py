@@ -20,6 +20,7 @@ from tasks.night import CandidateOutcome, Decision, NightRecord, Settlement, nig
 from tasks.notify import notify_night
 from tasks.outcome import found_nothing
 from tasks.paper import find_due, settle
+from tasks.parity import check_parity
 from tasks.promote import find_ready, promote
 from tasks.report import write_night_report
 from tasks.settlements import answered, settled
@@ -52,7 +53,7 @@ async def orchestrate(now: Moment = None, seed: int = 0, provider: str = "") -> 
 
     record = NightRecord(
         night=night, at=at, decision=decision, settlements=settlements, outcomes=outcomes, performance=performance,
-        active_version=await read_active(), aggregated=await aggregate_candles(at),
+        active_version=await read_active(), parity=await check_parity(at), aggregated=await aggregate_candles(at),
         costs=await read_costs(at),
     )
     await update_document(record)
