@@ -140,6 +140,9 @@ class TrackedOrders:
     def took(self, tracked: Tracked, order_id: str, *, told: bool = True) -> None:
         """The venue holds it, or held it. `told` False: the caller tells the engine itself."""
         new = not tracked.life.order_id
+        if tracked.life.refused and tracked.intent.purpose is Purpose.ENTRY:
+            # Its reservation was given up, so something else may stand in its place.
+            tracked.cancel_reason = "it arrived after it was given up"
         tracked.life = lives.taken(tracked.life, order_id)
         tracked.look_at, tracked.absences = None, 0
         self._by_order[order_id] = tracked

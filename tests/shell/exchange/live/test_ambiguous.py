@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from shell.exchange.simulator.orders import OrderRequest
 from shell.orders import OrderState, Purpose
 from tests.shell.exchange.live.conftest import Opens
 from tests.shell.exchange.live.stage import BTC, buy, limit_buy
@@ -102,4 +104,23 @@ def test_a_refusal_of_the_venue_ends_the_intent(stage: Opens) -> None:
     record = on.scan()
     assert record.answers[0].code == "VENUE_REFUSED"
     assert on.engine.gateway.open_orders() == []
+    on.agree()
+
+
+def test_an_entry_that_arrives_after_it_was_given_up_is_taken_up_and_taken_out(stage: Opens) -> None:
+    on = stage({0: [limit_buy(29_500.0)]}, plan=on_add({"kind": "lost_before"}))
+    on.scan()
+    (sent,) = on.engine.gateway.open_orders()
+    on.settle(6)
+    assert on.engine.gateway.open_orders() == []
+    # The same order by the same name, as a broken clock at the venue would let it in.
+    exchange = on.desk.exchange
+    exchange.place(
+        OrderRequest(
+            pair=exchange.venue.directory.by_symbol[BTC], side="buy", kind="limit", volume=sent.intent.qty.value,
+            price=Decimal(29_500), cl_ord_id=sent.intent.client_id,
+        )
+    )
+    on.settle(3)
+    assert on.open_at_exchange() == [] and on.engine.gateway.open_orders() == []
     on.agree()
