@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -135,8 +135,7 @@ class Shell:
         self.trials.resume(now)
         for sentence in found:
             self.notify("recovery", "warning", sentence, now)
-        for sentence in reconciled:
-            self.notify("reconciliation", "warning", sentence, now)
+        # What reconciliation found is told by itself, with what it changed.
         if gap:
             self.notify("isolation", "warning", f"paper only: {gap}", now)
         if announce:
@@ -153,8 +152,6 @@ class Shell:
         self.reach(now)
         self.heed_kill_request(now)
         self.heed_capital_notes(now)
-        if self.venue.reconcile_due(now):
-            self.reconcile(now)
         record = engine.step(now, origin=origin, scan=scan)
         self._follow_up(record, now)
         self.trials.step(now, scan=scan)
@@ -368,13 +365,6 @@ class Shell:
                 self._versions.save_state(now)
                 self.trials.keep_states(now)
                 self.keep_bars()
-
-    def reconcile(self, now: datetime) -> Sequence[str]:
-        """Compare the books with the account, where there is one; what changed them is told."""
-        found = self.venue.reconcile(self.engine, now)
-        for sentence in found:
-            self.notify("reconciliation", "warning", sentence, now)
-        return found
 
     def heed_capital_notes(self, now: datetime) -> None:
         """`brain capital` leaves notes in the home, for the same reason."""

@@ -48,10 +48,6 @@ def nothing_to_reconcile(_engine: Engine, _now: datetime) -> Sequence[str]:
     return ()
 
 
-def never_due(_now: datetime) -> bool:
-    return False
-
-
 def no_schedule(_now: datetime) -> Mapping[str, FeeSchedule] | None:
     return None
 
@@ -61,15 +57,14 @@ class Venue:
     """`gateway` None means paper, for the main book as for trials, which are always paper.
 
     `probe` runs first at start-up: sentences for the person, or NotNow to refuse the start. `reconcile` runs before the first
-    scan, once the books are loaded, whenever `reconcile_due` says so between two steps, and whenever somebody asks for it.
-    `fees` gives the account's own schedule, None where there is none to ask for.
+    scan, once the books are loaded, and whenever somebody asks for it. `fees` gives the account's own schedule, None where
+    there is none to ask for.
     """
 
     facts: MarketFacts
     gateway: GatewayMaker | None = None
     probe: Callable[[datetime], Sequence[str]] = nothing_to_probe
     reconcile: Callable[[Engine, datetime], Sequence[str]] = nothing_to_reconcile
-    reconcile_due: Callable[[datetime], bool] = never_due
     fees: Callable[[datetime], Mapping[str, FeeSchedule] | None] = no_schedule
 
     @property

@@ -33,7 +33,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("engine_config", "seat", "step_log", "live_value", "live_status"),
     ("engine",),
     ("venue",),
-    ("book_setup", "measured_halts", "exchange.reconciler", "exchange.account_watch", "capital"),
+    ("book_setup", "measured_halts", "exchange.reconciler", "capital"),
     ("backtest",),
     ("truth",),
     ("index.normal", "index.novelty"),

@@ -157,13 +157,17 @@ class Reconciler:
             raise Fatal("reconciliation and the engine came to different books: nothing of it is stored")
 
     def _tell(self, outcome: Outcome, at: datetime) -> None:
-        """What happened to what is not ours. A halt is told from the event log, the rest by whoever asked (`sentences`)."""
+        """The halt itself is told from the event log, as every halt is."""
+        if outcome.halt == "":
+            concerning = [each.sentence for each in outcome.findings if each.kind.concerns_us]
+            if concerning:
+                self._notify("reconciliation", "warning", f"books followed the exchange: {_listed(concerning)}", at)
         others = [each.sentence for each in outcome.findings if not each.kind.concerns_us]
         if others:
-            self._notify("reconciliation", "info", listed(others), at)
+            self._notify("reconciliation", "info", _listed(others), at)
 
 
-def listed(sentences: Sequence[str], most: int = 5) -> str:
+def _listed(sentences: Sequence[str], most: int = 5) -> str:
     more = f"; and {len(sentences) - most} more" if len(sentences) > most else ""
     return "; ".join(sentences[:most]) + more
 
