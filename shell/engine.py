@@ -382,10 +382,7 @@ class Engine:
             withdraw(self.gateway, resting_of(signal.symbol), "the strategy closes the position", now)
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
-        ids = OrderIds(
-            intent_id=f"{signal_id}:o{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id,
-            mark=self.config.mark,
-        )
+        ids = self._ids(f"{signal_id}:o", signal_id)
         decision = assess(
             signal, view=self._view(now), config=self.config.risk, pair=pair,
             quote=self.market.live_quote(signal.symbol) if pair else None, now=now, ids=ids,
@@ -420,8 +417,11 @@ class Engine:
 
     def _own_ids(self, name: str) -> OrderIds:
         """Ids of an order that no signal asked for."""
+        return self._ids(f"{self.config.book}:{name}")
+
+    def _ids(self, name: str, signal_id: str | None = None) -> OrderIds:
         return OrderIds(
-            intent_id=f"{self.config.book}:{name}{self._try}", book=self.config.book, version=self.config.version,
+            intent_id=f"{name}{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id,
             mark=self.config.mark,
         )
 
