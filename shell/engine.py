@@ -85,7 +85,7 @@ class Engine:
         self._valued_at = -1
         self._protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
-            book=self._book_events, ids=self._own_ids,
+            book=self._book_events, ids=lambda name: self._ids(f"{self.config.book}:{name}"),
         )
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
@@ -414,10 +414,6 @@ class Engine:
             order_times=self._order_times, recent_signals=self._recent, fees=self.config.fees,
             allowance_pct=self.config.fill_allowance_pct,
         )
-
-    def _own_ids(self, name: str) -> OrderIds:
-        """Ids of an order that no signal asked for."""
-        return self._ids(f"{self.config.book}:{name}")
 
     def _ids(self, name: str, signal_id: str | None = None) -> OrderIds:
         return OrderIds(
