@@ -80,7 +80,7 @@ class TradingLoop:
     def run(self) -> None:
         """Work until `stop`, then shut down in the order of the specification. The feed and the store are the caller's."""
         self._start_companions()
-        self._say(self._clock.now(), "system", self._shell.announce(self._clock.now()))
+        self._shell.announce(self._clock.now())
         try:
             while not self._stopped.is_set():
                 now = self._clock.now()
@@ -115,7 +115,6 @@ class TradingLoop:
             self._guarded(companion.name, now, partial(_stop, companion))
         self._calls.close("the shell is stopping")
         self._guarded("shutdown", now, self._shut_down)
-        self._say(now, "system", "System stopped; positions and their stops stay")
 
     def _shut_down(self, now: datetime) -> None:
         self._shell.shutdown(now)
@@ -263,7 +262,6 @@ class TradingLoop:
 
     def _notify(self, now: datetime, kind: str, sentence: str) -> None:
         self._shell.notify(kind, "warning", sentence, now)
-        self._say(now, kind, sentence)
 
     def _say(self, now: datetime, kind: str, sentence: str) -> None:
         get_logger().info(kind, sentence=sentence)

@@ -94,6 +94,8 @@ class Shell:
         )
         self.on_record: Callable[[StepRecord], None] = _unwatched
         """Told of every step of the main book, for a terminal."""
+        self.on_notice: Callable[[datetime, str, str], None] = _unread
+        """Told of every notification: when, of which kind, what."""
         self.keeps_time = False
         """True while the loop scans each slot at its moment."""
         self._engine: Engine | None = None
@@ -319,6 +321,7 @@ class Shell:
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
         """Put a message into the outbox, and deliver the outbox to the log, its only channel so far."""
         self.store.outbox.add(kind, severity, text, now)
+        self.on_notice(now, kind, text)
         pending: Sequence[Any] = self.store.outbox.undelivered(100)
         for message in pending:
             get_logger().info("notification", kind=message.kind, severity=message.severity, text=message.text)
@@ -377,4 +380,8 @@ class Shell:
 
 
 def _unwatched(_record: StepRecord) -> None:
+    """Nobody looks."""
+
+
+def _unread(_now: datetime, _kind: str, _text: str) -> None:
     """Nobody looks."""
