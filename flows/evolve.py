@@ -29,14 +29,15 @@ from tasks.wording import check_rows
 )
 async def evolve(
     now: datetime | None = None, work: Work = Work.SEARCH, ordinal: int = 0, candidate_id: str | None = None,
-    seed: int = 0,
+    seed: int = 0, provider: str = "",
 ) -> CandidateOutcome:
-    """`ordinal` tells candidates of one night apart, `candidate_id` resumes one, `seed` is the settings' seed."""
+    """`ordinal` tells candidates of one night apart, `candidate_id` resumes one, `seed` is the settings' seed,
+    `provider` goes before theirs."""
     at = moment(now)
     item = WorkItem(work=work, ordinal=ordinal, candidate_id=candidate_id)
-    generation = Generation(client(), item, at, seed)
+    generation = Generation(client(), item, at, seed, asked=provider)
     made = Generated(candidate_id=candidate_id, reason="resumed") if candidate_id else await generate(generation)
-    made = await _review(generation, made, at)
+    made = await _review(generation, made, at, provider)
     if made.candidate_id is None:
         await label(night_tag(night_of(at)), "no candidate")
         return found_nothing(made.reason, made.looks)
@@ -52,14 +53,14 @@ async def evolve(
     return outcome_of(client().candidate(name), made.looks, trial=trial)
 
 
-async def _review(generation: Generation, made: Generated, at: datetime) -> Generated:
+async def _review(generation: Generation, made: Generated, at: datetime, provider: str) -> Generated:
     """Review, and take the provider's next proposal while there are objections, at most `revisions_max` times.
 
     Every proposal is a candidate of its own, so that what was refused stays refused in the ledger.
     """
     revisions_left = client().settings().orchestrator.revisions_max
     while made.candidate_id is not None and not _done(made.candidate_id, Stage.REVIEW):
-        result = await review(made.candidate_id, at)
+        result = await review(made.candidate_id, at, provider)
         if result.passed or not revisions_left:
             break
         revisions_left -= 1

@@ -11,6 +11,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifa
 from flows.evolve import evolve
 from flows.run import FLOW, as_run_of_its_own, label, moment, named, night_tag
 from tasks.aggregate import aggregate_candles
+from tasks.costs import read_costs
 from tasks.decide import decide_night
 from tasks.document import read_document, update_document
 from tasks.index import read_active, read_index
@@ -29,8 +30,9 @@ DECIDED_PCT, EVOLVED_PCT, DONE_PCT = 20.0, 80.0, 100.0
     name="orchestrate", flow_run_name=named("orchestrate", "%Y-%m-%d"), **FLOW,
     description="The nightly cycle: settle paper trials, decide, perhaps evolve, aggregate, document, report.",
 )
-async def orchestrate(now: datetime | None = None, seed: int = 0) -> NightRecord:
-    """One night. `seed` is what searches derive theirs from. Safe to repeat: stages done are not done again."""
+async def orchestrate(now: datetime | None = None, seed: int = 0, provider: str = "") -> NightRecord:
+    """One night. `seed` is what searches derive theirs from, `provider` (local, anthropic, vertex) goes before the settings'.
+    Safe to repeat: stages done are not done again, and no model is asked the same question twice."""
     at = moment(now)
     night = night_of(at)
     await label(night_tag(night))
@@ -40,14 +42,15 @@ async def orchestrate(now: datetime | None = None, seed: int = 0) -> NightRecord
     await read_index()
 
     settlements = await _settle(at)
-    decision = await decide_night(at)
+    decision = await decide_night(at, provider, seed)
     await aupdate_progress_artifact(progress, DECIDED_PCT)
-    outcomes = await _evolve(decision, at, seed)
+    outcomes = await _evolve(decision, at, seed, provider)
     await aupdate_progress_artifact(progress, EVOLVED_PCT)
 
     record = NightRecord(
         night=night, at=at, decision=decision, settlements=settlements, outcomes=outcomes, performance=performance,
         active_version=await read_active(), aggregated=await aggregate_candles(at),
+        costs=await read_costs(at),
     )
     await update_document(record)
     report = await write_night_report(record)
@@ -65,12 +68,13 @@ async def _settle(at: datetime) -> tuple[Settlement, ...]:
     return tuple(judged)
 
 
-async def _evolve(decision: Decision, at: datetime, seed: int) -> tuple[CandidateOutcome, ...]:
+async def _evolve(decision: Decision, at: datetime, seed: int, provider: str) -> tuple[CandidateOutcome, ...]:
     """Each candidate in a run of its own, one after the other: they share the account's few processor cores."""
     outcomes = []
     for item in decision.items:
         life = partial(
-            evolve, now=at, work=item.work, ordinal=item.ordinal, candidate_id=item.candidate_id, seed=seed
+            evolve, now=at, work=item.work, ordinal=item.ordinal, candidate_id=item.candidate_id, seed=seed,
+            provider=provider,
         )
         outcomes.append(await as_run_of_its_own(life))
     return tuple(outcomes)

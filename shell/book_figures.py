@@ -6,33 +6,36 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
-from shell.backtest.metrics import compute_metrics
-from shell.backtest.result import EquityCurve
 from shell.clock import local_day, to_ms
 from shell.engine import Engine
 from shell.live_value import live_prices
-from shell.money import NO_MONEY
+from shell.market.bars import Tier
+from shell.money import NO_MONEY, Price, decimal_of
+from shell.portfolio.ledger import Ledger
 from shell.portfolio.valuation import open_positions
+from shell.store.candles import CandleStore
 from shell.store.store import Store
+from shell.truth.truth import BookFacts, truth_of
 
 
 def performance_of(store: Store, engine: Engine, now: datetime) -> dict[str, Any]:
-    """What a book did so far, from its fills and equity marks."""
+    """The truth about a book so far (`shell.truth`), with what it is counted from. A figure without an answer is None, and
+    `unanswered` says why."""
     book = engine.config.book
-    marks = store.history.equity(book)
-    curve = EquityCurve(
-        times_ms=np.array([to_ms(at) for at, _ in marks], dtype=np.int64),
-        values=np.array([float(value) for _, value in marks]),
+    truth = truth_of(book_facts(store, engine))
+    return {"as_of": now.isoformat(), "counts": store.history.counts(book), **truth.as_dict()}
+
+
+def book_facts(store: Store, engine: Engine) -> BookFacts:
+    """Everything a book did so far, for `truth_of`."""
+    book = engine.config.book
+    marks, capital = store.history.equity(book), store.books.capital_events(book)
+    begins = marks[0][0] if marks else None
+    starting = sum((event.amount for event in capital if begins is None or event.at <= begins), start=NO_MONEY)
+    return BookFacts(
+        marks=marks, starting=starting, trades=store.history.trades(book), fills=store.history.fills(book),
+        capital=capital, open_since=[position.opened_at for position in engine.ledger.positions.values()],
     )
-    metrics = compute_metrics(
-        curve, store.history.trades(book), fees_paid=float(engine.ledger.fees_paid),
-        starting_cash=float(engine.ledger.capital), buy_and_hold_return_pct=0.0,
-        open_since=[position.opened_at for position in engine.ledger.positions.values()],
-    ).as_dict()
-    del metrics["buy_and_hold_return_pct"]
-    return {"as_of": now.isoformat(), "counts": store.history.counts(book), **metrics}
 
 
 def record_snapshot(store: Store, engine: Engine, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
@@ -48,6 +51,17 @@ def record_snapshot(store: Store, engine: Engine, zone: ZoneInfo, now: datetime)
         "day": day.isoformat(), "equity": str(equity), "cash": str(engine.ledger.cash), "day_pnl": str(day_pnl),
         "fees": str(engine.ledger.fees_paid), "positions": positions,
     }
+
+
+def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
+    """The newest stored close of every holding, its own entry price where no candle is stored."""
+    candles = CandleStore(store)
+    prices = {}
+    for symbol, position in ledger.positions.items():
+        bar = candles.last(symbol, Tier.M5)
+        known = bar is not None and bar.close_ms > to_ms(position.opened_at)
+        prices[symbol] = Price(decimal_of(bar.close)) if bar is not None and known else position.avg_entry
+    return prices
 
 
 def position_rows(engine: Engine, *, live: bool = False) -> list[dict[str, Any]]:

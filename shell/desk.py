@@ -1,6 +1,6 @@
 """The shell's desk: everything a task may ask (the methods of `tasks.client.ShellClient`), answered in process.
 
-A later control socket serves the same methods; nothing else of the shell is reachable from a flow (D11).
+The control API (`shell.control`) serves the same methods; nothing else of the shell is reachable from a flow (D11).
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ from typing import Any
 
 from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
+from shell.by_hand import ByHand
+from shell.clock import NEW_YORK, Clock, SystemClock, local_day
 from shell.config import Settings
+from shell.document.keeper import DocumentKeeper
 from shell.errors import BadInput, Rejected, UsageError
 from shell.host.port import StrategySource
+from shell.index.novelty import failed_ideas, repeat_of
 from shell.market.history import History
+from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
+from shell.predictions import Grade, Prediction
 from shell.service import MAIN_BOOK, Shell
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
@@ -24,9 +30,17 @@ from shell.trials.segments import Segment, SegmentName
 class Desk:
     """One shell's desk."""
 
-    def __init__(self, shell: Shell) -> None:
+    def __init__(self, shell: Shell, wall: Clock | None = None) -> None:
+        """`wall` tells in which calendar month money is spent; the machine's clock unless a test has its own."""
         self._shell = shell
+        self._wall = wall or SystemClock()
         self._store = shell.store
+        self._document = DocumentKeeper(shell.store, shell.workspace)
+
+    @property
+    def shell(self) -> Shell:
+        """For questions of the companions', which run on the trading thread as the desk's own answers do."""
+        return self._shell
 
     def settings(self) -> Settings:
         return self._shell.config
@@ -51,6 +65,10 @@ class Desk:
         rows = self._store.scans.unreported(MAIN_BOOK, ["fallback"])
         return [{"slot": row.slot, "origin": row.origin, "signals": row.signals} for row in rows if row.slot < now]
 
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        """These scans are in the conductor's history now."""
+        self._store.scans.mark_reported(MAIN_BOOK, slots, now)
+
     def active_strategy(self) -> ActiveStrategy:
         return self._shell.active_strategy()
 
@@ -64,11 +82,19 @@ class Desk:
         ]
 
     def document(self) -> str:
-        return self._shell.workspace.document()
+        return self._document.text()
 
     def write_document(self, text: str, now: datetime) -> None:
-        self._shell.workspace.write_document(text)
-        self._store.events.append("document", now, {"words": len(text.split())})
+        """Raises Rejected, keeps the old one and tells the operator, for a text that may not stand there."""
+        try:
+            self._document.write(text, now)
+        except Rejected as refusal:
+            self._shell.notify("document", "warning", str(refusal), now)
+            raise
+
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        """The quarterly distillation of the document."""
+        return self._document.distil(now)
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
@@ -93,14 +119,31 @@ class Desk:
         return [waiting.proposal for waiting in self._store.candidates.pending()]
 
     def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate:
-        """Raises Rejected for code in quarantine; a submission of it waits no longer."""
-        caught = self._store.strategies.quarantine_of(source_hash(proposal.source))
+        """Raises Rejected for code in quarantine and for an idea that failed before; a submission of it waits no longer."""
+        digest = source_hash(proposal.source)
+        caught = self._store.strategies.quarantine_of(digest)
         if caught is not None:
-            for waiting in self._store.candidates.pending():
-                if source_hash(waiting.proposal.source) == caught.hash:
-                    self._store.candidates.mark_taken(waiting.submission_id, now)
+            self._refuse_submissions(digest, now)
             raise Rejected(str(caught))
+        tonight = local_day(now, NEW_YORK)
+        # Of tonight it is the same step made again, which finds its candidate.
+        earlier = [
+            each for each in failed_ideas(self._store.candidates.list())
+            if each.source_hash != digest or local_day(each.proposed_at, NEW_YORK) != tonight
+        ]
+        repeat = repeat_of(proposal.source, earlier)
+        if repeat is not None:
+            with self._store.transaction():
+                self._refuse_submissions(digest, now)
+                told = {"source_hash": digest, "provider": proposal.provider, "repeats": repeat.candidate_id}
+                self._store.events.append("repeat_refused", now, {**told, "likeness": repeat.likeness})
+            raise Rejected(str(repeat))
         return self._store.candidates.register(proposal, now)
+
+    def _refuse_submissions(self, digest: str, now: datetime) -> None:
+        for waiting in self._store.candidates.pending():
+            if source_hash(waiting.proposal.source) == digest:
+                self._store.candidates.mark_taken(waiting.submission_id, now)
 
     def candidate(self, candidate_id: str) -> Candidate:
         return self._store.candidates.get(candidate_id)
@@ -155,6 +198,37 @@ class Desk:
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self._store.nights.record(night, decision, now)
 
+    def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
+        """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
+
+        Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough."""
+        return self._store.model_calls.reserve(self._shell.config.ai, asked, now, self._wall.now())
+
+    def settle_call(
+        self, call_id: str, state: CallState, now: datetime, usage: Usage | None = None,
+        reply: Mapping[str, Any] | None = None, error: str = "",
+    ) -> ModelCall:
+        """Complete a call. Raises Rejected when it is settled with another outcome."""
+        return self._store.model_calls.settle(
+            self._shell.config.ai, call_id, state, now, usage=usage, reply=reply, error=error
+        )
+
+    def spending(self, night: str) -> Spending:
+        return self._store.model_calls.spending(self._shell.config.ai, night, self._wall.now())
+
+    def model_calls(self, night: str) -> Sequence[ModelCall]:
+        return self._store.model_calls.list(night)
+
+    def predict(self, prediction: Prediction) -> Prediction:
+        """Keep a night's prediction; the first of a night stays and is returned."""
+        return self._store.model_calls.predict(prediction)
+
+    def predictions(self) -> Sequence[Prediction]:
+        return self._store.model_calls.predictions()
+
+    def grade_prediction(self, night: str, grade: Grade, value: float | None, now: datetime) -> None:
+        self._store.model_calls.grade(night, grade, value, now)
+
     def save_report(self, name: str, text: str) -> str:
         """Write a report under the home's reports folder; returns its path."""
         if not name or "/" in name or name.startswith("."):
@@ -165,6 +239,20 @@ class Desk:
 
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
         self._shell.notify(kind, severity, text, now)
+
+    # -- what people ask for by hand ------------------------------------------------------------------------------
+
+    @property
+    def by_hand(self) -> ByHand:
+        return ByHand(self._shell)
+
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        """Whether a person lets this candidate be promoted: "approved", "rejected" or "waiting". A person is asked once."""
+        return self.by_hand.approval(candidate_id, now)
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        """Who asked for this flow by hand, once; "" when nobody did."""
+        return self.by_hand.take_request(flow, now)
 
     def _require_reached(self, now: datetime) -> None:
         """A moment ahead of the shell would lay out the next quarter's segments before it begins, over today's vault."""

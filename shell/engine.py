@@ -14,12 +14,14 @@ from operator import attrgetter
 from typing import Any, assert_never
 
 from shell.clock import from_ms, local_day, monotonic, to_ms
-from shell.contract import Action, OrderType, Signal
+from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
-from shell.exchange.gateway import Gateway
-from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, reached, untouched
-from shell.execution.record import Journal, ScanDone, StepRecord
+from shell.exchange.gateway import Gateway, GatewayEvent
+from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
+from shell.execution.protector import Protector
+from shell.execution.record import Journal, ScanDone, StepRecord, never_taken
+from shell.execution.withdrawal import entries, resting_of, withdraw, withdraw_unwanted
 from shell.host.faults import ATTEMPT, panicked
 from shell.host.port import ClosedNotice, FillNotice, StrategyHost
 from shell.live_value import live_equity
@@ -27,10 +29,10 @@ from shell.market.bars import Bar
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
 from shell.money import Price, QuoteAmount, decimal_of
-from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side
+from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
 from shell.portfolio.valuation import mark, with_capital, with_entry
-from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess, protective_exit
+from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess
 from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
 from shell.risk.limits import limits_view
 from shell.risk.refusal import Refused
@@ -77,9 +79,18 @@ class Engine:
         self._recent: list[RecentSignal] = []
         self._order_times: list[datetime] = []
         self._booked: set[str] = set()
+        self._entered: set[str] = set()
         self._try = ""
         self._equity: QuoteAmount | None = None
         self._valued_at = -1
+        self._protector = Protector(
+            gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
+            book=self._book_events, ids=self._own_ids,
+        )
+
+    def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
+        """What an earlier process approved and sent lately: its throttles hold on."""
+        self._recent, self._order_times = list(signals), list(order_times)
 
     def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
         """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
@@ -112,8 +123,11 @@ class Engine:
         self.gateway.expire(now)
         self._book_events(record)
         self._mark(now, record)
-        if scan and self._slot_ms(now) > self._last_slot_ms:
+        if withdraw_unwanted(self.gateway, bool(self.halts), self.config.version, now):
+            self._book_events(record)
+        if scan and self.gateway.ready and self._slot_ms(now) > self._last_slot_ms:
             self._scan(now, origin, record)
+        self._protector.arrange(now, record)
         return self._finish(record)
 
     def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
@@ -140,6 +154,12 @@ class Engine:
         self._mark(event.at, record)
         return self._finish(record)
 
+    def take_up(self, found: Sequence[GatewayEvent], now: datetime) -> StepRecord:
+        """Book what reconciliation found, as if the gateway had told it; a fill that is booked already changes nothing."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._book_events(record, found)
+        return self._finish(record)
+
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
         record = StepRecord(book=self.config.book, at=now)
@@ -150,6 +170,12 @@ class Engine:
         """Stop openings now, and take resting entries out."""
         record = StepRecord(book=self.config.book, at=halt.raised_at)
         self._raise(halt, record)
+        return self._finish(record)
+
+    def by_hand(self, signal: Signal, name: str, now: datetime) -> StepRecord:
+        """A person's own signal, assessed and answered like one of the strategy's."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._answer(signal, f"{self.config.book}:{name}", now, record)
         return self._finish(record)
 
     def lift(self, kind: HaltKind) -> None:
@@ -226,33 +252,14 @@ class Engine:
             if fill.side is Side.BUY:
                 level = level_between(self.ledger.positions.get(symbol), float(fill.price), float(price))
                 if level is not None:
-                    self._protect(symbol, level, at, record)
-        self._protect(symbol, price, at, record)
-
-    def _protect(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
-        """The position monitor: leave at once when the stop or target is reached (I5)."""
-        position = self.ledger.positions.get(symbol)
-        # A price from before the position, told late, says nothing of it.
-        purpose = reached(position, price) if position is not None and at >= position.opened_at else None
-        if position is None or purpose is None:
-            return
-        for working in self.gateway.open_orders():
-            if working.intent.symbol == symbol:
-                self.gateway.cancel(working.order_id, f"the position's {purpose.value} was reached", at)
-        intent_id = f"{self.config.book}:{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}{self._try}"
-        order = protective_exit(
-            position, purpose, now=at,
-            ids=OrderIds(intent_id=intent_id, book=self.config.book, version=self.config.version),
-        )
-        self._submit(order, at, record)
-        self.gateway.on_price(symbol, price, at)
-        self._book_events(record)
+                    self._protector.watch(symbol, level, at, record)
+        self._protector.watch(symbol, price, at, record)
 
     # -- booking --------------------------------------------------------------------------------------------------
 
-    def _book_events(self, record: StepRecord) -> list[Fill]:
+    def _book_events(self, record: StepRecord, found: Sequence[GatewayEvent] | None = None) -> list[Fill]:
         fills = []
-        for event in self.gateway.events():
+        for event in self.gateway.events() if found is None else found:
             match event:
                 case Fill():
                     if event.fill_id not in self._booked:
@@ -260,6 +267,8 @@ class Engine:
                         fills.append(event)
                 case OrderUpdate():
                     record.updates.append(event)
+                case SubmittedOrder():
+                    record.submitted.append(event)
                 case _:
                     assert_never(event)
         return fills
@@ -269,7 +278,9 @@ class Engine:
         self.ledger, trade = apply_fill(self.ledger, fill)
         self._equity = None
         record.fills.append(fill)
-        if fill.intent.purpose is Purpose.ENTRY and self.marks is not None:
+        if fill.intent.purpose is Purpose.ENTRY and self.marks is not None and fill.intent.intent_id not in self._entered:
+            # One entry, however many fills it takes.
+            self._entered.add(fill.intent.intent_id)
             self.marks = with_entry(self.marks)
         action = Action.BUY if fill.side is Side.BUY else Action.CLOSE if trade is not None else Action.SELL
         self.seat.hear(FillNotice(fill.symbol, action, float(fill.qty), float(fill.price), fill.intent.horizon))
@@ -293,23 +304,13 @@ class Engine:
             return
         self.halts[halt.kind] = halt
         record.halts_raised.append(halt)
-        self._cancel_entries(f"halted: {halt.kind.value}", halt.raised_at)
+        withdraw(self.gateway, entries, f"halted: {halt.kind.value}", halt.raised_at)
         self._book_events(record)
-
-    def _cancel_resting(self, symbol: str, reason: str, now: datetime) -> None:
-        for order in self.gateway.open_orders():
-            if order.intent.symbol == symbol and order.intent.order_type is OrderType.LIMIT:
-                self.gateway.cancel(order.order_id, reason, now)
-
-    def _cancel_entries(self, reason: str, now: datetime) -> None:
-        for order in self.gateway.open_orders():
-            if order.intent.purpose is Purpose.ENTRY:
-                self.gateway.cancel(order.order_id, reason, now)
 
     def cancel_entries(self, reason: str, now: datetime) -> StepRecord:
         """Take every resting entry out: at a hot swap and at shutdown. Protective stops stay."""
         record = StepRecord(book=self.config.book, at=now)
-        self._cancel_entries(reason, now)
+        withdraw(self.gateway, entries, reason, now)
         self._book_events(record)
         return self._finish(record)
 
@@ -322,10 +323,8 @@ class Engine:
         if not orders:
             return
         now = max(order.intent.decided_at for order in orders)
-        updates = [_update(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
+        updates = [never_taken(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
         self._finish(StepRecord(book=self.config.book, at=now, updates=updates))
-
-    # -- scan -----------------------------------------------------------------------------------------------------
 
     def _slot_ms(self, now: datetime) -> int:
         """The newest slot at `now`, by the interval known so far."""
@@ -380,11 +379,12 @@ class Engine:
     def _answer(self, signal: Signal, signal_id: str, now: datetime, record: StepRecord) -> None:
         if signal.action is Action.CLOSE:
             # A resting entry would reopen the position, a resting exit holds its coins back from the way out.
-            self._cancel_resting(signal.symbol, "the strategy closes the position", now)
+            withdraw(self.gateway, resting_of(signal.symbol), "the strategy closes the position", now)
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
         ids = OrderIds(
-            intent_id=f"{signal_id}:o{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id
+            intent_id=f"{signal_id}:o{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id,
+            mark=self.config.mark,
         )
         decision = assess(
             signal, view=self._view(now), config=self.config.risk, pair=pair,
@@ -394,7 +394,7 @@ class Engine:
         match decision:
             case Approved(grant=ApprovedOrder() as order):
                 self._recent.append((signal.symbol, signal.action, now))
-                refusal = self._submit(order, now, record)
+                refusal = self._protector.make_way(order, now, record) or self._submit(order, now, record)
                 if refusal:
                     answer = replace(answer, approved=False, code=VENUE_REFUSED, sentence=refusal)
             case Approved(grant=ProtectionChange() as change):
@@ -418,6 +418,13 @@ class Engine:
             allowance_pct=self.config.fill_allowance_pct,
         )
 
+    def _own_ids(self, name: str) -> OrderIds:
+        """Ids of an order that no signal asked for."""
+        return OrderIds(
+            intent_id=f"{self.config.book}:{name}{self._try}", book=self.config.book, version=self.config.version,
+            mark=self.config.mark,
+        )
+
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
         """Write ahead, send once. Returns a refusal's sentence, or nothing."""
         self._journal.write_ahead([order])
@@ -425,26 +432,20 @@ class Engine:
         try:
             submitted = self.gateway.submit(order, now)
         except Rejected as error:
-            record.updates.append(_update(order, OrderState.REJECTED, str(error), now))
+            record.updates.append(never_taken(order, OrderState.REJECTED, str(error), now))
             return str(error)
         except OutcomeUnknown as error:
-            record.updates.append(_update(order, OrderState.UNKNOWN, str(error), now))
+            # The gateway keeps it among what may still fill, and tells what became of it.
+            record.updates.append(never_taken(order, OrderState.UNKNOWN, str(error), now))
             return ""
         record.submitted.append(submitted)
         return ""
 
     def _finish(self, record: StepRecord) -> StepRecord:
-        record.ledger = self.ledger
-        record.marks = self.marks
-        record.equity = self.equity()
+        record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()
         if record.scan is not None or record.eventful:
             self._journal.record(record)
         return record
 
 
 _open_ms = attrgetter("open_ms")
-
-
-def _update(order: ApprovedOrder, state: OrderState, reason: str, at: datetime) -> OrderUpdate:
-    """What became of an order that no venue took: it has no venue's id, by which the store tells it from those sent."""
-    return OrderUpdate(order_id="", intent_id=order.intent.intent_id, state=state, reason=reason, at=at)

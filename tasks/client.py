@@ -18,6 +18,8 @@ from shell.answers import (
 from shell.backtest.result import BacktestSettings, History
 from shell.config import Settings
 from shell.host.port import StrategySource
+from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
+from shell.predictions import Grade, Prediction
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore
 from shell.trials.segments import Segment, SegmentName
@@ -48,10 +50,18 @@ class ShellClient(Protocol):
     def aggregate(self, now: datetime) -> Mapping[str, int]: ...
     def unreported_scans(self, now: datetime) -> Sequence[Mapping[str, Any]]: ...
 
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        """Say that these scans are in the conductor's history now."""
+
     def active_strategy(self) -> ActiveStrategy: ...
     def strategy_index(self) -> Sequence[VersionRow]: ...
     def document(self) -> str: ...
-    def write_document(self, text: str, now: datetime) -> None: ...
+    def write_document(self, text: str, now: datetime) -> None:
+        """Raises Rejected, and keeps the old one, for a text that is too long or holds what may not stand there."""
+
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        """The quarterly distillation. Raises NotNow when nothing happened in the quarter that is over."""
+
     def performance(self, now: datetime) -> Mapping[str, Any]: ...
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
@@ -90,6 +100,12 @@ class ShellClient(Protocol):
 
     def paper_trials(self) -> Sequence[PaperTrial]: ...
     def settle_paper(self, trial_id: str, now: datetime) -> Conformance: ...
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        """Whether a person lets this candidate be promoted: "approved", "rejected" or "waiting"; asks, once, who may say so."""
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        """Who asked for this flow by hand, once; "" when nobody did."""
+
     def promote(self, candidate_id: str, now: datetime) -> Promotion: ...
     def abort_promotion(self, candidate_id: str, now: datetime) -> None: ...
     def rollback(self, reason: str, now: datetime) -> Promotion: ...
@@ -97,6 +113,26 @@ class ShellClient(Protocol):
     def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
         """Code that tried what honest code never does never runs again, under no name: `name` is what it was caught as, a
         version or a candidate. Its candidates end; if it is active, the version before takes over."""
+
+    def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
+        """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
+        Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough."""
+
+    def settle_call(
+        self, call_id: str, state: CallState, now: datetime, usage: Usage | None = None,
+        reply: Mapping[str, Any] | None = None, error: str = "",
+    ) -> ModelCall:
+        """Complete a call, once. Raises Rejected when it is settled with another outcome."""
+
+    def spending(self, night: str) -> Spending:
+        """The night's money, and that of the calendar month it is now."""
+
+    def model_calls(self, night: str) -> Sequence[ModelCall]: ...
+    def predict(self, prediction: Prediction) -> Prediction:
+        """Keep a night's prediction; the first of a night stays and is returned."""
+
+    def predictions(self) -> Sequence[Prediction]: ...
+    def grade_prediction(self, night: str, grade: Grade, value: float | None, now: datetime) -> None: ...
 
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None: ...
     def save_report(self, name: str, text: str) -> str: ...

@@ -1,4 +1,4 @@
-"""Decide what tonight is for: a rule table on numbers. "No change" is the normal answer."""
+"""Decide what tonight is for: a rule table on numbers. "No change" is the normal answer; a model may only say it more often."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from prefect import task
 
 from shell.errors import DataError, NotNow
 from shell.trials.candidate import Candidate, Stage, Verdict
+from tasks.advise import advised
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
 from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
 from tasks.paper import is_running
-from tasks.policy import READ
+from tasks.policy import WRITE
 
 
 def gather(shell: ShellClient, now: datetime) -> NightContext:
@@ -119,14 +120,14 @@ def decide(context: NightContext) -> Decision:
         return _no_change(
             f"tonight's {_count(context.candidates_per_night, 'candidate')} already went as far as they could"
         )
-    if searched and context.provider != "local":
-        reasons.append(f"provider {context.provider} comes with a later version: the search was made by local instead")
     return Decision(kind=DecisionKind.EVOLVE, reasons=tuple(reasons), items=tuple(items))
 
 
-@task(name="decide", description="What tonight is for, by a rule table on numbers.", **READ)
-async def decide_night(now: datetime) -> Decision:
-    return decide(gather(client(), now))
+@task(name="decide", description="What tonight is for: a rule table, then a model's judgement, if there is one.", **WRITE)
+async def decide_night(now: datetime, provider: str = "", seed: int = 0) -> Decision:
+    shell = client()
+    context = gather(shell, now)
+    return advised(shell, context, decide(context), now, provider, seed)
 
 
 def _no_change(reason: str) -> Decision:

@@ -30,16 +30,18 @@ class Generated:
 
 
 class Generation:
-    """One candidate's provider and bench, kept between a proposal and its revisions. Without a `provider` it is the one the
-    settings name."""
+    """One candidate's provider and bench, kept between a proposal and its revisions. Without a `provider` it is the one
+    `asked` for, else the one the settings name."""
 
     def __init__(
-        self, shell: ShellClient, item: WorkItem, now: datetime, seed: int, provider: Provider | None = None
+        self, shell: ShellClient, item: WorkItem, now: datetime, seed: int, provider: Provider | None = None,
+        asked: str = "",
     ) -> None:
         self._shell, self._item, self._now = shell, item, now
         self._seed = night_seed(seed, night_of(now), item.ordinal)
         self._bench: SearchBench | None = None
         self._provider = provider
+        self._asked = asked
         self._note = ""
 
     def generate(self) -> Generated:
@@ -51,7 +53,7 @@ class Generation:
                 return Generated(candidate_id=None, reason="the submitted file was withdrawn")
             return self._register(Proposed(proposal=waiting[0], reason="a person's file, next in line"))
         if self._provider is None:
-            self._provider, self._note = provider_for(self._shell.settings())
+            self._provider, self._note = provider_for(self._shell, self._now, self._asked, self._seed)
         self._bench = SearchBench(self._shell, self._now)
         return self._register(self._provider.propose(self._context()))
 
@@ -84,6 +86,7 @@ class Generation:
             candidates=candidates, tried=frozenset({active.hash, *known, *_hashes(candidates)}),
             evaluations_max=settings.orchestrator.search_evaluations, risk=settings.risk,
             window=self._bench.window, look=self._bench.look, look_many=self._bench.look_many,
+            figures=self._bench.figures,
         )
 
 

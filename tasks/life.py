@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from shell.trials.candidate import Candidate, Stage, StageResult
+from tasks.ai.registry import provider_for
 from tasks.backtest import backtest_candidate
 from tasks.client import ShellClient
 from tasks.gate import gate_candidate
@@ -72,7 +73,7 @@ def _reviewed(shell: ShellClient, generation: Generation, made: Generated, now: 
     """Review, and take the provider's next proposal while there are objections, at most `revisions_max` times."""
     revisions_left = shell.settings().orchestrator.revisions_max
     while made.candidate_id is not None and stage_of(shell.candidate(made.candidate_id), Stage.REVIEW) is None:
-        result = review_candidate(shell, made.candidate_id, now)
+        result = review_candidate(shell, made.candidate_id, now, provider_for(shell, now)[0])
         if result.passed or not revisions_left:
             break
         revisions_left -= 1

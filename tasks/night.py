@@ -62,6 +62,8 @@ class Decision:
     kind: DecisionKind
     reasons: tuple[str, ...]
     items: tuple[WorkItem, ...] = ()
+    # What a reader of the night should know besides: grades of earlier predictions, tonight's, warnings, degraded roles.
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,7 @@ class NightRecord:
     performance: Mapping[str, Any]
     active_version: str
     aggregated: Mapping[str, int]
+    costs: str = ""
 
 
 def night_of(now: datetime) -> str:
@@ -126,7 +129,11 @@ def stage_inputs(candidate: Candidate, stage: Stage) -> Mapping[str, Any] | None
 
 def decision_values(record: NightRecord) -> dict[str, Any]:
     """The night as JSON values, for the ledger of nights."""
+    said = {"remarks": list(record.decision.remarks)} if record.decision.remarks else {}
+    if record.costs:
+        said["costs"] = [record.costs]
     return {
+        **said,
         "night": record.night,
         "decision": record.decision.kind.value,
         "reasons": list(record.decision.reasons),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from prefect import task
 
@@ -28,7 +29,8 @@ def render_night(record: NightRecord) -> str:
     lines = [
         f"# Night of {record.night}", "",
         f"Active strategy: **{cell(record.active_version)}**. Decision: **{record.decision.kind.value}**.", "",
-        *[f"- {cell(reason)}" for reason in record.decision.reasons], "",
+        *[f"- {cell(reason)}" for reason in record.decision.reasons],
+        *[f"- {cell(remark)}" for remark in record.decision.remarks], "",
     ]
     if record.settlements:
         lines += ["## Paper trials", "", *[f"- {cell(settlement_line(each))}" for each in record.settlements], ""]
@@ -44,12 +46,14 @@ def render_night(record: NightRecord) -> str:
             lines.append("")
     lines += ["## So far", "", "| figure | value |", "|---|---:|"]
     lines += [
-        f"| {name} | {_figure(name, float(record.performance[name]))} |"
-        for name in PERFORMANCE_SHOWN if name in record.performance
+        f"| {name} | {_figure(name, record.performance[name])} |"
+        for name in PERFORMANCE_SHOWN if record.performance.get(name) is not None
     ]
     if record.aggregated:
         moved = ", ".join(f"{cell(name)} {count}" for name, count in sorted(record.aggregated.items()))
         lines += ["", f"Candles: {moved}."]
+    if record.costs:
+        lines += ["", f"Money: {cell(record.costs)}."]
     lines += ["", f"Next: {cell(next_step(record))}.", ""]
     return "\n".join(lines)
 
@@ -67,7 +71,8 @@ def headline(record: NightRecord) -> str:
     active = promoted[-1].version if promoted else record.active_version
     first = f"{active} is active now" if promoted else f"{active} stays active"
     tried = "; ".join(outcome_line(outcome) for outcome in record.outcomes) or "; ".join(record.decision.reasons)
-    return f"Night of {record.night}: {first}. {one_line(tried)}"
+    money = f" Money: {record.costs}." if record.costs else ""
+    return f"Night of {record.night}: {first}. {one_line(tried)}{money}"
 
 
 @task(name="write report", description="The night on one page, stored.", **WRITE)
@@ -75,7 +80,8 @@ async def write_night_report(record: NightRecord) -> NightReport:
     return write_report(client(), record)
 
 
-def _figure(name: str, value: float) -> str:
+def _figure(name: str, told: float | Decimal) -> str:
+    value = float(told)
     if name.endswith("_pct"):
         return f"{value * 100:.2f} %"
     return f"{value:,.0f}" if name == "trades" else f"{value:,.2f}"

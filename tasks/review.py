@@ -15,10 +15,14 @@ from shell.host.policy import check_policy
 from shell.host.port import StrategySource
 from shell.syntax import parse_source
 from shell.trials.candidate import ChangeClass, Stage, StageResult
+from tasks.ai.provider import Provider, ReviewCase
+from tasks.ai.registry import provider_for
+from tasks.ai.replies import Opinion
 from tasks.change import classify_change, same_program
 from tasks.client import ShellClient
 from tasks.context import client
 from tasks.policy import WRITE
+from tasks.wording import one_line
 
 STOP_POSITION = 6
 SIZE_POSITION = 2
@@ -75,38 +79,63 @@ def review_source(parent: StrategySource, child: StrategySource, risk: RiskConfi
     return Review(change=change, findings=tuple(sorted(findings, key=lambda found: (found.line, found.code))))
 
 
-def review_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> StageResult:
-    """Review against the active strategy, store the class and the stage."""
+def review_candidate(
+    shell: ShellClient, candidate_id: str, now: datetime, reader: Provider | None = None
+) -> StageResult:
+    """Review against the active strategy, store the class and the stage.
+
+    The rules read first; what they let pass a `reader` may object to. It can refuse and raise the class, nothing else.
+    """
     candidate = shell.candidate(candidate_id)
     active = shell.active_strategy()
-    review = review_source(active.source, candidate.proposal.source, shell.settings().risk)
+    risk = shell.settings().risk
+    review = review_source(active.source, candidate.proposal.source, risk)
+    opinion = Opinion()
+    if reader is not None and review.passed:
+        opinion = reader.review(ReviewCase(active=active.source, proposed=candidate.proposal.source, risk=risk))
+        review = with_opinion(review, opinion)
     if review.change is not None:
         shell.classify(candidate_id, review.change)
     result = StageResult(
-        stage=Stage.REVIEW, passed=review.passed, reasons=_reasons(review),
+        stage=Stage.REVIEW, passed=review.passed, reasons=_reasons(review, opinion.note),
         inputs={
             "against": active.version, "against_hash": active.hash,
             "class": review.change.value if review.change else "",
             "findings": [_as_dict(finding) for finding in review.findings],
+            **({"reader": opinion.note, "reader_summary": opinion.summary} if opinion.note else {}),
         },
     )
     shell.record_stage(candidate_id, result, now)
     return result
 
 
+def with_opinion(review: Review, opinion: Opinion) -> Review:
+    """The rules' review with a reader's objections added, and the heavier class of the two."""
+    heavier = [each for each in (review.change, opinion.change) if each is not None]
+    added = tuple(
+        ReviewFinding(
+            file=one_line(each.file), line=each.line, code=each.code, message=one_line(each.sentence), matters=each.matters
+        )
+        for each in opinion.objections
+    )
+    change = max(heavier, key=list(ChangeClass).index) if review.change is not None else None
+    return Review(change=change, findings=(*review.findings, *added))
+
+
 @task(name="review", description="Classify the change, look for what speaks against it.", **WRITE)
-async def review(candidate_id: str, now: datetime) -> StageResult:
-    return review_candidate(client(), candidate_id, now)
+async def review(candidate_id: str, now: datetime, provider: str = "") -> StageResult:
+    return review_candidate(client(), candidate_id, now, provider_for(client(), now, provider)[0])
 
 
-def _reasons(review: Review) -> tuple[str, ...]:
+def _reasons(review: Review, note: str = "") -> tuple[str, ...]:
     mattering = tuple(str(finding) for finding in review.findings if finding.matters)
     if mattering:
         return mattering
     assert review.change is not None, "a source that parses has a class"
     advice = len(review.findings)
     article = "an" if review.change is ChangeClass.OVERHAUL else "a"
-    return (f"{article} {review.change.value}, " + (f"{advice} remarks" if advice else "nothing to object"),)
+    passed = f"{article} {review.change.value}, " + (f"{advice} remarks" if advice else "nothing to object")
+    return (passed, note) if note else (passed,)
 
 
 def _as_dict(finding: ReviewFinding) -> dict[str, Any]:

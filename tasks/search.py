@@ -14,6 +14,7 @@ from shell.config import GateConfig
 from shell.errors import BrainError, StrategyFault, StrategyRejected
 from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
+from tasks.ai.briefing import market_figures
 from tasks.ai.provider import WHOLE, SearchScore
 from tasks.client import Segment, SegmentName, ShellClient
 from tasks.runs import RunSummary, data_hash, market_returns, run_all
@@ -41,7 +42,7 @@ class SearchBench:
         settings = shell.settings()
         segments = shell.segments(now)
         segment = segments[SegmentName.SEARCH]
-        self._shell, self._now = shell, now
+        self._shell, self._now, self._segment = shell, now, segment
         self._history = shell.history(SegmentName.SEARCH, None, now)
         self._data = data_hash(self._history)
         self._settings = shell.backtest_settings()
@@ -55,6 +56,10 @@ class SearchBench:
     def window(self) -> str:
         """Names what is looked at: scores compare only within one."""
         return f"{self._start:%Y-%m-%d}..{self._end:%Y-%m-%d} {self._data}"
+
+    def figures(self) -> str:
+        """The segment's market in rounded figures, without a date."""
+        return market_figures(self._history, self._segment)
 
     def look(self, source: StrategySource) -> SearchScore:
         """One logged look. A strategy that is refused or breaks scores `FAULT_VALUE`; DataError goes to the caller."""

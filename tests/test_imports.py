@@ -15,10 +15,15 @@ import pytest
 
 # Lowest first. A module stands on the rung of the longest name that covers it, and imports from its own rung or below.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program"),
-    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book"),
-    ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port"),
-    ("trials.candidate", "trials.segments", "answers", "exchange.gateway"),
+    (
+        *("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children"),
+        *("notices.kinds", "notices.notice"),
+    ),
+    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book", "config_ai",
+     "capital_notes"),
+    ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port",
+     "execution.client_id"),
+    ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document", "model_calls", "predictions"),
     ("market",),
     ("portfolio",),
     ("risk",),
@@ -28,15 +33,19 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("engine_config", "seat", "step_log", "live_value", "live_status"),
     ("engine",),
     ("venue",),
-    ("book_setup", "measured_halts"),
+    ("book_setup", "measured_halts", "exchange.reconciler", "capital"),
     ("backtest",),
-    ("gate", "trials", "report", "book_figures"),
+    ("truth",),
+    ("index.normal", "index.novelty"),
+    ("gate", "trials", "report", "book_figures", "index"),
     ("promotion",),
-    ("slots", "bar_keeper", "start_up", "versions"),
-    ("service", "desk"),
+    ("document.keeper",),
+    ("slots", "bar_keeper", "start_up", "notices"),
+    ("versions",),
+    ("service", "desk", "by_hand"),
     ("calls",),
     ("companion",),
-    ("control", "telegram", "page", "loop"),
+    ("control", "telegram", "page", "loop", "watchdog"),
 )
 PACKAGES = {"deployments": 3, "flows": 2, "tasks": 1, "shell": 0}
 ORCHESTRATION = {"prefect", "prefect_dask"}

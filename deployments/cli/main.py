@@ -7,10 +7,14 @@ import typer
 from deployments.cli import (
     backtest,
     biases,
+    capital,
     certificate,
     data,
+    doctor,
+    init,
     night,
     null_test,
+    page,
     rehearse,
     report,
     run,
@@ -20,6 +24,7 @@ from deployments.cli import (
     simulate,
     status,
     strategy,
+    up,
     walk_forward,
 )
 from shell.undumpable import make_undumpable
@@ -38,12 +43,18 @@ app.command("sandbox")(sandbox.sandbox)
 app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
 app.command("shell")(shell.shell)
+app.command("up")(up.up)
+app.command("down")(up.down)
 app.command("status")(status.status)
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
+app.command("page")(page.page)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
-app.command("report")(report.report)
 app.command("certificate")(certificate.certificate)
+app.add_typer(report.app, name="report")
 app.add_typer(data.app, name="data")
+app.add_typer(capital.app, name="capital")
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(night.app, name="night")
 

@@ -6,20 +6,26 @@ from sqlalchemy import MetaData, Table
 from sqlmodel import SQLModel
 
 from shell.store import (
+    tables_account,
     tables_books,
+    tables_calls,
     tables_candidates,
     tables_candles,
     tables_events,
+    tables_memory,
     tables_nights,
     tables_orders,
     tables_strategies,
 )
 
 TABLE_MODULES = (
+    tables_account,
     tables_books,
+    tables_calls,
     tables_candidates,
     tables_candles,
     tables_events,
+    tables_memory,
     tables_nights,
     tables_orders,
     tables_strategies,

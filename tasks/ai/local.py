@@ -23,7 +23,9 @@ from tasks.ai import grammar
 from tasks.ai.archive import SAME_BEHAVIOUR, alike
 from tasks.ai.genes import Gene, Genes, allows, suggest
 from tasks.ai.hunt import Evaluation, Family, Hunt
-from tasks.ai.provider import WHOLE, ProposalContext, Proposed, SearchScore
+from tasks.ai.provider import WHOLE, Advice, ProposalContext, Proposed, ReviewCase, SearchScore
+from tasks.ai.replies import Opinion
+from tasks.ai.sections import Section
 from tasks.night import stage_inputs
 
 # Daily returns are kept to a millionth, which tells behaviours apart.
@@ -101,6 +103,14 @@ class LocalProvider:
         self._family: Family | None = None
         self._kept: tuple[Mapping[str, Any], ...] = ()
         self._known = 0
+
+    def advise(self, briefing: Mapping[str, Section]) -> Advice:
+        """The rule table decides alone."""
+        return Advice()
+
+    def review(self, case: ReviewCase) -> Opinion:
+        """The rules read alone."""
+        return Opinion()
 
     def propose(self, context: ProposalContext) -> Proposed:
         self._family = family = choose_family(context)

@@ -1,4 +1,7 @@
-"""What any provider is: something that is given a night and answers with a proposal, or with none."""
+"""What any provider is: something that judges whether a night is for a change, writes the change, and reads what others wrote.
+
+Every role may be left to the rules that need no provider: a plan or an opinion that is not there changes nothing.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from typing import Any, Protocol
 from shell.config import RiskConfig
 from shell.host.port import StrategySource
 from shell.trials.candidate import Candidate, Proposal
+from tasks.ai.replies import Opinion, Plan
+from tasks.ai.sections import Section
 from tasks.client import ActiveStrategy
 
 # The share of the search window that a full look covers.
@@ -52,6 +57,8 @@ class ProposalContext:
     window: str
     look: Callable[[StrategySource], SearchScore]
     look_many: Callable[[Sequence[StrategySource], float], Sequence[SearchScore]]
+    # The market of the search segment in rounded figures, without a date; made when asked for.
+    figures: Callable[[], str] = str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +71,33 @@ class Proposed:
     evaluations: tuple[Mapping[str, Any], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a night should be for. Without a `plan` the rules stand; `note` is a sentence for the night's record, if any."""
+
+    plan: Plan | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewCase:
+    """What a reviewer sees: two sources and the limits. Not who wrote it, why, or how it did."""
+
+    active: StrategySource
+    proposed: StrategySource
+    risk: RiskConfig
+
+
 class Provider(Protocol):
-    """`propose` is called once a candidate; `revise` after a review that found faults, with the sentences it found."""
+    """`propose` is called once a candidate; `revise` after a review that found faults, with the sentences it found.
+
+    `advise` is given a briefing by section name; `review` one case."""
 
     name: str
+
+    def advise(self, briefing: Mapping[str, Section]) -> Advice: ...
+
+    def review(self, case: ReviewCase) -> Opinion: ...
 
     def propose(self, context: ProposalContext) -> Proposed: ...
 

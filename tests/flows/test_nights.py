@@ -22,6 +22,7 @@ from tasks.night import DecisionKind, Work
 from tests.tasks.memory_shell import NOW, START, SYMBOLS, MemoryShell, small_settings
 from tests.tasks.sources import proposal, rule
 from tests.tasks.zigzag import zigzag
+from tests.thorough import thorough
 
 pytestmark = pytest.mark.prefect
 
@@ -117,6 +118,7 @@ def test_a_bad_file_is_refused_at_review_and_no_trial_is_spent(shell: MemoryShel
     assert shell.trial_scores == []
 
 
+@thorough
 def test_a_cut_short_life_goes_on_where_it_stopped(shell: MemoryShell) -> None:
     yesterday = NOW - timedelta(days=1)
     candidate_id = shell.register_candidate(proposal(rule(fast=4, slow=30)), yesterday).candidate_id
@@ -143,7 +145,12 @@ def test_the_small_flows_do_their_one_thing(shell: MemoryShell) -> None:
     assert run_flow("reconcile", at) == 0
     shell.unreported = [{"slot": slot, "origin": "fallback"}]
     assert run_flow("reconcile", at) == 1
-    assert f"scan {slot - timedelta(minutes=1):%Y-%m-%d %H:%M}" in {run.name for run in runs()}
+    names = [run.name for run in runs()]
+    assert f"scan {slot:%Y-%m-%d %H:%M}" in names
+    assert shell.reported == [slot]
+    # A reconciliation that died before it had marked them shows nothing twice.
+    assert run_flow("reconcile", at) == 1
+    assert [run.name for run in runs()].count(f"scan {slot:%Y-%m-%d %H:%M} (by the shell alone)") == 1
 
 
 @pytest.mark.parametrize("name", ["distill", "parity"])
@@ -160,7 +167,7 @@ def test_wrong_parameters_are_refused_before_anything_runs(shell: MemoryShell) -
     with pytest.raises(UsageError, match="evolve"):
         run_flow("evolve", {"ordinal": "third"})
     assert shell.scanned == []
-    assert {each.name for each in flow_parameters("orchestrate")} == {"now", "seed"}
+    assert {each.name for each in flow_parameters("orchestrate")} == {"now", "seed", "provider"}
     assert list(FLOWS) == [
         "scan", "fees", "snapshot", "orchestrate", "evolve", "aggregate", "distill", "parity", "reconcile",
     ]

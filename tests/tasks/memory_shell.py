@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import tempfile
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,13 +23,18 @@ from shell.answers import (
     VersionRow,
 )
 from shell.backtest.result import BacktestSettings
+from shell.clock import VirtualClock
 from shell.config import OrchestratorConfig, Settings
 from shell.errors import NotNow, Rejected
 from shell.gate.verdict import recheck
 from shell.host.port import StrategySource
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
+from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage, spent
 from shell.money import QuoteAmount
+from shell.predictions import Grade, Prediction
+from shell.store.model_calls import ModelCalls
+from shell.store.store import Store
 from shell.trials.budget import Budget, trials_allowed
 from shell.trials.candidate import (
     Candidate,
@@ -45,6 +54,8 @@ HISTORY_DAYS = 70
 NOW = START + timedelta(days=HISTORY_DAYS, hours=5)
 SYMBOLS = ("BTC/USD", "ETH/USD")
 
+# A migrated database without a row: migrating takes longer than most tests.
+_empty_store: list[bytes] = []
 _histories: dict[tuple[str, int, int], History] = {}
 
 
@@ -87,12 +98,16 @@ class MemoryShell:
         self.conformance: dict[str, Conformance] = {}
         self.promotions: list[Promotion] = []
         self.aborted: list[str] = []
+        self.approvals: dict[str, str] = {}
         self.nights: dict[str, Mapping[str, Any]] = {}
         self.reports: dict[str, str] = {}
         self.messages: list[tuple[str, str, str]] = []
         self.scanned: list[datetime] = []
         self.quarantined: list[tuple[str, str, str]] = []
         self.unreported: list[Mapping[str, Any]] = []
+        self.reported: list[datetime] = []
+        self.wall = VirtualClock(NOW)
+        self.kept_calls: ModelCalls | None = None
 
     def settings(self) -> Settings:
         return self.config
@@ -120,6 +135,9 @@ class MemoryShell:
     def unreported_scans(self, now: datetime) -> Sequence[Mapping[str, Any]]:
         return self.unreported
 
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        self.reported += slots
+
     def active_strategy(self) -> ActiveStrategy:
         return self.active
 
@@ -131,6 +149,9 @@ class MemoryShell:
 
     def write_document(self, text: str, now: datetime) -> None:
         self.text = text
+
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        return {"quarter": "2023-Q4"}
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return {"total_return_pct": 0.01, "max_drawdown_pct": 0.02, "sharpe": 1.0, "trades": 3, "fees": 12.5}
@@ -253,6 +274,12 @@ class MemoryShell:
         self.trials[trial_id] = replace(self.trials[trial_id], state=state, due_at=due)
         return conformance
 
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        return self.approvals.get(candidate_id, "approved")
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        return ""
+
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
         candidate = self.ledger[candidate_id]
         gate = next((result for result in candidate.stages if result.stage is Stage.GATE), None)
@@ -281,6 +308,48 @@ class MemoryShell:
     def rollback(self, reason: str, now: datetime) -> Promotion:
         raise NotNow("nothing to roll back to")
 
+    @property
+    def calls(self) -> ModelCalls:
+        """The real repository of calls on a database of its own, made when first needed."""
+        if self.kept_calls is None:
+            folder = tempfile.TemporaryDirectory(prefix="calls-")
+            place = Path(folder.name) / "calls.db"
+            if not _empty_store:
+                with Store.open(place):
+                    pass
+                _empty_store.append(place.read_bytes())
+            place.write_bytes(_empty_store[0])
+            store = Store.open(place)
+            weakref.finalize(self, _closed, store, folder)
+            self.kept_calls = store.model_calls
+        return self.kept_calls
+
+    def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
+        return self.calls.reserve(self.config.ai, asked, now, self.wall.now())
+
+    def settle_call(
+        self, call_id: str, state: CallState, now: datetime, usage: Usage | None = None,
+        reply: Mapping[str, Any] | None = None, error: str = "",
+    ) -> ModelCall:
+        return self.calls.settle(self.config.ai, call_id, state, now, usage=usage, reply=reply, error=error)
+
+    def spending(self, night: str) -> Spending:
+        if self.kept_calls is None:
+            return spent(self.config.ai, night, "2024-03", [], Decimal(0))
+        return self.calls.spending(self.config.ai, night, self.wall.now())
+
+    def model_calls(self, night: str) -> Sequence[ModelCall]:
+        return [] if self.kept_calls is None else self.calls.list(night)
+
+    def predict(self, prediction: Prediction) -> Prediction:
+        return self.calls.predict(prediction)
+
+    def predictions(self) -> Sequence[Prediction]:
+        return [] if self.kept_calls is None else self.calls.predictions()
+
+    def grade_prediction(self, night: str, grade: Grade, value: float | None, now: datetime) -> None:
+        self.calls.grade(night, grade, value, now)
+
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self.nights[night] = json.loads(json.dumps(dict(decision)))
 
@@ -290,6 +359,11 @@ class MemoryShell:
 
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
         self.messages.append((kind, severity, text))
+
+
+def _closed(store: Store, folder: tempfile.TemporaryDirectory[str]) -> None:
+    store.close()
+    folder.cleanup()
 
 
 def conforming(trial_id: str, **changes: Any) -> Conformance:

@@ -78,10 +78,6 @@ def test_an_unfinished_candidate_takes_one_of_the_free_slots() -> None:
     assert [item.work for item in decision.items] == [Work.RESUME]
 
 
-def test_a_provider_of_a_later_version_is_named_in_the_decision() -> None:
-    assert "provider anthropic comes with a later version" in decide(replace(CALM, provider="anthropic")).reasons[-1]
-
-
 def test_gathering_reads_the_ledger() -> None:
     shell = MemoryShell(rule(), settings=small_settings(candidates_per_night=2))
     shell.waiting.append(proposal(rule(fast=6)))

@@ -1,0 +1,107 @@
+"""From settings and secrets to a client: Anthropic's own API, or Claude on Vertex. Only here is a model's key revealed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from shell.config_ai import AiConfig
+from shell.errors import BadInput, NotNow
+from shell.home import Home
+from shell.secrets import Secret, load_secrets, read_environment
+from tasks.ai.sdk import SILENCE_SECONDS, SdkModels
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic, AsyncAnthropicVertex
+
+ANTHROPIC_URL = "https://api.anthropic.com"
+ANTHROPIC_BASE_URL = "ANTHROPIC_BASE_URL"
+VERTEX_BASE_URL = "ANTHROPIC_VERTEX_BASE_URL"
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAccess:
+    """What the environment says of models: addresses, empty for the vendors' own, and secrets."""
+
+    anthropic_key: Secret | None = None
+    anthropic_url: str = ""
+    vertex_url: str = ""
+    vertex_token: Secret | None = None
+
+
+def access_from(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> ModelAccess:
+    """Read the environment, or the project's `.env` where it is silent."""
+    given = os.environ if environ is None else environ
+    file = env_file if env_file is not None or environ is not None else Home.project().env_file
+    secrets = load_secrets(given, file)
+    urls = read_environment(given, file, (ANTHROPIC_BASE_URL, VERTEX_BASE_URL))
+    return ModelAccess(
+        anthropic_key=secrets.anthropic_api_key, anthropic_url=urls.get(ANTHROPIC_BASE_URL, ""),
+        vertex_url=urls.get(VERTEX_BASE_URL, ""), vertex_token=secrets.cloudsdk_auth_access_token,
+    )
+
+
+def connected(ai: AiConfig, provider: str, access: ModelAccess) -> SdkModels:
+    """The models of `provider`. Raises NotNow where what they need is not set, BadInput for an address that leaks a key."""
+    if provider == "anthropic":
+        return _anthropic(ai, access)
+    if provider == "vertex":
+        return _vertex(ai, access)
+    raise BadInput(f"there is no provider {provider!r}: local, anthropic or vertex")
+
+
+def _anthropic(ai: AiConfig, access: ModelAccess) -> SdkModels:
+    key = access.anthropic_key
+    if key is None:
+        raise NotNow("provider anthropic needs its key: set ANTHROPIC_API_KEY in the environment or in .env")
+    url = _checked(access.anthropic_url or ai.anthropic.base_url or ANTHROPIC_URL)
+
+    def connect() -> AsyncAnthropic:
+        from anthropic import AsyncAnthropic
+
+        return AsyncAnthropic(api_key=key.reveal(), base_url=url, max_retries=0, timeout=SILENCE_SECONDS)
+
+    return _models(ai, "anthropic", connect, structured=True)
+
+
+def _vertex(ai: AiConfig, access: ModelAccess) -> SdkModels:
+    try:
+        import google.auth  # noqa: F401  what the SDK needs of the extra
+    except ImportError:
+        raise NotNow("provider vertex needs google-auth: install the extra `vertex`") from None
+    if not ai.vertex.project_id:
+        raise NotNow("provider vertex needs the Google Cloud project: [ai.vertex] project_id in config/settings.toml")
+    token = access.vertex_token
+    url = _checked(access.vertex_url) if access.vertex_url else None
+
+    def connect() -> AsyncAnthropicVertex:
+        from anthropic import AsyncAnthropicVertex
+
+        return AsyncAnthropicVertex(
+            region=ai.vertex.region, project_id=ai.vertex.project_id, base_url=url, max_retries=0,
+            timeout=SILENCE_SECONDS, access_token=None if token is None else token.reveal(),
+        )
+
+    return _models(ai, "vertex", connect, structured=ai.vertex.structured_outputs == "on")
+
+
+def _models(
+    ai: AiConfig, name: str, connect: Callable[[], AsyncAnthropic | AsyncAnthropicVertex], *, structured: bool
+) -> SdkModels:
+    return SdkModels(
+        name=name, connect=connect, structured=structured,
+        deadline_seconds=ai.call_deadline.total_seconds(), retries_max=ai.retries_max,
+    )
+
+
+def _checked(url: str) -> str:
+    """A key goes over an encrypted connection, or stays on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
+        return url.rstrip("/")
+    raise BadInput(f"{parts.scheme}://{parts.hostname} would carry the key unencrypted: use https, or a stand-in on 127.0.0.1")

@@ -1,0 +1,182 @@
+"""Models behind the anthropic SDK, Anthropic's own API and Vertex alike: streamed, within a deadline of our own, retried only
+while it is sure that nothing was worked on.
+
+The SDK's own retries are off: it obeys `Retry-After` without a ceiling and outside its timeout. A call here is a coroutine in a
+thread of its own, cancelled at the deadline wherever it stands, so that neither a slow drip nor a long wait outlives it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shell.clock import monotonic
+from shell.model_calls import Usage
+from tasks.ai.dialogue import CallFailed, Question, Reply
+
+if TYPE_CHECKING:
+    from anthropic import APIConnectionError, APIStatusError, AsyncAnthropic, AsyncAnthropicVertex
+    from anthropic.types import Message
+
+    Client = AsyncAnthropic | AsyncAnthropicVertex
+
+T = TypeVar("T")
+
+# Refusals that pass: the provider says that it did no work. 529 is Anthropic's "overloaded".
+PASSING = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+WAIT_FIRST_SECONDS = 1.0
+WAIT_MAX_SECONDS = 60.0
+# A socket that gives nothing for this long is given up before the deadline; pings come every few seconds.
+SILENCE_SECONDS = 90.0
+TEXT_MAX = 300
+
+
+class SdkModels:
+    """See the module. `connect` makes a fresh client for each call; `chance` draws the waits between tries."""
+
+    def __init__(
+        self, *, name: str, connect: Callable[[], Client], structured: bool, deadline_seconds: float, retries_max: int,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.name, self.structured = name, structured
+        self._connect, self._deadline, self._retries_max = connect, deadline_seconds, retries_max
+        # Jitter is no part of a night's result, so it needs no seed.
+        self._chance = chance or random.Random()
+
+    def count(self, question: Question) -> int:
+        """Tokens of the input, as the provider counts them."""
+        body = question.request()
+        del body["max_tokens"]
+
+        async def counted(client: Client) -> int:
+            answer = await client.messages.count_tokens(**body)
+            return int(answer.input_tokens)
+
+        return self._within_deadline(counted)
+
+    def ask(self, question: Question) -> Reply:
+        """One streamed call. Usage is that of the final message, thinking and cached tokens included."""
+        body = question.request()
+
+        async def streamed(client: Client) -> Reply:
+            import httpx2
+            from anthropic import AnthropicError
+
+            async with client.messages.stream(**body) as stream:
+                try:
+                    message = await stream.get_final_message()
+                except (AnthropicError, httpx2.HTTPError, ValueError, RuntimeError, AssertionError) as error:
+                    # The reply had begun: whatever broke it, output may have been billed. The last three are what the SDK
+                    # makes of a stream that is not what it should be.
+                    raise CallFailed(f"the reply broke off: {_one_line(error)}", free=False) from error
+                if message.stop_reason is None:
+                    # The SDK takes a stream that ends early for a whole one, with the usage it began with.
+                    raise CallFailed("the reply broke off: it ended without a reason to stop", free=False)
+                return _reply_of(message, str(stream.request_id or ""))
+
+        return self._within_deadline(streamed)
+
+    def lifecycle(self, model: str) -> str:
+        """A sentence when the model is on its way out or unknown, "" when all is well. Vertex has no such list.
+
+        Raises CallFailed when it could not be asked.
+        """
+        async def described(client: Client) -> str:
+            listed = getattr(client, "models", None)
+            if listed is None:
+                return ""
+            info = await listed.retrieve(model)
+            if info.lifecycle == "active":
+                return ""
+            end = f", it ends on {info.retires_at:%Y-%m-%d}" if info.retires_at else ""
+            return f"model {model} is {info.lifecycle}{end}: name another under [ai] in config/settings.toml"
+
+        return self._within_deadline(described)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _within_deadline(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        """Run `call` in a loop and thread of its own: the caller may stand inside a loop already."""
+        async def bounded() -> T:
+            try:
+                async with asyncio.timeout(self._deadline):
+                    return await self._tried(call)
+            except TimeoutError:
+                # What was in flight may have been worked on.
+                raise CallFailed(f"{self.name} did not answer within {self._deadline:g} s", free=False) from None
+
+        with ThreadPoolExecutor(1) as own:
+            return own.submit(asyncio.run, bounded()).result()
+
+    async def _tried(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+        from anthropic import AnthropicError, APIConnectionError, APIStatusError
+
+        ends = monotonic() + self._deadline
+        async with self._connect() as client:
+            for tries in range(self._retries_max + 1):
+                try:
+                    return await call(client)
+                except APIStatusError as error:
+                    failure, asked = self._refused(error), _retry_after(error)
+                    if error.status_code not in PASSING:
+                        raise failure from error
+                except APIConnectionError as error:
+                    failure, asked = self._unreachable(error), 0.0
+                    if not failure.free:
+                        raise failure from error
+                except AnthropicError as error:
+                    raise CallFailed(f"{self.name}: {_one_line(error)}", free=True) from error
+                wait = max(asked, self._backoff(tries))
+                if tries == self._retries_max:
+                    raise failure
+                if monotonic() + wait >= ends:
+                    raise CallFailed(f"{failure}; the next try would be {wait:.0f} s away, past the deadline", free=True)
+                await asyncio.sleep(wait)
+        raise AssertionError("the last try returns or raises")
+
+    def _backoff(self, tries: int) -> float:
+        ceiling = min(WAIT_MAX_SECONDS, WAIT_FIRST_SECONDS * 2.0**tries)
+        return self._chance.uniform(ceiling / 2, ceiling)
+
+    def _refused(self, error: APIStatusError) -> CallFailed:
+        return CallFailed(f"{self.name} answered {error.status_code}: {_one_line(error)}", free=True)
+
+    def _unreachable(self, error: APIConnectionError) -> CallFailed:
+        """A connection that never came about carried no request; any other may have."""
+        import httpx2
+
+        never = isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
+        return CallFailed(f"{self.name} cannot be reached: {_one_line(error.__cause__ or error)}", free=never)
+
+
+def _reply_of(message: Message, request_id: str) -> Reply:
+    used = message.usage
+    kept_1h = used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0
+    kept = used.cache_creation_input_tokens or 0
+    blocks = tuple(block.model_dump(mode="json", exclude_none=True, exclude={"parsed_output"}) for block in message.content)
+    return Reply(
+        text="".join(block["text"] for block in blocks if block["type"] == "text"),
+        stop_reason=str(message.stop_reason), model=str(message.model), content=blocks, request_id=request_id,
+        usage=Usage(
+            input_tokens=used.input_tokens, output_tokens=used.output_tokens, cache_write_5m_tokens=max(kept - kept_1h, 0),
+            cache_write_1h_tokens=kept_1h, cache_read_tokens=used.cache_read_input_tokens or 0,
+        ),
+    )
+
+
+def _retry_after(error: APIStatusError) -> float:
+    """Seconds the provider asks us to wait; 0.0 where it does not say so in seconds."""
+    text = error.response.headers.get("retry-after", "")
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        return 0.0
+
+
+def _one_line(error: object) -> str:
+    """An error's text, which a stranger may have written, on one line and cut."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 1] + "…"
