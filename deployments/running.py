@@ -80,7 +80,7 @@ def _trade(
     opened: LiveHome, source: LiveSource, settings: Settings, view: LiveView, stopped: Event, speed: float
 ) -> dict[str, Any]:
     shell = opened.shell
-    shell.on_record, shell.on_notice = view.record, view.line
+    shell.on_record, shell.notices.on_told = view.record, view.notice
     shell.start(source.clock.now(), announce=False)
     companions, left_out = companions_of(shell, source.clock, opened.link_facts)
     for sentence in left_out:

@@ -100,8 +100,6 @@ class Shell:
         )
         self.on_record: Callable[[StepRecord], None] = _unwatched
         """Told of every step of the main book, for a terminal."""
-        self.on_notice: Callable[[datetime, str, str], None] = _unread
-        """Told of every notification: when, of which kind, what."""
         self.keeps_time = False
         """True while the loop scans each slot at its moment."""
         self._engine: Engine | None = None
@@ -172,8 +170,9 @@ class Shell:
         self.trials.on_price(symbol, price, at)
 
     def settle(self, now: datetime) -> None:
-        """Book what the venue has told since the last time."""
+        """Book what the venue has told since the last time, and let it do what it does beside."""
         self._follow_up(self.engine.settle(now), now)
+        self.venue.follow(self.engine, now)
 
     def symbols_concerned(self) -> frozenset[str]:
         """The symbols whose next price may move a book."""
@@ -328,7 +327,6 @@ class Shell:
     def notify(self, kind: str, severity: str, text: str, now: datetime, *, action: str = "", key: str = "") -> None:
         """Write a message for people down; see `Notices.notify`."""
         self.notices.notify(kind, severity, text, now, action=action, key=key)
-        self.on_notice(now, kind, text)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -390,8 +388,4 @@ class Shell:
 
 
 def _unwatched(_record: StepRecord) -> None:
-    """Nobody looks."""
-
-
-def _unread(_now: datetime, _kind: str, _text: str) -> None:
     """Nobody looks."""
