@@ -170,7 +170,7 @@ class Shell:
         self.trials.on_price(symbol, price, at)
 
     def settle(self, now: datetime) -> None:
-        """Book what the venue has told since the last time, and let it do what it does beside."""
+        """Book what the venue has told since the last time, and go on comparing the books with the account."""
         self._follow_up(self.engine.settle(now), now)
         self.venue.follow(self.engine, now)
 

@@ -49,7 +49,7 @@ def nothing_to_reconcile(_engine: Engine, _now: datetime) -> Sequence[str]:
 
 
 def nothing_to_follow(_engine: Engine, _now: datetime) -> None:
-    return None
+    """Paper books have no account behind them."""
 
 
 def no_schedule(_now: datetime) -> Mapping[str, FeeSchedule] | None:
@@ -61,8 +61,8 @@ class Venue:
     """`gateway` None means paper, for the main book as for trials, which are always paper.
 
     `probe` runs first at start-up: sentences for the person, or NotNow to refuse the start. `reconcile` runs before the first
-    scan, once the books are loaded. `follow` is called in every round of the loop, several times a second, and does a little
-    at a time. `fees` gives the account's own schedule, None where there is none to ask for.
+    scan, once the books are loaded; `follow` goes on with it in every round, a little at a time and without waiting. `fees`
+    gives the account's own schedule, None where there is none to ask for.
     """
 
     facts: MarketFacts

@@ -27,7 +27,7 @@ from shell.execution.known import KnownOrder
 from shell.execution.life import Life
 from shell.log import get_logger
 from shell.market.pair import Pair
-from shell.money import BaseQty, Price
+from shell.money import NO_QTY, BaseQty, Price
 from shell.orders import ApprovedOrder, OrderState, Purpose, SubmittedOrder
 
 # The engine refuses an order that arrives later; Kraken takes 2 to 60 s.
@@ -141,6 +141,30 @@ class LiveGateway:
         tracked.cancel_reason = tracked.cancel_reason or reason
         if tracked.cancel_at is None or self._time(now) >= tracked.cancel_at:
             self._try_cancel(tracked, self._time(now))
+
+    def adopt(self, order: SubmittedOrder) -> None:
+        """Take over an order of ours that reconciliation found open at the venue, unless it is known already."""
+        if self._orders.find(order.order_id) is not None or self._orders.knows(order.intent.intent_id):
+            return
+        life = restored_life(
+            qty=order.intent.qty, order_id=order.order_id, state=OrderState.OPEN, filled=NO_QTY, fills=frozenset(), reason="",
+        )
+        self._orders.add(
+            Tracked(
+                approved=order.approved, sent_at=order.submitted_at, life=life, trigger=order.intent.trigger,
+                announced=OrderState.OPEN,
+            )
+        )
+        self._sweep_wanted = True
+
+    def take_out(self, order_id: str, now: datetime) -> None:
+        """Ask for the cancel of an order that is open at the venue although our books have ended it. Asked once a look."""
+        tracked = self._orders.of_handle(order_id)
+        symbol = tracked.intent.symbol if tracked is not None else next(iter(self._pairs))
+        try:
+            self._venue.cancel(order_id=order_id, client_id="", symbol=symbol)
+        except (Rejected, OutcomeUnknown) as error:
+            get_logger().warning("a stray order is still open", order=order_id, reason=str(error), at=now)
 
     def open_orders(self) -> list[SubmittedOrder]:
         return [tracked.submitted() for tracked in self._orders.working()]

@@ -116,6 +116,9 @@ class TrackedOrders:
         found = self._by_order.get(order_id)
         return found if found is not None or not client_id else self._by_client.get(client_id)
 
+    def knows(self, intent_id: str) -> bool:
+        return intent_id in self._by_intent
+
     def of_handle(self, handle: str) -> Tracked | None:
         return self._by_order.get(handle) or self._by_client.get(handle)
 
