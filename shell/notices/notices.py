@@ -7,6 +7,7 @@ loses no message and repeats none. The log always gets a line; without another c
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,6 +46,8 @@ class Notices:
         self._fallbacks = 0
         # Set by the channel that delivers: that there is one, and that it has said goodbye by itself.
         self.delivered_elsewhere = False
+        self.on_told: Callable[[datetime, str, str], None] = _unread
+        """Called with every message: when, of which kind, what. For a terminal."""
         self.farewell_told = False
 
     def tell(self, notice: Notice, now: datetime) -> bool:
@@ -58,6 +61,7 @@ class Notices:
         self._store.outbox.add(
             notice.kind, notice.severity.value, text, now, action=action, key=notice.key, channel=channel
         )
+        self.on_told(now, notice.kind, text)
         return True
 
     def notify(self, kind: str, severity: str, text: str, now: datetime, *, action: str = "", key: str = "") -> None:
@@ -174,3 +178,7 @@ class Notices:
             for message in waiting:
                 get_logger().info("notification", kind=message.kind, severity=message.severity, text=message.text)
             self._store.outbox.mark_delivered([message.id for message in waiting], now, LOG_CHANNEL)
+
+
+def _unread(_now: datetime, _kind: str, _text: str) -> None:
+    """Nobody looks."""
