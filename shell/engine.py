@@ -120,11 +120,8 @@ class Engine:
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
         self._cursor = self.market.cursor
-        self.gateway.expire(now)
-        self._book_events(record)
+        self._tend(now, record)
         self._mark(now, record)
-        if withdraw_unwanted(self.gateway, bool(self.halts), self.config.version, now):
-            self._book_events(record)
         if scan and self.gateway.ready and self._slot_ms(now) > self._last_slot_ms:
             self._scan(now, origin, record)
         self._protector.arrange(now, record)
@@ -139,9 +136,10 @@ class Engine:
         return self._finish(record)
 
     def settle(self, now: datetime) -> StepRecord:
-        """Book what the gateway has told since the last time."""
+        """Let the gateway do what is due, book what it has told, and keep stops and withdrawals as they should be."""
         record = StepRecord(book=self.config.book, at=now)
-        self._book_events(record)
+        self._tend(now, record)
+        self._protector.arrange(now, record)
         return self._finish(record)
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
@@ -254,6 +252,12 @@ class Engine:
                 if level is not None:
                     self._protector.watch(symbol, level, at, record)
         self._protector.watch(symbol, price, at, record)
+
+    def _tend(self, now: datetime, record: StepRecord) -> None:
+        self.gateway.expire(now)
+        self._book_events(record)
+        if withdraw_unwanted(self.gateway, bool(self.halts), self.config.version, now):
+            self._book_events(record)
 
     # -- booking --------------------------------------------------------------------------------------------------
 

@@ -10,13 +10,11 @@ from decimal import Decimal
 from shell.contract import Intent, OrderType
 from shell.execution.client_id import mark_of
 from shell.money import CONTEXT, NO_MONEY, BaseQty, Price, QuoteAmount
-from shell.orders import OrderIntent, OrderState, OrderUpdate, Purpose, Side
+from shell.orders import SPAWNED, OrderIntent, OrderState, OrderUpdate, Purpose, Side
 from shell.portfolio.account import AccountPicture, VenueOrder, VenueTrade
 from shell.portfolio.reconcile_types import UNKNOWN_FOR, Adopted, BookView, Finding, FindingKind, OurOrder
 
 CLOSE_DEPTH_MAX = 4
-# Joins an entry's intent to the venue's id of a stop that one of its fills brought about, as the live gateway does.
-CLOSE_JOINT = "/"
 
 
 @dataclass(slots=True)
@@ -119,7 +117,7 @@ def _claim_closes(orders: list[VenueOrder], own: OwnOrders) -> None:
         for order in mine:
             parent = own.intents[order.parent_id or ""]
             intent = OrderIntent(
-                intent_id=f"{parent.intent_id}{CLOSE_JOINT}{order.order_id}", book=parent.book, version=parent.version,
+                intent_id=f"{parent.intent_id}{SPAWNED}{order.order_id}", book=parent.book, version=parent.version,
                 symbol=order.symbol, side=order.side, purpose=Purpose.STOP, order_type=OrderType.MARKET,
                 qty=BaseQty(order.qty), limit_price=None, decided_at=parent.decided_at, stop_loss=parent.stop_loss,
                 take_profit=parent.take_profit, horizon=parent.horizon, tag=parent.tag, trigger=_price(order.stop_price),
