@@ -42,8 +42,7 @@ def run_shell(
     configure(
         home, settings.log.level, console=False, name=LOG_NAME, file_bytes_max=settings.log.file_bytes_max,
         files_kept=settings.log.files_kept,
-        secrets=[each for each in (secrets.kraken_api_key, secrets.kraken_api_secret, secrets.telegram_bot_token,
-                                   secrets.anthropic_api_key) if each is not None],
+        secrets=secrets.known(),
     )
     stopped = Event()
     view = LiveView(console)
@@ -83,9 +82,11 @@ def _trade(
     for sentence in shell.start(source.clock.now(), announce=False):
         view.line(source.clock.now(), "start", sentence)
     shell.on_record = view.record
+    companions, left_out = companions_of(shell, source.clock, opened.link_facts)
+    for sentence in left_out:
+        view.line(source.clock.now(), "beside", sentence)
     loop = TradingLoop(
-        shell, opened.market, opened.inbox, opened.calls, source.clock, config=settings.loop,
-        companions=companions_of(opened.home, settings), link=opened.link_facts, tell=view.line, speed=speed, stopped=stopped,
+        shell, opened.market, opened.inbox, opened.calls, source.clock, config=settings.loop, companions=companions, link=opened.link_facts, tell=view.line, speed=speed, stopped=stopped,
     )
     loop.run()
     status = shell.status()

@@ -9,18 +9,15 @@ import httpx
 import numpy as np
 
 from deployments.prefect_server import URL_FILE
-from shell.clock import to_ms
+from shell.book_figures import newest_prices
 from shell.config import Settings
 from shell.home import Home, HomeLock
 from shell.host.isolation import isolation_is_complete
 from shell.main_book import ISOLATION_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
-from shell.market.bars import Tier
-from shell.money import Price, decimal_of
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
-from shell.store.candles import CandleStore
 from shell.store.store import Store
 from shell.store.strategies import Quarantined
 
@@ -48,7 +45,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
         "total_value": float(equity(ledger, prices)), "starting_value": float(ledger.capital),
         "strategy": {"version": active.version if active else "none", "hash": active.hash if active else ""},
-        "prefect": _prefect(home), "last_scan": state.last_scan if state else None,
+        "prefect": prefect_of(home), "last_scan": state.last_scan if state else None,
         "open_orders": len(state.open_orders) if state else 0, "trades_closed": ledger.trades_closed,
         "paper_trials": [{"trial": each.trial_id, "candidate": each.candidate_id, "due_at": each.due_at} for each in trials],
         "candidates": len(store.candidates.list()), "books_check": checks, "event_log_hash": store.events.head(),
@@ -75,17 +72,6 @@ def quarantine_row(found: Quarantined) -> dict[str, Any]:
     return {"name": found.name, "hash": found.hash, "sentence": found.sentence, "at": found.at}
 
 
-def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
-    """The newest stored close of every holding, its own entry price where no candle is stored."""
-    candles = CandleStore(store)
-    prices = {}
-    for symbol, position in ledger.positions.items():
-        bar = candles.last(symbol, Tier.M5)
-        known = bar is not None and bar.close_ms > to_ms(position.opened_at)
-        prices[symbol] = Price(decimal_of(bar.close)) if bar is not None and known else position.avg_entry
-    return prices
-
-
 def lift_stored(store: Store, kind: HaltKind, by: str, at: datetime, settings: Settings) -> list[str]:
     """Lift a halt of a home whose shell is not running; returns the halts that remain. Raises NotNow if it is not halted."""
     with store.transaction():
@@ -109,7 +95,7 @@ def _row(position: Any) -> dict[str, Any]:
     }
 
 
-def _prefect(home: Home) -> dict[str, Any]:
+def prefect_of(home: Home) -> dict[str, Any]:
     """Whether a Prefect server of this home answers. Nothing of trading depends on it (D1)."""
     note = home.prefect / URL_FILE
     if not note.is_file():

@@ -11,6 +11,7 @@ from shell.engine import Engine
 from shell.engine_config import EngineConfig
 from shell.exchange.gateway import FeeSchedule, Gateway
 from shell.exchange.paper import PaperGateway
+from shell.execution.client_id import NO_MARK
 from shell.execution.record import Journal
 from shell.host.port import StrategyHost
 from shell.market.book import MarketBook
@@ -58,11 +59,12 @@ def new_engine(
     state: BookState | None = None,
     watched: dict[str, Pair] | None = None,
     gateway: GatewayMaker | None = None,
+    mark: str = NO_MARK,
 ) -> Engine:
     """An engine on a paper gateway that spends its ledger's cash; `state` is what the store knows of the book.
 
     Positions of `watched` pairs can be left and not opened. With `gateway` another one is made than a paper gateway, which
-    finds out by itself what became of orders on their way.
+    finds out by itself what became of orders on their way; `mark` is the home's, in the names of its orders.
     """
     within = {**(watched or {}), **pairs}
     paper_gateway = PaperGateway(
@@ -75,7 +77,7 @@ def new_engine(
     engine = Engine(
         EngineConfig(
             book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
-            watched=watched or {}, fill_allowance_pct=fill_allowance(paper),
+            watched=watched or {}, fill_allowance_pct=fill_allowance(paper), mark=mark,
         ),
         market=market, gateway=chosen, host=host, journal=journal,
         ledger=state.ledger if state else None, marks=state.marks if state else None,

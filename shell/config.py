@@ -101,6 +101,10 @@ class AccountConfig(_Section):
     starting_cash: Decimal = Field(
         default=Decimal(10_000), gt=0, le=Decimal(10**12), description="paper capital, in the account currency"
     )
+    allocated_cash: Decimal = Field(
+        default=Decimal(0), ge=0, le=Decimal(10**12),
+        description="the part of a live account's cash that the system may use, 0 for starting_cash",
+    )
     timezone: str = Field(default="America/New_York", description="IANA time zone of local days and of 23:55")
     symbols: tuple[str, ...] = Field(
         default=("BTC/USD", "ETH/USD", "SOL/USD"), min_length=1, max_length=50, description="the pairs to trade"
@@ -218,6 +222,23 @@ class KrakenConfig(_Section):
     verification: Literal["starter", "intermediate", "pro"] = Field(
         default="starter", description="verification level of the account, which decides its rate limits"
     )
+    reconcile_halt_pct: Decimal = Field(
+        default=Decimal("0.001"), ge=0, le=1,
+        description="difference between books and account, of total value, that halts openings",
+    )
+
+
+class PageConfig(_Section):
+    """The dashboard. Where it listens beyond this machine it asks for a password, the secret PAGE_TOKEN."""
+
+    enabled: bool = Field(default=True, description="whether the shell serves the page")
+    host: str = Field(
+        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]{2,45}$", description="the address to listen on, in numbers"
+    )
+    port: int = Field(default=8787, ge=0, le=65_535, description="the port to listen on, 0 for any that is free")
+    names: tuple[str, ...] = Field(
+        default=(), max_length=20, description="host names under which a browser may ask for the page"
+    )
 
 
 class ControlConfig(_Section):
@@ -288,6 +309,7 @@ class Settings(_Section):
     ai: AiConfig = AiConfig()
     kraken: KrakenConfig = KrakenConfig()
     telegram: TelegramConfig = TelegramConfig()
+    page: PageConfig = PageConfig()
     control: ControlConfig = ControlConfig()
     prefect: PrefectConfig = PrefectConfig()
     loop: LoopConfig = LoopConfig()

@@ -6,6 +6,8 @@ trading database and the workspace (D11). The life of candidates is in `shell.de
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -17,9 +19,11 @@ from shell.backtest.result import BacktestSettings
 from shell.bar_keeper import BarKeeper
 from shell.book_figures import performance_of, position_rows, record_snapshot
 from shell.book_setup import new_engine
+from shell.capital import allocated, heed_notes
 from shell.config import Settings
 from shell.engine import Engine
 from shell.errors import NotNow
+from shell.execution.client_id import NO_MARK
 from shell.execution.record import StepRecord
 from shell.home import Home
 from shell.host.port import StrategySource
@@ -115,7 +119,8 @@ class Shell:
         register_workspace(self.store, self.workspace, now)
         found = recover(self.store, self.workspace, now)
         active = self.store.strategies.active()
-        self.store.books.ensure_capital(MAIN_BOOK, QuoteAmount(self.config.account.starting_cash), now)
+        self.store.fence.take(f"process {os.getpid()} on {socket.gethostname()}", now)
+        self.store.books.ensure_capital(MAIN_BOOK, allocated(self.config), now)
         self._engine = self._engine_for(MAIN_BOOK, active.version, active.source, self.venue.gateway)
         problems = self.store.books.check(MAIN_BOOK)
         if problems:
@@ -123,6 +128,7 @@ class Shell:
                 Halt(kind=HaltKind.BOOKS_DIFFER, book=MAIN_BOOK, sentence="; ".join(problems), raised_at=now)
             )
         reconciled = list(self.venue.reconcile(self._engine, now))
+        self.heed_capital_notes(now)
         if (changed := changed_limits(self.store, self.config, now)) is not None:
             self._engine.halt(changed)
         self._follow_up(self._engine.assess(now), now)
@@ -146,6 +152,7 @@ class Shell:
         engine = self.engine
         self.reach(now)
         self.heed_kill_request(now)
+        self.heed_capital_notes(now)
         record = engine.step(now, origin=origin, scan=scan)
         self._follow_up(record, now)
         self.trials.step(now, scan=scan)
@@ -331,6 +338,7 @@ class Shell:
             journal=self.store.journal(book), paper=self.config.paper, risk=self.config.risk,
             host_config=self.config.host, zone=self.zone, pairs=dict(self.facts.pairs), fees=dict(self.facts.fees),
             state=state, watched=dict(self.facts.watched or {}), gateway=gateway,
+            mark=self.store.account.mark() if gateway is not None else NO_MARK,
         )
         saved = self.store.strategies.load_state(book, self.store.strategies.hash_of(source))
         engine.seat.restore(saved, state.recent_trades if state else [])
@@ -358,6 +366,13 @@ class Shell:
                 self._versions.save_state(now)
                 self.trials.keep_states(now)
                 self.keep_bars()
+
+    def heed_capital_notes(self, now: datetime) -> None:
+        """`brain capital` leaves notes in the home, for the same reason."""
+        heed_notes(
+            self.home, self.store, self.engine, quote=self.config.account.quote, live=self.venue.gateway is not None,
+            notify=self.notify, now=now,
+        )
 
     def heed_kill_request(self, now: datetime) -> None:
         """`brain kill` beside a running shell leaves a note in the home, because only the shell writes the database."""

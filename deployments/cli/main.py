@@ -7,10 +7,14 @@ import typer
 from deployments.cli import (
     backtest,
     biases,
+    capital,
     certificate,
     data,
+    doctor,
+    init,
     night,
     null_test,
+    page,
     rehearse,
     report,
     run,
@@ -42,11 +46,15 @@ app.command("shell")(shell.shell)
 app.command("up")(up.up)
 app.command("down")(up.down)
 app.command("status")(status.status)
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
+app.command("page")(page.page)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
-app.add_typer(report.app, name="report")
 app.command("certificate")(certificate.certificate)
+app.add_typer(report.app, name="report")
 app.add_typer(data.app, name="data")
+app.add_typer(capital.app, name="capital")
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(night.app, name="night")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, select, update
 
 from shell.portfolio.account import AccountPicture
 from shell.portfolio.reconcile_types import Activity, Outcome
@@ -101,6 +101,13 @@ class AccountStore:
                 ))
             self._facts.set(UNTIL_FACT, picture.at.isoformat(), picture.at)
             self._facts.set(LAST_FACT, {"at": picture.at.isoformat(), **fact}, picture.at)
+
+    def shift(self, coin: str, amount: Decimal) -> None:
+        """Cash changed sides inside the account: so much more of it is external. The total stays."""
+        with self._database.transaction() as connection:
+            row = connection.execute(select(COINS).where(COINS.c.coin == coin)).first()
+            if row is not None:
+                connection.execute(update(COINS).where(COINS.c.coin == coin).values(outside=row.outside + amount))
 
     def _column(self, name: str) -> dict[str, Decimal]:
         with self._database.reading() as connection:
