@@ -85,7 +85,7 @@ class Engine:
         self._valued_at = -1
         self._protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
-            book=self._book_events, ids=self._own_ids,
+            book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"),
         )
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
@@ -114,8 +114,7 @@ class Engine:
         """Bring this book to `now`: reveal, fill, protect, mark, and scan if a slot is due. Returns what happened."""
         record = StepRecord(book=self.config.book, at=now)
         self.market.advance(now)
-        concerned = self.symbols_concerned()
-        if concerned:
+        if concerned := self.symbols_concerned():
             for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=_open_ms):
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
@@ -155,6 +154,7 @@ class Engine:
     def take_up(self, found: Sequence[GatewayEvent], now: datetime) -> StepRecord:
         """Book what reconciliation found, as if the gateway had told it; a fill that is booked already changes nothing."""
         record = StepRecord(book=self.config.book, at=now)
+        self.gateway.learn(found)
         self._book_events(record, found)
         return self._finish(record)
 
@@ -386,10 +386,7 @@ class Engine:
             withdraw(self.gateway, resting_of(signal.symbol), "the strategy closes the position", now)
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
-        ids = OrderIds(
-            intent_id=f"{signal_id}:o{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id,
-            mark=self.config.mark,
-        )
+        ids = self._ids(f"{signal_id}:o", signal_id)
         decision = assess(
             signal, view=self._view(now), config=self.config.risk, pair=pair,
             quote=self.market.live_quote(signal.symbol) if pair else None, now=now, ids=ids,
@@ -422,12 +419,10 @@ class Engine:
             allowance_pct=self.config.fill_allowance_pct,
         )
 
-    def _own_ids(self, name: str) -> OrderIds:
-        """Ids of an order that no signal asked for."""
-        return OrderIds(
-            intent_id=f"{self.config.book}:{name}{self._try}", book=self.config.book, version=self.config.version,
-            mark=self.config.mark,
-        )
+    def _ids(self, name: str, signal_id: str | None = None) -> OrderIds:
+        config = self.config
+        intent_id = f"{name}{self._try}"
+        return OrderIds(intent_id=intent_id, book=config.book, version=config.version, signal_id=signal_id, mark=config.mark)
 
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
         """Write ahead, send once. Returns a refusal's sentence, or nothing."""

@@ -7,11 +7,14 @@ import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from shell.errors import NotNow, Transient
 
 T = TypeVar("T")
+# What `Bridge.begin` gives: `done()`, and `result()` once it is.
+Waiting = Future
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
@@ -58,6 +61,20 @@ class Bridge:
             raise NoAnswer(f"the exchange's client did not answer within {seconds:g} s") from None
         except concurrent.futures.CancelledError:
             raise NoAnswer("the connection to the exchange was closed in the middle of a call") from None
+
+    def begin(self, make: Callable[[], Awaitable[T]], seconds: float) -> Waiting[T]:
+        """The same without waiting: what it returns is there, or raised, at the latest after `seconds`."""
+        if not self._thread.is_alive():
+            raise NotNow("the connection to the exchange is closed; nothing was sent")
+
+        async def bounded() -> T:
+            try:
+                async with asyncio.timeout(seconds):
+                    return await make()
+            except TimeoutError:
+                raise NoAnswer(f"the exchange's client did not answer within {seconds:g} s") from None
+
+        return asyncio.run_coroutine_threadsafe(bounded(), self._loop)
 
     def spawn(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let something run until the bridge is stopped."""

@@ -78,6 +78,7 @@ class LiveGateway:
         self._swept_at: datetime | None = None
         self._swept_well_at: datetime | None = None
         self._failures = 0
+        self._strays: dict[str, datetime] = {}
         self._ready = False
         self.trouble = ""
 
@@ -179,10 +180,15 @@ class LiveGateway:
             return
         tracked.trigger = trigger
 
+    def learn(self, found: Sequence[GatewayEvent]) -> None:
+        """Orders, fills and endings that reconciliation read at the venue and the engine has booked."""
+        self._orders.learn(found)
+
     def expire(self, now: datetime) -> None:
         """Hear the socket, repeat what has to be repeated, and look up what is not known."""
         at = self._time(now)
         self._hear()
+        self._cancel_strays(at)
         for tracked in self._orders.working():
             if tracked.cancel_reason and (tracked.cancel_at is None or at >= tracked.cancel_at):
                 self._try_cancel(tracked, at)
@@ -207,6 +213,14 @@ class LiveGateway:
     def resting_entries(self) -> Sequence[SubmittedOrder]:
         """Entries that may still fill: none is left when the kill switch has done its work."""
         return [each.submitted() for each in self._orders.working() if each.intent.purpose is Purpose.ENTRY]
+
+    def adopt(self, order: SubmittedOrder) -> None:
+        """An order that reconciliation found to be ours: watched from now on like any other."""
+        self._orders.learn([order])
+
+    def cancel_stray(self, order_id: str) -> None:
+        """Take out an order of this home that no book answers for; repeated at every step until the venue shows it gone."""
+        self._strays[order_id] = self._clock.now()
 
     def ask_again(self) -> None:
         """Read the venue at the next step, whatever is known."""
@@ -280,6 +294,22 @@ class LiveGateway:
         )
         if tracked.life.missing:
             self._sweep_wanted = True
+
+    def _cancel_strays(self, at: datetime) -> None:
+        for order_id in [each for each, due in self._strays.items() if at >= due]:
+            self._strays[order_id] = at + CANCEL_AGAIN
+            try:
+                self._venue.cancel(order_id=order_id, client_id="", symbol="")
+                told = self._venue.orders([order_id])
+            except KrakenRefused as error:
+                if error.refusal is Refusal.UNKNOWN_ORDER:
+                    # It is not open any more, and whatever it filled is reconciliation's to find.
+                    del self._strays[order_id]
+            except (Rejected, OutcomeUnknown, Transient, Fatal) as error:
+                get_logger().warning("a stray order has to be cancelled again", order=order_id, reason=str(error), at=at)
+            else:
+                if all(order.status.final for order in told.values()):
+                    del self._strays[order_id]
 
     def _try_cancel(self, tracked: Tracked, at: datetime) -> None:
         tracked.cancel_at = at + CANCEL_AGAIN
