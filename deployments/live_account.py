@@ -1,125 +1,100 @@
-"""One account at Kraken as the shell's venue: the client on a loop of its own, live gateway, reconciliation and fees."""
+"""One account at Kraken as the shell's venue: probes, live gateway, reconciliation and fees over one connection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
+from shell.capital import allocated
 from shell.clock import Clock
 from shell.config import Settings
 from shell.engine import Engine
-from shell.errors import BrainError, NotNow, Rejected, Transient
+from shell.errors import NotNow, Rejected, Transient
 from shell.exchange.account import look_at_account
 from shell.exchange.gateway import FeeSchedule
-from shell.exchange.kraken.account_feed import AccountFeed
-from shell.exchange.kraken.addresses import Addresses
-from shell.exchange.kraken.events import AccountEvent, FeedUp, ReconcileNeeded
-from shell.exchange.kraken.limiter import Limiter
-from shell.exchange.kraken.limits import LIMITS, Verification
-from shell.exchange.kraken.nonce import NonceSource, nonce_file
+from shell.exchange.kraken.nonce import nonce_file
 from shell.exchange.kraken.pace import Pace
-from shell.exchange.kraken.pairs import Names
-from shell.exchange.kraken.private import PrivateApi
-from shell.exchange.kraken.rest import RestClient
+from shell.exchange.kraken.public import PublicApi
 from shell.exchange.kraken.signing import Credentials
-from shell.exchange.live.bridge import Bridge, NoAnswer, Waiting
+from shell.exchange.live.bridge import Waiting
+from shell.exchange.live.connection import LiveConnection
 from shell.exchange.live.gateway import LiveGateway, live_gateway
-from shell.exchange.live.venue import KrakenVenue
+from shell.exchange.probes import ProbeFor, probe_account, refuse_live
 from shell.exchange.reconciler import Notify, Reconciled, Reconciler
 from shell.home import Home
 from shell.market.pair import Pair
-from shell.money import QuoteAmount
+from shell.money import CONTEXT, QuoteAmount
 from shell.portfolio.account import AccountPicture
 from shell.store.books import BookState
 from shell.store.store import Store
 from shell.venue import MarketFacts, Venue
 
-# A look is about nine calls, and waits where the account's call counter is full.
+# A look is about nine calls of an account that may make one every three seconds.
 LOOK_SECONDS = 120.0
 START_LOOKS = 6
-CALL_SECONDS = 20.0
-CLOSE_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
-    """Whose account, reached how, on whose time."""
-
-    addresses: Addresses
-    credentials: Credentials
-    clock: Clock
-    pace: Pace
+PROBE_SECONDS = 180.0
+FEES_SECONDS = 20.0
 
 
 class LiveAccount:
-    """`open` it, give `venue` to a shell, `close` it after the shell. Everything but the feed is for the trading thread."""
+    """Gives a shell its venue. For the trading thread; what takes time runs in the connection's own."""
 
     def __init__(
-        self, where: Where, *, home: Home, settings: Settings, store: Store, names: Names, facts: MarketFacts, notify: Notify,
-        wake: Callable[[], None],
+        self, connection: LiveConnection, *, home: Home, settings: Settings, credentials: Credentials, store: Store,
+        facts: MarketFacts, clock: Clock, pace: Pace, notify: Notify,
     ) -> None:
-        self._where = where
-        self._home = home
+        self._connection = connection
         self._settings = settings
         self._store = store
-        self._names = names
         self._facts = facts
+        self._clock = clock
+        self._pace = pace
         self._notify = notify
-        self._wake = wake
-        self._bridge = Bridge("kraken account")
-        self._rest: RestClient | None = None
-        self._api: PrivateApi | None = None
-        self._exchange: KrakenVenue | None = None
+        self._nonces = nonce_file(home.database.parent, credentials.key)
         self._gateway: LiveGateway | None = None
         self._reconciler: Reconciler | None = None
         self._look: Waiting[AccountPicture] | None = None
-        self._hints: list[str] = []
+
+    def venue(self) -> Venue:
+        """What the shell trades on."""
+        return Venue(
+            facts=self._facts, gateway=self._gateway_for, probe=self._probe, reconcile=self._reconcile, follow=self._follow,
+            fees=self._fees,
+        )
 
     @property
     def pairs(self) -> dict[str, Pair]:
         """Pairs that are traded, and those that are only left."""
         return {**(self._facts.watched or {}), **self._facts.pairs}
 
-    def open(self) -> None:
-        """Start the client and the private feed. Raises NotNow where that cannot be."""
-        self._bridge.start()
-        self._rest = self._bridge.call(self._connected, CALL_SECONDS)
-        self._api = PrivateApi(self._rest, self._names)
-        self._exchange = KrakenVenue(self._api, self._bridge)
-        feed = AccountFeed(
-            self._where.addresses, self._api.socket_token, self._names, self._heard, pace=self._where.pace
-        )
-        self._bridge.spawn(feed.run)
-
-    def close(self) -> None:
-        """End the feed and the client; closing twice is harmless."""
-        rest, self._rest = self._rest, None
-        if rest is not None:
-            with suppress(NoAnswer, NotNow):
-                self._bridge.call(rest.close, CLOSE_SECONDS)
-        self._bridge.stop()
-
-    def venue(self) -> Venue:
-        """What a shell trades on."""
-        return Venue(
-            facts=self._facts, gateway=self._gateway_for, reconcile=self._reconcile_now, follow=self._follow, fees=self._fees
-        )
-
     # -- the venue's hooks ----------------------------------------------------------------------------------------
 
+    def _probe(self, _now: datetime) -> Sequence[str]:
+        """Raises NotNow with every sentence that keeps this account from being traded on."""
+        cash = self._cash()
+        usual = QuoteAmount(CONTEXT.multiply(cash.value, self._settings.risk.default_trade_pct))
+        wanted = ProbeFor(
+            symbols=self._settings.account.symbols, quote=self._settings.account.quote, cash=cash, usual_order=usual,
+            nonce_file=self._nonces,
+        )
+        connection = self._connection
+        try:
+            probes = connection.bridge.call(
+                lambda: probe_account(PublicApi(connection.rest), connection.api, self._clock, wanted), PROBE_SECONDS
+            )
+        except Transient as error:
+            raise NotNow(f"live mode is refused: the account could not be probed: {error}") from None
+        return refuse_live(probes)
+
     def _gateway_for(self, *, book: str, funds: Callable[[], QuoteAmount], state: BookState | None) -> LiveGateway:
-        assert self._exchange is not None, "the account was opened"
-        fees = {symbol: self._facts.fees[symbol] for symbol in self._facts.fees}
         self._gateway = live_gateway(
-            self._exchange, state, pairs=self.pairs, fees=fees, clock=self._where.clock,
+            self._connection.venue, state, pairs=self.pairs, fees=self._facts.fees, clock=self._clock,
             limit_entry_expiry=self._settings.paper.limit_entry_expiry,
         )
         return self._gateway
 
-    def _reconcile_now(self, engine: Engine, now: datetime) -> Sequence[str]:
-        """Before the first scan: books and account agree, or the start is refused. Raises NotNow when Kraken does not answer."""
+    def _reconcile(self, engine: Engine, now: datetime) -> Sequence[str]:
+        """Before the first scan: books and account agree. Raises NotNow where they cannot be compared."""
         self._reconciler = Reconciler(
             store=self._store, engine=engine, quote=self._settings.account.quote,
             halt_pct=self._settings.kraken.reconcile_halt_pct, notify=self._notify,
@@ -127,41 +102,40 @@ class LiveAccount:
         reason = "nothing was tried"
         for _ in range(START_LOOKS):
             try:
-                picture = self._bridge.call(self._looking(now), LOOK_SECONDS)
+                picture = self._connection.bridge.call(self._looking(self._reconciler, now), LOOK_SECONDS)
             except (Transient, Rejected) as error:
                 reason = str(error)
                 continue
-            done = self._took(picture)
+            done = self._took(self._reconciler, picture)
             if done.outcome is not None:
-                return [each.sentence for each in done.outcome.findings]
-            reason = "each look was older than the books"
+                return [each.sentence for each in done.outcome.findings if each.kind.concerns_us]
+            reason = "each look at the account was older than the books"
         raise NotNow(f"the books could not be compared with the account, so nothing is traded: {reason}")
 
-    def _follow(self, engine: Engine, now: datetime) -> None:
-        """A little of the reconciliation at a time: begin a look when one is due, take it in once it is there."""
+    def _follow(self, _engine: Engine, now: datetime) -> None:
+        """A little at a time: begin a look when one is due, take it in once it is there."""
         reconciler = self._reconciler
         if reconciler is None:
             return
-        while self._hints:
-            reconciler.needed(self._hints.pop(), now)
+        missed = self._connection.venue.missed()
+        if missed:
+            reconciler.needed(missed, now)
         if self._look is None:
             if reconciler.due(now):
-                self._look = self._bridge.begin(self._looking(now), LOOK_SECONDS)
-            return
-        if not self._look.done():
-            return
-        look, self._look = self._look, None
-        try:
-            self._took(look.result())
-        except (Transient, Rejected):
-            reconciler.failed(now)
+                self._look = self._connection.bridge.begin(self._looking(reconciler, now), LOOK_SECONDS)
+        elif self._look.done():
+            look, self._look = self._look, None
+            try:
+                self._took(reconciler, look.result())
+            except (Transient, Rejected):
+                reconciler.failed(now)
 
     def _fees(self, _now: datetime) -> Mapping[str, FeeSchedule] | None:
-        """The account's own fees. None, so that the known ones stay, when Kraken does not answer."""
-        assert self._api is not None, "the account was opened"
-        api, pairs = self._api, [self._names.pair(symbol) for symbol in self.pairs]
+        """The account's own fees; None, so that those known stay, when Kraken does not answer."""
+        connection = self._connection
+        pairs = [connection.names.pair(symbol) for symbol in self.pairs]
         try:
-            told = self._bridge.call(lambda: api.trade_volume(pairs), CALL_SECONDS)
+            told = connection.bridge.call(lambda: connection.api.trade_volume(pairs), FEES_SECONDS)
         except (Transient, Rejected):
             return None
         found = {
@@ -173,36 +147,20 @@ class LiveAccount:
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    async def _connected(self) -> RestClient:
-        credentials = self._where.credentials
-        return RestClient(
-            self._where.addresses, clock=self._where.clock, pace=self._where.pace,
-            limiter=Limiter(LIMITS[Verification(self._settings.kraken.verification)], self._where.pace),
-            credentials=credentials,
-            nonces=NonceSource(nonce_file(self._home.database.parent, credentials.key), self._where.clock),
-        )
+    def _cash(self) -> QuoteAmount:
+        """The cash that is the system's: what its books hold, or before there are any what is allocated to it."""
+        state = self._store.books.load("main")
+        return allocated(self._settings) if state is None else state.ledger.cash
 
-    def _looking(self, now: datetime) -> Callable[[], object]:
-        assert self._api is not None and self._reconciler is not None
-        api, since = self._api, self._reconciler.since(now)
-        return lambda: look_at_account(api, since, now, self._where.pace)
+    def _looking(self, reconciler: Reconciler, now: datetime) -> Callable[[], Awaitable[AccountPicture]]:
+        api, since, pace = self._connection.api, reconciler.since(now), self._pace
+        return lambda: look_at_account(api, since, now, pace)
 
-    def _took(self, picture: AccountPicture) -> Reconciled:
-        assert self._reconciler is not None and self._gateway is not None
-        done = self._reconciler.take(picture)
+    def _took(self, reconciler: Reconciler, picture: AccountPicture) -> Reconciled:
+        assert self._gateway is not None, "the gateway is made before the books are compared"
+        done = reconciler.take(picture)
         for order in done.adopted:
             self._gateway.adopt(order)
         for order_id in done.strays:
-            self._gateway.cancel_stray(order_id)
+            self._gateway.take_out(order_id, picture.at)
         return done
-
-    def _heard(self, event: AccountEvent) -> None:
-        """In the client's thread."""
-        assert self._exchange is not None
-        self._exchange.heard(event)
-        if isinstance(event, ReconcileNeeded | FeedUp):
-            self._hints.append(type(event).__name__)
-        self._wake()
-
-
-__all__ = ["BrainError", "LiveAccount", "Where"]

@@ -17,18 +17,23 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from deployments.live_account import LiveAccount
 from deployments.opening import SOURCE_FACT, WARM_UP, furnish, spread_of
 from shell.book_setup import fees_of
 from shell.calls import Calls
 from shell.clock import Clock, from_ms, monotonic, to_ms
 from shell.config import Settings
-from shell.errors import DataError, NotNow
+from shell.errors import DataError, Fatal, NotNow, Transient
 from shell.exchange.kraken.addresses import Addresses
+from shell.exchange.kraken.limits import Verification
 from shell.exchange.kraken.market_link import MarketLink, reached
 from shell.exchange.kraken.pace import Pace, backoff
 from shell.exchange.kraken.pairs import KrakenPair, Names
 from shell.exchange.kraken.public import PublicApi
 from shell.exchange.kraken.public_types import Candle, CandlePage
+from shell.exchange.kraken.signing import Credentials
+from shell.exchange.live.connection import connect
+from shell.exchange.reconciler import Notify
 from shell.home import Home, HomeLock
 from shell.live_mode import live_blockers
 from shell.market.archive import Archive
@@ -50,6 +55,7 @@ T = TypeVar("T")
 Tell = Callable[[datetime, str, str], None]
 RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS = 2.0, 30.0
 LOOK_SECONDS = 0.2
+KIND_FACT = "account.kind"
 _MINUTES = {Tier.D1: 1440, Tier.H1: 60, Tier.M5: 5}
 
 
@@ -63,6 +69,8 @@ class LiveSource:
     name: str = "Kraken"
     real: bool = True
     past: History | None = None
+    credentials: Credentials | None = None
+    """Of an invented exchange; a real account's key is a secret of the environment."""
 
 
 @dataclass(slots=True)
@@ -94,8 +102,7 @@ def open_live(
 ) -> LiveHome:
     """Raises NotNow when live mode is asked for and not possible, when another process has the home, or when `stopped` was
     set before Kraken answered; DataError for symbols that Kraken does not trade."""
-    if settings.mode == "live" and (missing := live_blockers(settings, secrets)):
-        raise NotNow(f"live mode is refused: {'; '.join(missing)}")
+    credentials = _credentials(settings, secrets, source)
     home.create()
     held = ExitStack()
     try:
@@ -103,6 +110,7 @@ def open_live(
         store = held.enter_context(Store.open(home.database))
         furnish(home)
         _require_one_market(store, source)
+        _require_one_kind(store, settings.mode)
         calls = Calls()
         inbox = LiveInbox(calls.wake)
         link = MarketLink(
@@ -112,7 +120,8 @@ def open_live(
         held.callback(link.close)
         patience = _Patience(link, source.clock, tell, stopped)
         names = patience.ask("its pairs", lambda api: api.names())
-        market, shell = _over(home, settings, store, names, source, patience)
+        opening = _Opening(home, settings, store, names, source, patience, credentials, held)
+        market, shell = opening.over()
         link.follow(names, (*market.symbols, *market.watched))
     except BaseException:
         held.close()
@@ -120,27 +129,71 @@ def open_live(
     return LiveHome(home, settings, store, shell, market, inbox, calls, link, held)
 
 
-def _over(
-    home: Home, settings: Settings, store: Store, names: Names, source: LiveSource, patience: _Patience
-) -> tuple[LiveBook, Shell]:
-    candles, archive = CandleStore(store), Archive(home.archive)
-    symbols = settings.account.symbols
-    pairs = {symbol: names.pair(symbol).pair for symbol in symbols}
-    watched = _watched(store, symbols, names, source, patience)
-    now = source.clock.now()
-    if source.past is not None and candles.span(symbols[0], Tier.M5) is None:
-        seed_home(source.past, candles, archive, now)
-    _fetch_recent(names, symbols, candles, archive, source, patience)
-    store.facts.set(SOURCE_FACT, f"{source.name}|{'real' if source.real else 'synthetic'}", now)
-    market = _book(settings, store, candles, archive, tuple(watched), now)
-    facts = MarketFacts(
-        pairs=pairs, fees=fees_of(symbols, settings.paper), source=source.name, real=source.real, watched=watched
-    )
-    shell = Shell(
-        home=home, settings=settings, store=store, candles=candles, archive=archive, market=market,
-        venue=Venue(facts=facts),
-    )
-    return market, shell
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What is at hand once Kraken has named its pairs. `credentials` are of a live account, None on paper."""
+
+    home: Home
+    settings: Settings
+    store: Store
+    names: Names
+    source: LiveSource
+    patience: _Patience
+    credentials: Credentials | None
+    held: ExitStack
+
+    def over(self) -> tuple[LiveBook, Shell]:
+        """The market book and the shell over it."""
+        settings, store, source = self.settings, self.store, self.source
+        candles, archive = CandleStore(store), Archive(self.home.archive)
+        symbols = settings.account.symbols
+        watched = _watched(store, symbols, self.names, source, self.patience)
+        now = source.clock.now()
+        if source.past is not None and candles.span(symbols[0], Tier.M5) is None:
+            seed_home(source.past, candles, archive, now)
+        _fetch_recent(self.names, symbols, candles, archive, source, self.patience)
+        store.facts.set(SOURCE_FACT, f"{source.name}|{'real' if source.real else 'synthetic'}", now)
+        market = _book(settings, store, candles, archive, tuple(watched), now)
+        facts = MarketFacts(
+            pairs={symbol: self.names.pair(symbol).pair for symbol in symbols},
+            fees=fees_of((*symbols, *watched), settings.paper), source=source.name, real=source.real, watched=watched,
+        )
+        shell = Shell(
+            home=self.home, settings=settings, store=store, candles=candles, archive=archive, market=market,
+            venue=self._venue(facts, lambda *told: shell.notify(*told)),
+        )
+        return market, shell
+
+    def _venue(self, facts: MarketFacts, notify: Notify) -> Venue:
+        """Paper, or the account with its connection opened. Raises NotNow where it cannot be reached."""
+        if self.credentials is None:
+            return Venue(facts=facts)
+        source = self.source
+        try:
+            connection = connect(
+                source.addresses, self.credentials, clock=source.clock, nonces=self.home.database.parent,
+                verification=Verification(self.settings.kraken.verification), pace=source.pace,
+            )
+        except (Transient, Fatal) as error:
+            raise NotNow(f"live mode is refused: the account cannot be reached: {error}") from None
+        self.held.callback(connection.close)
+        return LiveAccount(
+            connection, home=self.home, settings=self.settings, credentials=self.credentials, store=self.store, facts=facts,
+            clock=source.clock, pace=source.pace, notify=notify,
+        ).venue()
+
+
+def _credentials(settings: Settings, secrets: Secrets, source: LiveSource) -> Credentials | None:
+    """The key of the account to trade on, None on paper. Raises NotNow with everything that real money still lacks."""
+    if settings.mode != "live":
+        return None
+    if source.credentials is not None:
+        return source.credentials
+    # The wall around strategies is measured when the shell starts, and refuses then.
+    missing = live_blockers(settings, secrets, isolation_gap="")
+    if missing or secrets.kraken_api_key is None or secrets.kraken_api_secret is None:
+        raise NotNow(f"live mode is refused: {'; '.join(missing)}")
+    return Credentials(key=secrets.kraken_api_key, secret=secrets.kraken_api_secret)
 
 
 def _book(
@@ -216,6 +269,16 @@ def _require_one_market(store: Store, source: LiveSource) -> None:
     kind = "real" if source.real else "synthetic"
     if label is not None and label.partition("|")[2] != kind:
         raise DataError(f"this home holds prices of {label.partition('|')[0]}: name another one with --home")
+
+
+def _require_one_kind(store: Store, mode: str) -> None:
+    """Pretend positions are not in the account, and real ones are not pretended: the books of a home are one or the other."""
+    kept = store.facts.once(KIND_FACT, mode)
+    if kept != mode:
+        raise DataError(
+            f"the books of this home are those of {kept} mode, the settings say {mode}: name another home with --home, or set "
+            f"mode = \"{kept}\""
+        )
 
 
 class _Patience:

@@ -31,14 +31,19 @@ LOG_NAME = "shell"
 
 
 def run_shell(
-    home: Home, *, simulated: bool, speed: float, seed: int, data: Path | None, minutes: float, console: Console
+    home: Home, *, simulated: bool, speed: float, seed: int, data: Path | None, minutes: float, console: Console,
+    live: bool = False,
 ) -> dict[str, Any]:
     """Run until SIGTERM, SIGINT or the end of `minutes`; returns the figures of the command.
 
     Raises NotNow when another process has the home, or live mode is refused.
     """
     home.create()
-    settings, secrets = settings_for(home), load_secrets(os.environ, home.env_file)
+    settings = settings_for(home)
+    if simulated:
+        # Whatever the settings say of the real exchange.
+        settings = settings.model_copy(update={"mode": "live" if live else "paper"})
+    secrets = load_secrets(os.environ, home.env_file)
     configure(
         home, settings.log.level, console=False, name=LOG_NAME, file_bytes_max=settings.log.file_bytes_max,
         files_kept=settings.log.files_kept,
@@ -86,7 +91,8 @@ def _trade(
     for sentence in left_out:
         view.line(source.clock.now(), "beside", sentence)
     loop = TradingLoop(
-        shell, opened.market, opened.inbox, opened.calls, source.clock, config=settings.loop, companions=companions, link=opened.link_facts, tell=view.line, speed=speed, stopped=stopped,
+        shell, opened.market, opened.inbox, opened.calls, source.clock, config=settings.loop,
+        companions=companions, link=opened.link_facts, tell=view.line, speed=speed, stopped=stopped,
     )
     loop.run()
     status = shell.status()

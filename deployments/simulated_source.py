@@ -12,6 +12,7 @@ from shell.clock import PacedClock, SystemClock, from_ms, parse_moment, to_ms
 from shell.errors import UsageError
 from shell.exchange.kraken.addresses import Addresses
 from shell.exchange.kraken.pace import FastPace
+from shell.exchange.kraken.signing import Credentials
 from shell.exchange.simulator.desk import Desk
 from shell.exchange.simulator.hosting import Hosted, hosted
 from shell.exchange.simulator.tape import opening_of, tape_of
@@ -21,6 +22,7 @@ from shell.market.bars import DAY_MS, Tier
 from shell.market.folder import load_history
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
+from shell.secrets import Secret
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 
@@ -68,6 +70,7 @@ def source_on(exchange: Hosted, *, speed: float, name: str, past: History | None
     return LiveSource(
         addresses=Addresses(rest=told["rest"], ws=told["ws"], ws_auth=told["ws_auth"]),
         clock=PacedClock(exchange.do(current), speed), pace=FastPace(speed), name=name, real=False, past=past,
+        credentials=Credentials(key=Secret(told["key"]), secret=Secret(told["secret"])),
     )
 
 

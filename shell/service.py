@@ -170,8 +170,9 @@ class Shell:
         self.trials.on_price(symbol, price, at)
 
     def settle(self, now: datetime) -> None:
-        """Book what the venue has told since the last time."""
+        """Book what the venue has told since the last time, and go on comparing the books with the account."""
         self._follow_up(self.engine.settle(now), now)
+        self.venue.follow(self.engine, now)
 
     def symbols_concerned(self) -> frozenset[str]:
         """The symbols whose next price may move a book."""

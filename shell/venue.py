@@ -48,6 +48,10 @@ def nothing_to_reconcile(_engine: Engine, _now: datetime) -> Sequence[str]:
     return ()
 
 
+def nothing_to_follow(_engine: Engine, _now: datetime) -> None:
+    """Paper books have no account behind them."""
+
+
 def no_schedule(_now: datetime) -> Mapping[str, FeeSchedule] | None:
     return None
 
@@ -57,14 +61,15 @@ class Venue:
     """`gateway` None means paper, for the main book as for trials, which are always paper.
 
     `probe` runs first at start-up: sentences for the person, or NotNow to refuse the start. `reconcile` runs before the first
-    scan, once the books are loaded, and whenever somebody asks for it. `fees` gives the account's own schedule, None where
-    there is none to ask for.
+    scan, once the books are loaded; `follow` goes on with it in every round, a little at a time and without waiting. `fees`
+    gives the account's own schedule, None where there is none to ask for.
     """
 
     facts: MarketFacts
     gateway: GatewayMaker | None = None
     probe: Callable[[datetime], Sequence[str]] = nothing_to_probe
     reconcile: Callable[[Engine, datetime], Sequence[str]] = nothing_to_reconcile
+    follow: Callable[[Engine, datetime], None] = nothing_to_follow
     fees: Callable[[datetime], Mapping[str, FeeSchedule] | None] = no_schedule
 
     @property

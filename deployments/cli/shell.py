@@ -22,6 +22,9 @@ def shell(
     speed: Annotated[float, typer.Option(help="With --simulated: exchange seconds a real second, 1 to 600.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="With --simulated: seed of the invented market.")] = 7,
     data: Annotated[Path | None, typer.Option(help="With --simulated: a folder of candles to replay as the market.")] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="With --simulated: orders go to the local Kraken, as in live mode, key and all.")
+    ] = False,
     minutes: Annotated[float, typer.Option(min=0, help="End by itself after so many minutes; 0 runs until SIGTERM.")] = 0.0,
     home: HomeOption = None,
     as_json: JsonFlag = False,
@@ -34,11 +37,11 @@ def shell(
     from deployments.running import run_shell
     from shell.errors import UsageError
 
-    if not simulated and (speed != 1.0 or data is not None):
-        raise UsageError("--speed and --data need --simulated: the world runs at its own speed")
+    if not simulated and (speed != 1.0 or data is not None or live):
+        raise UsageError("--speed, --data and --live need --simulated; real money is mode = \"live\" in config/settings.toml")
     facts = run_shell(
-        _place(home, simulated=simulated), simulated=simulated, speed=speed, seed=seed, data=data, minutes=minutes,
-        console=console_for(as_json),
+        _place(home, simulated=simulated, live=live), simulated=simulated, speed=speed, seed=seed, data=data,
+        minutes=minutes, console=console_for(as_json), live=live,
     )
     if as_json:
         answer(facts)
@@ -46,13 +49,13 @@ def shell(
         _show(facts)
 
 
-def _place(folder: Path | None, *, simulated: bool) -> Home:
+def _place(folder: Path | None, *, simulated: bool, live: bool) -> Home:
     """The home to run; an invented market has its own, so that its prices never come among real ones."""
     from deployments.cli.homes import home_of
     from shell.home import Home
 
     if folder is None and simulated:
-        return Home.private(Home.project().root / "data" / "simulated")
+        return Home.private(Home.project().root / "data" / ("simulated-live" if live else "simulated"))
     return home_of(folder, new=simulated)
 
 

@@ -7,20 +7,27 @@ import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from shell.errors import NotNow, Transient
 
 T = TypeVar("T")
-# What `Bridge.begin` gives: `done()`, and `result()` once it is.
-Waiting = Future
+Got = TypeVar("Got", covariant=True)
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 
 class NoAnswer(Transient):
     """A call did not end within its time. What it sent may have arrived."""
+
+
+class Waiting(Protocol[Got]):
+    """What runs in the client's loop meanwhile."""
+
+    def done(self) -> bool: ...
+
+    def result(self) -> Got:
+        """What it returned or raised, once it is done; NoAnswer where it took too long."""
 
 
 class Runs(Protocol):
@@ -63,14 +70,13 @@ class Bridge:
             raise NoAnswer("the connection to the exchange was closed in the middle of a call") from None
 
     def begin(self, make: Callable[[], Awaitable[T]], seconds: float) -> Waiting[T]:
-        """The same without waiting: what it returns is there, or raised, at the latest after `seconds`."""
+        """Start something whose answer is looked for later, and given up after `seconds`. Raises NotNow as `call` does."""
         if not self._thread.is_alive():
             raise NotNow("the connection to the exchange is closed; nothing was sent")
 
         async def bounded() -> T:
             try:
-                async with asyncio.timeout(seconds):
-                    return await make()
+                return await asyncio.wait_for(make(), seconds)
             except TimeoutError:
                 raise NoAnswer(f"the exchange's client did not answer within {seconds:g} s") from None
 

@@ -183,6 +183,7 @@ class LiveGateway:
     def learn(self, found: Sequence[GatewayEvent]) -> None:
         """Orders, fills and endings that reconciliation read at the venue and the engine has booked."""
         self._orders.learn(found)
+        self._sweep_wanted = True
 
     def expire(self, now: datetime) -> None:
         """Hear the socket, repeat what has to be repeated, and look up what is not known."""
@@ -216,11 +217,12 @@ class LiveGateway:
 
     def adopt(self, order: SubmittedOrder) -> None:
         """An order that reconciliation found to be ours: watched from now on like any other."""
-        self._orders.learn([order])
+        self.learn([order])
 
-    def cancel_stray(self, order_id: str) -> None:
-        """Take out an order of this home that no book answers for; repeated at every step until the venue shows it gone."""
-        self._strays[order_id] = self._clock.now()
+    def take_out(self, order_id: str, now: datetime) -> None:
+        """Take out an order that is open at the venue although no book answers for it; repeated at every step until the
+        venue shows it gone."""
+        self._strays.setdefault(order_id, now)
 
     def ask_again(self) -> None:
         """Read the venue at the next step, whatever is known."""
