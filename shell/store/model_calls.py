@@ -127,7 +127,7 @@ class ModelCalls:
         with self._database.reading() as connection:
             return [_call_of(row) for row in connection.execute(statement)]
 
-    def _of_slot(self, connection: Connection, night: str, slot: str) -> list[ModelCall]:
+    def _of_slot(self, connection: Connection, night: str, slot: str) -> Sequence[ModelCall]:
         where = (CALLS.c.night == night) & (CALLS.c.slot == slot)
         return [_call_of(row) for row in connection.execute(select(CALLS).where(where).order_by(CALLS.c.attempt))]
 

@@ -200,7 +200,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 def _check(name: str, value: Any, schema: Mapping[str, Any]) -> None:
     kind = schema["type"]
-    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
+    if type(value) not in _KINDS[kind]:
         raise Unusable(f"{name} is no {kind}")
     if "enum" in schema and value not in schema["enum"]:
         raise Unusable(f"{name} is none of {', '.join(schema['enum'])}")
