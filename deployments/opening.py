@@ -22,10 +22,11 @@ from shell.market.history import History
 from shell.market.seed import seed_home
 from shell.market.tiers import full_history
 from shell.promotion.workspace import Workspace
-from shell.service import MarketFacts, Shell
+from shell.service import Shell
 from shell.settings_file import load_settings
 from shell.store.candles import CandleStore
 from shell.store.store import Store
+from shell.venue import MarketFacts, Venue
 
 SOURCE_FACT = "market.source"
 WARM_UP = timedelta(days=30)
@@ -149,7 +150,7 @@ def _shell(
         pairs=pairs_of(history), fees=fees_of(market.symbols, settings.paper), source=history.source, real=history.real
     )
     return Shell(
-        home=home, settings=settings, store=store, candles=candles, archive=archive, market=market, facts=facts
+        home=home, settings=settings, store=store, candles=candles, archive=archive, market=market, venue=Venue(facts=facts)
     )
 
 

@@ -1,22 +1,25 @@
-"""Quarterly distillation of the strategy document; this version refuses it."""
+"""Quarterly distillation of the strategy document: the quarter's notes become one line, its year a summary in the archive."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact
 
 from flows.run import FLOW, moment, named
-from shell.errors import NotNow
+from tasks.document import distil_document
 
 
 @flow(
     name="distill", flow_run_name=named("distill", "%Y-%m-%d"), **FLOW,
-    description="Quarterly distillation of the strategy document. Comes with a later version.",
+    description="Quarterly distillation of the strategy document: notes become one line, principles stay.",
 )
-async def distill(now: datetime | None = None) -> None:
-    """Raises NotNow, always."""
-    raise NotNow(
-        f"the quarterly distillation of the strategy document comes with a later version; nothing was done at "
-        f"{moment(now):%Y-%m-%d %H:%M} UTC"
-    )
+async def distill(now: datetime | None = None) -> Mapping[str, Any]:
+    """Distil the quarter before `now`. Safe to repeat; raises NotNow when nothing happened in it."""
+    done = await distil_document(moment(now))
+    lines = "\n".join(f"- {name}: {value}" for name, value in done.items())
+    await acreate_markdown_artifact(lines, key="distillation", description="What was distilled")
+    return done

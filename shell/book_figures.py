@@ -6,32 +6,33 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
-from shell.backtest.metrics import compute_metrics
-from shell.backtest.result import EquityCurve
-from shell.clock import local_day, to_ms
+from shell.clock import local_day
 from shell.engine import Engine
+from shell.live_value import live_prices
 from shell.money import NO_MONEY
 from shell.portfolio.valuation import open_positions
 from shell.store.store import Store
+from shell.truth.truth import BookFacts, truth_of
 
 
 def performance_of(store: Store, engine: Engine, now: datetime) -> dict[str, Any]:
-    """What a book did so far, from its fills and equity marks."""
+    """The truth about a book so far (`shell.truth`), with what it is counted from. A figure without an answer is None, and
+    `unanswered` says why."""
     book = engine.config.book
-    marks = store.history.equity(book)
-    curve = EquityCurve(
-        times_ms=np.array([to_ms(at) for at, _ in marks], dtype=np.int64),
-        values=np.array([float(value) for _, value in marks]),
+    truth = truth_of(book_facts(store, engine))
+    return {"as_of": now.isoformat(), "counts": store.history.counts(book), **truth.as_dict()}
+
+
+def book_facts(store: Store, engine: Engine) -> BookFacts:
+    """Everything a book did so far, for `truth_of`."""
+    book = engine.config.book
+    marks, capital = store.history.equity(book), store.books.capital_events(book)
+    begins = marks[0][0] if marks else None
+    starting = sum((event.amount for event in capital if begins is None or event.at <= begins), start=NO_MONEY)
+    return BookFacts(
+        marks=marks, starting=starting, trades=store.history.trades(book), fills=store.history.fills(book),
+        capital=capital, open_since=[position.opened_at for position in engine.ledger.positions.values()],
     )
-    metrics = compute_metrics(
-        curve, store.history.trades(book), fees_paid=float(engine.ledger.fees_paid),
-        starting_cash=float(engine.ledger.capital), buy_and_hold_return_pct=0.0,
-        open_since=[position.opened_at for position in engine.ledger.positions.values()],
-    ).as_dict()
-    del metrics["buy_and_hold_return_pct"]
-    return {"as_of": now.isoformat(), "counts": store.history.counts(book), **metrics}
 
 
 def record_snapshot(store: Store, engine: Engine, zone: ZoneInfo, now: datetime) -> dict[str, Any]:
@@ -49,9 +50,10 @@ def record_snapshot(store: Store, engine: Engine, zone: ZoneInfo, now: datetime)
     }
 
 
-def position_rows(engine: Engine) -> list[dict[str, Any]]:
-    """Every open position at the newest prices."""
-    return [_position_row(each) for each in open_positions(engine.ledger, engine.prices())]
+def position_rows(engine: Engine, *, live: bool = False) -> list[dict[str, Any]]:
+    """Every open position at the newest closes, or at the newest prices seen (`live`)."""
+    prices = live_prices(engine.ledger, engine.market) if live else engine.prices()
+    return [_position_row(each) for each in open_positions(engine.ledger, prices)]
 
 
 def _position_row(position: Any) -> dict[str, Any]:

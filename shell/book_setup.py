@@ -22,6 +22,7 @@ from shell.risk.limits import fill_allowance
 if TYPE_CHECKING:
     # For its name alone: a backtest's process has no database, and knows no library for one.
     from shell.store.books import BookState
+    from shell.venue import GatewayMaker
 
 
 def pairs_of(history: History) -> dict[str, Pair]:
@@ -55,23 +56,35 @@ def new_engine(
     pairs: dict[str, Pair],
     fees: dict[str, FeeSchedule],
     state: BookState | None = None,
+    watched: dict[str, Pair] | None = None,
+    gateway: GatewayMaker | None = None,
 ) -> Engine:
-    """An engine on a paper gateway that spends its ledger's cash; `state` is what the store knows of the book."""
-    gateway = PaperGateway(
-        pairs=pairs, fees=fees, config=paper, limit_entry_expiry=paper.limit_entry_expiry,
-        funds=lambda: engine.ledger.cash,
+    """An engine on a paper gateway that spends its ledger's cash, or on the one `gateway` makes; `state` is what the store
+    knows of the book. Positions of `watched` pairs can be left and not opened."""
+    within = {**(watched or {}), **pairs}
+    simulated = PaperGateway(
+        pairs=within, fees={**fees_of(tuple(within), paper), **fees}, config=paper,
+        limit_entry_expiry=paper.limit_entry_expiry, funds=lambda: engine.ledger.cash,
     )
+    venue = gateway(book=book, funds=lambda: engine.ledger.cash, state=state) if gateway is not None else None
     engine = Engine(
         EngineConfig(
             book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
             fill_allowance_pct=fill_allowance(paper),
         ),
-        market=market, gateway=gateway, host=host, journal=journal,
+        market=market, gateway=simulated if venue is None else venue, host=host, journal=journal,
         ledger=state.ledger if state else None, marks=state.marks if state else None,
         halts=tuple(state.halts) if state else (), last_scan=state.last_scan if state else None,
     )
-    if state is not None:
-        gateway.restore([order.submitted for order in state.open_orders if order.submitted is not None])
-        unsent = [order.approved for order in state.open_orders if order.submitted is None]
-        engine.write_off(unsent, state.never_sent)
+    if state is None:
+        return engine
+    engine.remember(state.recent_signals, state.order_times)
+    if venue is not None:
+        # Only the venue knows what became of an intent whose answer never came: it is looked for, not written off.
+        venue.restore(state.known_orders)
+        engine.write_off([], state.never_sent)
+        return engine
+    simulated.restore([order.submitted for order in state.open_orders if order.submitted is not None])
+    unsent = [order.approved for order in state.open_orders if order.submitted is None]
+    engine.write_off(unsent, state.never_sent)
     return engine

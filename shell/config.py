@@ -205,6 +205,31 @@ class KrakenConfig(_Section):
     )
 
 
+class ControlConfig(_Section):
+    """The control API: always on a Unix socket of the home; on TCP only with a port here and the secret CONTROL_TOKEN."""
+
+    tcp_port: int = Field(
+        default=0, ge=0, le=65_535, description="TCP port of the control API for a worker elsewhere; 0: none"
+    )
+    tcp_host: str = Field(default="127.0.0.1", description="address that TCP port is bound to")
+
+
+class PrefectConfig(_Section):
+    """What `brain up` starts beside the shell."""
+
+    port: int = Field(default=4200, ge=1, le=65_535, description="port of the Prefect server and its pages, on 127.0.0.1")
+    database: str = Field(
+        default="embedded", pattern=r"^(embedded|sqlite|postgresql\+asyncpg://\S+)$",
+        description="where run history is kept: embedded, sqlite, or the URL of a PostgreSQL (postgresql+asyncpg://...)",
+    )
+    keep_runs: timedelta = Field(
+        default=timedelta(days=30), ge=timedelta(hours=2), le=timedelta(days=3_650), description="how long runs are kept"
+    )
+    keep_events: timedelta = Field(
+        default=timedelta(days=3), ge=timedelta(hours=2), le=timedelta(days=365), description="how long events are kept"
+    )
+
+
 class LogConfig(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
     file_bytes_max: int = Field(
@@ -225,5 +250,7 @@ class Settings(_Section):
     ai: AiConfig = AiConfig()
     kraken: KrakenConfig = KrakenConfig()
     telegram: TelegramConfig = TelegramConfig()
+    control: ControlConfig = ControlConfig()
+    prefect: PrefectConfig = PrefectConfig()
     log: LogConfig = LogConfig()
     risk: RiskConfig = RiskConfig()

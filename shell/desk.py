@@ -1,6 +1,6 @@
 """The shell's desk: everything a task may ask (the methods of `tasks.client.ShellClient`), answered in process.
 
-A later control socket serves the same methods; nothing else of the shell is reachable from a flow (D11).
+The control API (`shell.control`) serves the same methods; nothing else of the shell is reachable from a flow (D11).
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from typing import Any
 
 from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
-from shell.clock import Clock, SystemClock
+from shell.clock import NEW_YORK, Clock, SystemClock, local_day
 from shell.config import Settings
+from shell.document.keeper import DocumentKeeper
 from shell.errors import BadInput, Rejected, UsageError
 from shell.host.port import StrategySource
+from shell.index.novelty import failed_ideas, repeat_of
 from shell.market.history import History
 from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
 from shell.predictions import Grade, Prediction
@@ -32,6 +34,12 @@ class Desk:
         self._shell = shell
         self._wall = wall or SystemClock()
         self._store = shell.store
+        self._document = DocumentKeeper(shell.store, shell.workspace)
+
+    @property
+    def shell(self) -> Shell:
+        """For questions of the companions', which run on the trading thread as the desk's own answers do."""
+        return self._shell
 
     def settings(self) -> Settings:
         return self._shell.config
@@ -56,6 +64,10 @@ class Desk:
         rows = self._store.scans.unreported(MAIN_BOOK, ["fallback"])
         return [{"slot": row.slot, "origin": row.origin, "signals": row.signals} for row in rows if row.slot < now]
 
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        """These scans are in the conductor's history now."""
+        self._store.scans.mark_reported(MAIN_BOOK, slots, now)
+
     def active_strategy(self) -> ActiveStrategy:
         return self._shell.active_strategy()
 
@@ -69,11 +81,19 @@ class Desk:
         ]
 
     def document(self) -> str:
-        return self._shell.workspace.document()
+        return self._document.text()
 
     def write_document(self, text: str, now: datetime) -> None:
-        self._shell.workspace.write_document(text)
-        self._store.events.append("document", now, {"words": len(text.split())})
+        """Raises Rejected, keeps the old one and tells the operator, for a text that may not stand there."""
+        try:
+            self._document.write(text, now)
+        except Rejected as refusal:
+            self._shell.notify("document", "warning", str(refusal), now)
+            raise
+
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        """The quarterly distillation of the document."""
+        return self._document.distil(now)
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
@@ -98,14 +118,31 @@ class Desk:
         return [waiting.proposal for waiting in self._store.candidates.pending()]
 
     def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate:
-        """Raises Rejected for code in quarantine; a submission of it waits no longer."""
-        caught = self._store.strategies.quarantine_of(source_hash(proposal.source))
+        """Raises Rejected for code in quarantine and for an idea that failed before; a submission of it waits no longer."""
+        digest = source_hash(proposal.source)
+        caught = self._store.strategies.quarantine_of(digest)
         if caught is not None:
-            for waiting in self._store.candidates.pending():
-                if source_hash(waiting.proposal.source) == caught.hash:
-                    self._store.candidates.mark_taken(waiting.submission_id, now)
+            self._refuse_submissions(digest, now)
             raise Rejected(str(caught))
+        tonight = local_day(now, NEW_YORK)
+        # Of tonight it is the same step made again, which finds its candidate.
+        earlier = [
+            each for each in failed_ideas(self._store.candidates.list())
+            if each.source_hash != digest or local_day(each.proposed_at, NEW_YORK) != tonight
+        ]
+        repeat = repeat_of(proposal.source, earlier)
+        if repeat is not None:
+            with self._store.transaction():
+                self._refuse_submissions(digest, now)
+                told = {"source_hash": digest, "provider": proposal.provider, "repeats": repeat.candidate_id}
+                self._store.events.append("repeat_refused", now, {**told, "likeness": repeat.likeness})
+            raise Rejected(str(repeat))
         return self._store.candidates.register(proposal, now)
+
+    def _refuse_submissions(self, digest: str, now: datetime) -> None:
+        for waiting in self._store.candidates.pending():
+            if source_hash(waiting.proposal.source) == digest:
+                self._store.candidates.mark_taken(waiting.submission_id, now)
 
     def candidate(self, candidate_id: str) -> Candidate:
         return self._store.candidates.get(candidate_id)

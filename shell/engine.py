@@ -14,22 +14,25 @@ from operator import attrgetter
 from typing import Any, assert_never
 
 from shell.clock import from_ms, local_day, monotonic, to_ms
-from shell.contract import Action, OrderType, Signal
+from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway
-from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, reached, untouched
+from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
+from shell.execution.protector import Protector
 from shell.execution.record import Journal, ScanDone, StepRecord
+from shell.execution.withdrawal import entries, resting_of, withdraw, withdraw_unwanted
 from shell.host.faults import ATTEMPT, panicked
 from shell.host.port import ClosedNotice, FillNotice, StrategyHost
+from shell.live_value import live_equity
 from shell.market.bars import Bar
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
 from shell.money import Price, QuoteAmount, decimal_of
-from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side
+from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
 from shell.portfolio.valuation import mark, with_capital, with_entry
-from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess, protective_exit
+from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess
 from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
 from shell.risk.limits import limits_view
 from shell.risk.refusal import Refused
@@ -41,7 +44,6 @@ MINUTE_MS = 60_000
 SLOT_MINUTES = 5
 TRY = ":try"
 ORDER_RATE_WINDOW = timedelta(minutes=1)
-MEASURED_HALTS = (HaltKind.DAILY_LOSS, HaltKind.DRAWDOWN, HaltKind.CONSECUTIVE_LOSSES)
 VENUE_REFUSED = "VENUE_REFUSED"
 
 
@@ -77,9 +79,17 @@ class Engine:
         self._recent: list[RecentSignal] = []
         self._order_times: list[datetime] = []
         self._booked: set[str] = set()
+        self._entered: set[str] = set()
         self._try = ""
         self._equity: QuoteAmount | None = None
         self._valued_at = -1
+        self._protector = Protector(
+            gateway, config.pairs, ledger=lambda: self.ledger, submit=self._submit, book=self._book_events, ids=self._own_ids
+        )
+
+    def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
+        """What an earlier process approved and sent lately: its throttles hold on."""
+        self._recent, self._order_times = list(signals), list(order_times)
 
     def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
         """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
@@ -103,24 +113,34 @@ class Engine:
         """Bring this book to `now`: reveal, fill, protect, mark, and scan if a slot is due. Returns what happened."""
         record = StepRecord(book=self.config.book, at=now)
         self.market.advance(now)
-        concerned = {*self.ledger.positions, *(order.intent.symbol for order in self.gateway.open_orders())}
+        concerned = self.symbols_concerned()
         if concerned:
-            for _, together in groupby(self.market.m5_since(self._cursor, concerned), key=_open_ms):
+            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=_open_ms):
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
         self._cursor = self.market.cursor
         self.gateway.expire(now)
         self._book_events(record)
         self._mark(now, record)
-        if scan and self._slot_ms(now) > self._last_slot_ms:
+        if withdraw_unwanted(self.gateway, bool(self.halts), self.config.version, now):
+            self._book_events(record)
+        if scan and self.gateway.ready and self._slot_ms(now) > self._last_slot_ms:
             self._scan(now, origin, record)
+        self._protector.arrange(now, record)
         return self._finish(record)
 
     def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
-        """A live price: match, protect and mark, without a scan."""
+        """A live price: match and protect. Books are marked where bars close, as in a backtest: a price only halts earlier."""
         record = StepRecord(book=self.config.book, at=at)
         self._tick(symbol, price, at, record)
-        self._mark(at, record)
+        if self.marks is not None:
+            self._watch(self.marks, live_equity(self.ledger, self.market), at, record)
+        return self._finish(record)
+
+    def settle(self, now: datetime) -> StepRecord:
+        """Book what the gateway has told since the last time."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._book_events(record)
         return self._finish(record)
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
@@ -151,20 +171,8 @@ class Engine:
         if self.marks is not None:
             self.ledger, self.marks = after_lift(kind, self.ledger, self.marks, self.equity())
 
-    def lift_measured(self) -> list[HaltKind]:
-        """Lift the halts that arithmetic raised, as an operator would after a look; returns them. For books no person
-        watches: backtests, and paper trials, at the start of each local day."""
-        lifted = self.measured_halts()
-        for kind in lifted:
-            self.lift(kind)
-        return lifted
-
-    def measured_halts(self) -> list[HaltKind]:
-        """The active halts that arithmetic raised."""
-        return [kind for kind in self.halts if kind in MEASURED_HALTS]
-
     def equity(self) -> QuoteAmount:
-        """Cash and positions at the newest prices."""
+        """Cash and positions at the newest closes."""
         if self.ledger.positions and self.market.cursor != self._valued_at:
             self._valued_at, self._equity = self.market.cursor, None
         if self._equity is None:
@@ -182,6 +190,10 @@ class Engine:
         self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now))
         if peak is not None and self.marks is not None and peak > self.marks.peak:
             self.marks = replace(self.marks, peak=peak)
+
+    def symbols_concerned(self) -> set[str]:
+        """Those of positions and of working orders."""
+        return {*self.ledger.positions, *(order.intent.symbol for order in self.gateway.open_orders())}
 
     @property
     def idle(self) -> bool:
@@ -227,26 +239,8 @@ class Engine:
             if fill.side is Side.BUY:
                 level = level_between(self.ledger.positions.get(symbol), float(fill.price), float(price))
                 if level is not None:
-                    self._protect(symbol, level, at, record)
-        self._protect(symbol, price, at, record)
-
-    def _protect(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
-        """The position monitor: leave at once when the stop or target is reached (I5)."""
-        position = self.ledger.positions.get(symbol)
-        purpose = reached(position, price) if position is not None else None
-        if position is None or purpose is None:
-            return
-        for working in self.gateway.open_orders():
-            if working.intent.symbol == symbol:
-                self.gateway.cancel(working.order_id, f"the position's {purpose.value} was reached", at)
-        intent_id = f"{self.config.book}:{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}{self._try}"
-        order = protective_exit(
-            position, purpose, now=at,
-            ids=OrderIds(intent_id=intent_id, book=self.config.book, version=self.config.version),
-        )
-        self._submit(order, at, record)
-        self.gateway.on_price(symbol, price, at)
-        self._book_events(record)
+                    self._protector.watch(symbol, level, at, record)
+        self._protector.watch(symbol, price, at, record)
 
     # -- booking --------------------------------------------------------------------------------------------------
 
@@ -260,6 +254,8 @@ class Engine:
                         fills.append(event)
                 case OrderUpdate():
                     record.updates.append(event)
+                case SubmittedOrder():
+                    record.submitted.append(event)
                 case _:
                     assert_never(event)
         return fills
@@ -269,7 +265,9 @@ class Engine:
         self.ledger, trade = apply_fill(self.ledger, fill)
         self._equity = None
         record.fills.append(fill)
-        if fill.intent.purpose is Purpose.ENTRY and self.marks is not None:
+        if fill.intent.purpose is Purpose.ENTRY and self.marks is not None and fill.intent.intent_id not in self._entered:
+            # One entry, however many fills it takes.
+            self._entered.add(fill.intent.intent_id)
             self.marks = with_entry(self.marks)
         action = Action.BUY if fill.side is Side.BUY else Action.CLOSE if trade is not None else Action.SELL
         self.seat.hear(FillNotice(fill.symbol, action, float(fill.qty), float(fill.price), fill.intent.horizon))
@@ -282,9 +280,10 @@ class Engine:
         """Roll the day, raise the peak, and halt when a loss limit is reached."""
         equity = self.equity()
         self.marks = mark(self.marks, equity, local_day(now, self.config.zone))
-        for halt in evaluate(
-            self.config.risk, self.ledger, self.marks, equity, now, self.config.book, self.halts
-        ):
+        self._watch(self.marks, equity, now, record)
+
+    def _watch(self, marks: EquityMarks, equity: QuoteAmount, now: datetime, record: StepRecord) -> None:
+        for halt in evaluate(self.config.risk, self.ledger, marks, equity, now, self.config.book, self.halts):
             self._raise(halt, record)
 
     def _raise(self, halt: Halt, record: StepRecord) -> None:
@@ -292,23 +291,13 @@ class Engine:
             return
         self.halts[halt.kind] = halt
         record.halts_raised.append(halt)
-        self._cancel_entries(f"halted: {halt.kind.value}", halt.raised_at)
+        withdraw(self.gateway, entries, f"halted: {halt.kind.value}", halt.raised_at)
         self._book_events(record)
-
-    def _cancel_resting(self, symbol: str, reason: str, now: datetime) -> None:
-        for order in self.gateway.open_orders():
-            if order.intent.symbol == symbol and order.intent.order_type is OrderType.LIMIT:
-                self.gateway.cancel(order.order_id, reason, now)
-
-    def _cancel_entries(self, reason: str, now: datetime) -> None:
-        for order in self.gateway.open_orders():
-            if order.intent.purpose is Purpose.ENTRY:
-                self.gateway.cancel(order.order_id, reason, now)
 
     def cancel_entries(self, reason: str, now: datetime) -> StepRecord:
         """Take every resting entry out: at a hot swap and at shutdown. Protective stops stay."""
         record = StepRecord(book=self.config.book, at=now)
-        self._cancel_entries(reason, now)
+        withdraw(self.gateway, entries, reason, now)
         self._book_events(record)
         return self._finish(record)
 
@@ -370,7 +359,7 @@ class Engine:
             return fault
 
     def prices(self) -> dict[str, Price]:
-        """The newest price of every holding."""
+        """The newest close of every holding."""
         return {
             symbol: self.market.price(symbol) or position.avg_entry
             for symbol, position in self.ledger.positions.items()
@@ -379,7 +368,7 @@ class Engine:
     def _answer(self, signal: Signal, signal_id: str, now: datetime, record: StepRecord) -> None:
         if signal.action is Action.CLOSE:
             # A resting entry would reopen the position, a resting exit holds its coins back from the way out.
-            self._cancel_resting(signal.symbol, "the strategy closes the position", now)
+            withdraw(self.gateway, resting_of(signal.symbol), "the strategy closes the position", now)
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
         ids = OrderIds(
@@ -387,13 +376,13 @@ class Engine:
         )
         decision = assess(
             signal, view=self._view(now), config=self.config.risk, pair=pair,
-            quote=self.market.quote(signal.symbol) if pair else None, now=now, ids=ids,
+            quote=self.market.live_quote(signal.symbol) if pair else None, now=now, ids=ids,
         )
         answer = answer_of(signal, decision, ids=ids, now=now)
         match decision:
             case Approved(grant=ApprovedOrder() as order):
                 self._recent.append((signal.symbol, signal.action, now))
-                refusal = self._submit(order, now, record)
+                refusal = self._protector.make_way(order, now, record) or self._submit(order, now, record)
                 if refusal:
                     answer = replace(answer, approved=False, code=VENUE_REFUSED, sentence=refusal)
             case Approved(grant=ProtectionChange() as change):
@@ -417,6 +406,10 @@ class Engine:
             allowance_pct=self.config.fill_allowance_pct,
         )
 
+    def _own_ids(self, name: str) -> OrderIds:
+        """Ids of an order that no signal asked for."""
+        return OrderIds(intent_id=f"{self.config.book}:{name}{self._try}", book=self.config.book, version=self.config.version)
+
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
         """Write ahead, send once. Returns a refusal's sentence, or nothing."""
         self._journal.write_ahead([order])
@@ -427,6 +420,7 @@ class Engine:
             record.updates.append(_update(order, OrderState.REJECTED, str(error), now))
             return str(error)
         except OutcomeUnknown as error:
+            # The gateway keeps it among what may still fill, and tells what became of it.
             record.updates.append(_update(order, OrderState.UNKNOWN, str(error), now))
             return ""
         record.submitted.append(submitted)

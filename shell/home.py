@@ -6,7 +6,10 @@ The project itself is the default home. A rehearsal has a private one, so that i
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import stat
+import tempfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +18,8 @@ from typing import Self
 from shell.errors import BadInput, NotNow
 
 _OWNER_TEXT_BYTES_MAX = 32
+# A Unix socket's path has at most 107 bytes (Linux; 103 on macOS), of which a socket's own name takes up to 20.
+_SOCKET_FOLDER_BYTES_MAX = 80
 
 
 def find_project(start: Path | None = None) -> Path:
@@ -82,6 +87,21 @@ class Home:
         return self.database.with_name("brain.kill")
 
     @property
+    def run(self) -> Path:
+        """Sockets and notes of what runs on this home, its owner's alone (see `make_private`). Outside the home where its
+        path is too long for a socket; the same folder each time."""
+        near = self.database.parent / "run"
+        if len(os.fsencode(near)) <= _SOCKET_FOLDER_BYTES_MAX:
+            return near
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"brain-{os.getuid()}-{digest}"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the shell of this home answers (`shell.control`)."""
+        return self.run / "control.sock"
+
+    @property
     def env_file(self) -> Path:
         """Where secrets may be kept, beside `config/`."""
         return self.config.parent / ".env"
@@ -94,6 +114,18 @@ class Home:
             if name != "config":
                 _make_folder(folder)
         return self
+
+
+def make_private(folder: Path) -> None:
+    """Make `folder`, closed to everybody but its owner. Raises BadInput where it is somebody else's, or a link."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+            raise BadInput(f"{folder} is not a folder of this user's: remove it")
+        folder.chmod(0o700)
+    except OSError as error:
+        raise BadInput(f"the folder {folder} cannot be made: {error.strerror}") from None
 
 
 class HomeLock:

@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final
+from uuid import UUID, uuid5
 
 from shell.contract import Action, Intent, OrderType
-from shell.money import BaseQty, Price, QuoteAmount
+from shell.money import NO_QTY, BaseQty, Price, QuoteAmount
+
+# What names of orders are derived from; changing it would make every order of an earlier process a stranger.
+_NAMES: Final = UUID("7d6f2f3e-3f0c-5a0e-9b59-0d6b5d1f4c11")
 
 
 class Side(str, Enum):
@@ -55,7 +59,8 @@ class OrderIntent:
     """What the shell means to do, with an id that leads from one signal to its last fill.
 
     `book` says whose ledger this is ("main", or a paper trial's). `limit_price` is None for market orders. `stop_loss` and
-    `take_profit` protect the position that an entry opens. `signal_id` is None for stops and targets.
+    `take_profit` protect the position that an entry opens. `signal_id` is None for stops and targets. With a `trigger` it is a
+    stop that the venue keeps, and that sells at the market once the price has fallen to it.
     """
 
     intent_id: str
@@ -73,6 +78,12 @@ class OrderIntent:
     take_profit: Price | None = None
     horizon: Intent = Intent.SWING
     tag: str = ""
+    trigger: Price | None = None
+
+    @property
+    def client_id(self) -> str:
+        """The name a venue is given for this order: a UUID, the same whenever it is asked for."""
+        return str(uuid5(_NAMES, f"{self.book}\n{self.intent_id}"))
 
 
 class _Seal:
@@ -110,7 +121,12 @@ class SubmittedOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
-    """One execution. `fill_id` is the venue's trade id: booked once, whoever reports it. `fee` is in quote units."""
+    """One execution. `fill_id` is the venue's trade id: booked once, whoever reports it. `fee` is in quote units.
+
+    `paid` is the cost as the venue booked it, which may be cut to the last unit of the currency; None where quantity times
+    price is exact. `fee_base` is a fee taken in coins instead: what a purchase brings in, or a sale takes, is that much less
+    or more.
+    """
 
     fill_id: str
     order_id: str
@@ -122,11 +138,18 @@ class Fill:
     fee: QuoteAmount
     liquidity: Liquidity
     filled_at: datetime
+    paid: QuoteAmount | None = None
+    fee_base: BaseQty = NO_QTY
 
     @property
     def cost(self) -> QuoteAmount:
-        """Quantity times price, before the fee."""
-        return self.qty.times(self.price)
+        """What was paid or received, before the fee."""
+        return self.qty.times(self.price) if self.paid is None else self.paid
+
+    @property
+    def coins(self) -> BaseQty:
+        """By how much the holding changes: the quantity, and a fee that is taken in coins."""
+        return self.qty - self.fee_base if self.side is Side.BUY else self.qty + self.fee_base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,10 @@ TELEGRAM_BOT_TOKEN = "TELEGRAM_BOT_TOKEN"
 ANTHROPIC_API_KEY = "ANTHROPIC_API_KEY"
 # What `gcloud auth print-access-token` prints, under the name that gcloud itself reads.
 CLOUDSDK_AUTH_ACCESS_TOKEN = "CLOUDSDK_AUTH_ACCESS_TOKEN"
-SECRET_NAMES = (KRAKEN_API_KEY, KRAKEN_API_SECRET, TELEGRAM_BOT_TOKEN, ANTHROPIC_API_KEY, CLOUDSDK_AUTH_ACCESS_TOKEN)
+CONTROL_TOKEN = "CONTROL_TOKEN"
+SECRET_NAMES = (
+    KRAKEN_API_KEY, KRAKEN_API_SECRET, TELEGRAM_BOT_TOKEN, ANTHROPIC_API_KEY, CLOUDSDK_AUTH_ACCESS_TOKEN, CONTROL_TOKEN
+)
 
 
 class Secret:
@@ -78,12 +81,13 @@ class Secrets:
     telegram_bot_token: Secret | None = None
     anthropic_api_key: Secret | None = None
     cloudsdk_auth_access_token: Secret | None = None
+    control_token: Secret | None = None
 
     def known(self) -> tuple[Secret, ...]:
         """Those that are set, for the log's mask."""
         every = (
             self.kraken_api_key, self.kraken_api_secret, self.telegram_bot_token, self.anthropic_api_key,
-            self.cloudsdk_auth_access_token,
+            self.cloudsdk_auth_access_token, self.control_token,
         )
         return tuple(secret for secret in every if secret is not None)
 

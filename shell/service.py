@@ -7,66 +7,50 @@ trading database and the workspace (D11). The life of candidates is in `shell.de
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from shell.answers import ActiveStrategy, Promotion, ScanOutcome, Status
 from shell.backtest.result import BacktestSettings
+from shell.bar_keeper import BarKeeper
 from shell.book_figures import performance_of, position_rows, record_snapshot
 from shell.book_setup import new_engine
-from shell.clock import local_day
 from shell.config import Settings
 from shell.engine import Engine
-from shell.errors import NotNow, Rejected, StrategyFault
-from shell.exchange.gateway import FeeSchedule
+from shell.errors import NotNow
 from shell.execution.record import StepRecord
 from shell.home import Home
-from shell.host.faults import attempt_of
-from shell.host.isolation import isolation_is_complete
-from shell.host.isolation_measure import measured_isolation
 from shell.host.port import StrategySource
 from shell.host.supervisor import HostedStrategy
+from shell.live_value import live_equity
 from shell.log import get_logger
+from shell.main_book import ISOLATION_FACT, LIMITS_FACT, MAIN_BOOK
 from shell.market.archive import Archive
-from shell.market.bars import Tier
 from shell.market.book import MarketBook
-from shell.market.columns import to_frame
-from shell.market.pair import Pair
 from shell.market.tiers import aggregate_tiers
-from shell.money import QuoteAmount
+from shell.money import Price, QuoteAmount
 from shell.portfolio.valuation import daily_loss, drawdown
-from shell.promotion.quarantine import mark, replace_active
-from shell.promotion.swap import FLOOR_VERSION, promote, recover, register_workspace, roll_back
+from shell.promotion.swap import recover, register_workspace
 from shell.promotion.trials import PaperTrials
 from shell.promotion.workspace import Workspace
 from shell.risk.halts import Halt, HaltKind, after_lift
 from shell.risk.limits import limits_hash
 from shell.slots import Slots
+from shell.start_up import changed_limits, isolation_gap
 from shell.step_log import log_step
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 from shell.trials.access import HistoryAccess
 from shell.trials.candidate import Candidate
 from shell.undumpable import make_undumpable
+from shell.venue import GatewayMaker, MarketFacts, Venue
+from shell.versions import Versions
 
-MAIN_BOOK = "main"
-LIMITS_FACT = "risk_limits.hash"
-ISOLATION_FACT = "host.isolation"
+__all__ = ["ISOLATION_FACT", "LIMITS_FACT", "MAIN_BOOK", "MarketFacts", "Shell"]
+
 STATE_EVERY_SCANS = 12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarketFacts:
-    """What the composition root knows of the market: pairs, fees, and whose prices these are."""
-
-    pairs: Mapping[str, Pair]
-    fees: Mapping[str, FeeSchedule]
-    source: str
-    real: bool
 
 
 class Shell:
@@ -81,7 +65,7 @@ class Shell:
         candles: CandleStore,
         archive: Archive,
         market: MarketBook,
-        facts: MarketFacts,
+        venue: Venue,
     ) -> None:
         self.home = home
         self.config = settings
@@ -89,11 +73,12 @@ class Shell:
         self.market = market
         self.workspace = Workspace(home.workspace)
         self.zone = ZoneInfo(settings.account.timezone)
-        self.facts = facts
+        self.venue = venue
+        self.facts = facts = venue.facts
         self.slots = Slots()
         self._candles = candles
         self._archive = archive
-        self._bars_kept = market.cursor
+        self._keeper = BarKeeper(store, candles, market)
         self._scans_since_state = 0
         self.access = HistoryAccess(
             store, candles, archive, symbols=market.symbols, config=settings.orchestrator, source=facts.source,
@@ -103,55 +88,90 @@ class Shell:
             store, self.access, self._engine_for, self.backtest_settings(), settings.orchestrator.paper_trials_max,
             self.quarantine,
         )
+        self._versions = Versions(
+            store=store, workspace=self.workspace, trials=self.trials, host=settings.host, zone=self.zone,
+            engine=lambda: self.engine, notify=self.notify,
+        )
         self._engine: Engine | None = None
         self._now: datetime | None = None
 
     # -- life -----------------------------------------------------------------------------------------------------
 
-    def start(self, now: datetime) -> list[str]:
+    def start(self, now: datetime, *, announce: bool = True) -> list[str]:
         """The start-up sequence of the specification; returns sentences about what was found and mended.
 
-        Raises NotNow in live mode where the strategy's process cannot be confined.
+        Raises NotNow in live mode where the strategy's process cannot be confined, and where the venue refuses the account.
         """
         make_undumpable()
         self._now = now
-        isolation_gap = self._measure_isolation(now)
+        gap = isolation_gap(self.store, self.config, now)
+        probed = list(self.venue.probe(now))
         register_workspace(self.store, self.workspace, now)
         found = recover(self.store, self.workspace, now)
         active = self.store.strategies.active()
         self.store.books.ensure_capital(MAIN_BOOK, QuoteAmount(self.config.account.starting_cash), now)
-        self._engine = self._engine_for(MAIN_BOOK, active.version, active.source)
+        self._engine = self._engine_for(MAIN_BOOK, active.version, active.source, self.venue.gateway)
         problems = self.store.books.check(MAIN_BOOK)
         if problems:
             self._engine.halt(
                 Halt(kind=HaltKind.BOOKS_DIFFER, book=MAIN_BOOK, sentence="; ".join(problems), raised_at=now)
             )
-        self._watch_limits(now)
+        reconciled = list(self.venue.reconcile(self._engine, now))
+        if (changed := changed_limits(self.store, self.config, now)) is not None:
+            self._engine.halt(changed)
         self._follow_up(self._engine.assess(now), now)
         self.trials.resume(now)
         for sentence in found:
             self.notify("recovery", "warning", sentence, now)
-        if isolation_gap:
-            self.notify("isolation", "warning", f"paper only: {isolation_gap}", now)
+        for sentence in reconciled:
+            self.notify("reconciliation", "warning", sentence, now)
+        if gap:
+            self.notify("isolation", "warning", f"paper only: {gap}", now)
+        if announce:
+            self.announce(now)
+        return [*probed, *found, *problems, *reconciled, *([f"paper only: {gap}"] if gap else [])]
+
+    def announce(self, now: datetime) -> str:
+        """Say that the system is online, once everything that belongs to it is; returns the sentence."""
         status = self.status()
         value = f"{status.total_value:,.2f} {self.config.account.quote}"
-        self.notify("system", "info", f"System online, {len(status.positions)} positions, {value} portfolio", now)
-        return [*found, *problems, *([f"paper only: {isolation_gap}"] if isolation_gap else [])]
+        told = f"System online, {len(status.positions)} positions, {value} portfolio"
+        self.notify("system", "info", told, now)
+        return told
 
     def step(self, now: datetime, *, origin: str, scan: bool = True) -> StepRecord:
         """Bring every book to `now`: the active strategy first, then the trials. Without `scan` nothing is asked."""
         engine = self.engine
-        self._now = now
-        self._heed_kill_request(now)
+        self.reach(now)
+        self.heed_kill_request(now)
         record = engine.step(now, origin=origin, scan=scan)
         self._follow_up(record, now)
         self.trials.step(now, scan=scan)
         return record
 
+    def reach(self, now: datetime) -> None:
+        """It is `now`, whether anything happens or not. A moment before the newest one changes nothing."""
+        if self._now is None or now > self._now:
+            self._now = now
+
+    def on_price(self, symbol: str, price: Price, at: datetime) -> None:
+        """A live price, for every book that it concerns: match, protect, and watch the loss limits."""
+        if symbol in self.engine.symbols_concerned():
+            self._follow_up(self.engine.on_price(symbol, price, at), at)
+        self.trials.on_price(symbol, price, at)
+
+    def settle(self, now: datetime) -> None:
+        """Book what the venue has told since the last time."""
+        self._follow_up(self.engine.settle(now), now)
+
+    def symbols_concerned(self) -> frozenset[str]:
+        """The symbols whose next price may move a book."""
+        return frozenset((*self.engine.symbols_concerned(), *self.trials.symbols_concerned()))
+
     def shutdown(self, now: datetime) -> None:
         """Keep state, cancel resting entries, leave positions and their stops, stop all processes (specification)."""
         engine = self.engine
-        self._save_state()
+        self._versions.save_state(now)
         self.trials.keep_states(now)
         engine.cancel_entries("the system is shutting down", now)
         self.keep_bars()
@@ -161,7 +181,7 @@ class Shell:
 
     def pause(self) -> None:
         """Keep the strategy's state and the bars after an ad hoc run; orders rest on, the next start takes them up."""
-        self._save_state()
+        self._versions.save_state(self.now)
         self.trials.keep_states(self.now)
         self.keep_bars()
 
@@ -200,14 +220,14 @@ class Shell:
     def status(self) -> Status:
         """The shell's own account of itself."""
         engine = self.engine
-        equity = engine.equity()
+        equity = live_equity(engine.ledger, self.market)
         marks = engine.marks
         return Status(
             mode=self.config.mode, now=self.now, halted=tuple(sorted(kind.value for kind in engine.halts)),
             cash=float(engine.ledger.cash), total_value=float(equity), starting_value=float(engine.ledger.capital),
             day_pnl=float(equity - marks.day_start) if marks else 0.0,
             drawdown_pct=float(drawdown(marks, equity)) if marks else 0.0, trades_closed=engine.ledger.trades_closed,
-            positions=tuple(position_rows(engine)),
+            positions=tuple(position_rows(engine, live=True)),
             active=self.active_strategy(), last_scan=engine.last_scan,
         )
 
@@ -232,10 +252,16 @@ class Shell:
         return performance_of(self.store, self.engine, now)
 
     def update_fees(self, now: datetime) -> Mapping[str, Mapping[str, float]]:
-        """The fee schedule in force. Without an exchange connection it is the configured one, and says so."""
+        """The fee schedule in force: the account's own where the venue can be asked for it, else the configured one.
+
+        Trials keep the configured one, which is what the backtest of their window is charged.
+        """
+        told = self.venue.fees(now)
+        if told is not None:
+            self.engine.config = replace(self.engine.config, fees={**self.facts.fees, **told})
         return {
             symbol: {"maker_pct": float(fee.maker_pct), "taker_pct": float(fee.taker_pct)}
-            for symbol, fee in self.facts.fees.items()
+            for symbol, fee in (told or self.facts.fees).items()
         }
 
     def aggregate(self, now: datetime) -> Mapping[str, int]:
@@ -247,50 +273,19 @@ class Shell:
 
     def promote(self, candidate: Candidate, now: datetime) -> Promotion:
         """Promote in database and workspace, then swap the host between two scans."""
-        try:
-            promotion = promote(self.store, self.workspace, candidate, now)
-        except BaseException:
-            self.abort_promotion(candidate.candidate_id, now)
-            raise
-        self._swap(now)
-        self.notify(
-            "promotion", "info",
-            f"{promotion.version} is active, in place of {promotion.previous} (candidate {promotion.candidate_id})", now,
-        )
-        return promotion
+        return self._versions.promote(candidate, now)
 
     def abort_promotion(self, candidate_id: str, now: datetime) -> None:
         """Undo a promotion that was prepared and not committed, files included; nothing to do otherwise."""
-        if self.store.promotions.abort(candidate_id):
-            active = self.store.strategies.active()
-            self.workspace.place(active.version, active.source)
-            self.store.events.append("promotion_aborted", now, {"candidate": candidate_id})
+        self._versions.abort_promotion(candidate_id, now)
 
     def rollback(self, reason: str, now: datetime) -> Promotion:
         """Go back to the version before; v000, which holds nothing, is the floor."""
-        promotion = roll_back(self.store, self.workspace, reason, now)
-        self._swap(now)
-        self.notify(
-            "rollback", "warning", f"rolled back from {promotion.previous} to {promotion.version}: {reason}", now
-        )
-        return promotion
+        return self._versions.rollback(reason, now)
 
     def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
         """Code that tried what honest code never does never runs again; is it active, the version before takes over."""
-        first = mark(self.store, self.trials, self.store.strategies.hash_of(source), name, sentence, now)
-        try:
-            promotion = replace_active(self.store, self.workspace, now)
-        except Rejected as refusal:
-            self.engine.halt(
-                Halt(kind=HaltKind.STRATEGY_FAULTS, book=MAIN_BOOK, sentence=f"{sentence}; {refusal}", raised_at=now)
-            )
-            promotion = None
-        if promotion is not None:
-            self._swap(now)
-        if first or promotion is not None:
-            taken = f"; {promotion.version} is active in place of {promotion.previous}" if promotion else ""
-            told = f"{name} tried what honest code never does and is in quarantine for good: {sentence}{taken}"
-            self.notify("quarantine", "critical", told, now)
+        self._versions.quarantine(source, name, sentence, now)
 
     # -- halts ----------------------------------------------------------------------------------------------------
 
@@ -322,24 +317,19 @@ class Shell:
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
-    def _engine_for(self, book: str, version: str, source: StrategySource) -> Engine:
+    def _engine_for(
+        self, book: str, version: str, source: StrategySource, gateway: GatewayMaker | None = None
+    ) -> Engine:
         state = self.store.books.load(book)
         engine = new_engine(
             book=book, version=version, market=self.market, host=HostedStrategy(source, self.config.host),
             journal=self.store.journal(book), paper=self.config.paper, risk=self.config.risk,
             host_config=self.config.host, zone=self.zone, pairs=dict(self.facts.pairs), fees=dict(self.facts.fees),
-            state=state,
+            state=state, watched=dict(self.facts.watched or {}), gateway=gateway,
         )
         saved = self.store.strategies.load_state(book, self.store.strategies.hash_of(source))
         engine.seat.restore(saved, state.recent_trades if state else [])
         return engine
-
-    def _swap(self, now: datetime) -> None:
-        self._save_state()
-        active = self.store.strategies.active()
-        self.engine.cancel_entries(f"the strategy changes to {active.version}", now)
-        state = self.store.strategies.load_state(MAIN_BOOK, active.hash)
-        self.engine.attach(HostedStrategy(active.source, self.config.host), active.version, state)
 
     def _follow_up(self, record: StepRecord, now: datetime) -> None:
         log_step(record)
@@ -349,95 +339,28 @@ class Shell:
         if record.retried:
             get_logger().warning("asked once more in a fresh process", book=record.book, panic=record.retried)
         if record.attempt:
-            self._quarantine_active(record.attempt, now)
+            self._versions.quarantine_active(record.attempt, now)
         elif engine.faults_in_row >= self.config.host.max_consecutive_faults:
-            self._retire_broken(now)
+            self._versions.retire_broken(now)
         elif engine.marks is not None:
-            loss = daily_loss(engine.marks, engine.equity())
+            loss = daily_loss(engine.marks, live_equity(engine.ledger, self.market))
             if loss >= self.config.risk.rollback_daily_loss_pct:
-                self._retire_losing(float(loss), now)
+                self._versions.retire_losing(float(loss), now)
         if record.scan is not None:
             self._scans_since_state += 1
             if self._scans_since_state >= STATE_EVERY_SCANS:
                 self._scans_since_state = 0
-                self._save_state()
+                self._versions.save_state(now)
                 self.trials.keep_states(now)
                 self.keep_bars()
 
-    def _retire_losing(self, loss: float, now: datetime) -> None:
-        """Back to the version before, once a day: the loss of the day stays while it lasts, whoever is active. Where only
-        the floor is below, the loss limits halt openings and a person decides."""
-        row = self.store.strategies.active()
-        if row.parent in ("", FLOOR_VERSION) or row.version == FLOOR_VERSION:
-            return
-        if row.promoted_at is not None and local_day(row.promoted_at, self.zone) == local_day(now, self.zone):
-            return
-        self.rollback(f"the day's loss reached {loss:.2%}", now)
-
-    def _watch_limits(self, now: datetime) -> None:
-        """Halt openings when the risk limits are not the ones a person last accepted."""
-        present, accepted = limits_hash(self.config.risk), self.store.facts.get(LIMITS_FACT)
-        if accepted is None:
-            self.store.facts.set(LIMITS_FACT, present)
-        elif accepted != present:
-            sentence = "config/risk_limits.toml has changed; `brain resume LIMITS_CHANGED` accepts it"
-            self.engine.halt(
-                Halt(kind=HaltKind.LIMITS_CHANGED, book=MAIN_BOOK, sentence=sentence, raised_at=now)
-            )
-
-    def _heed_kill_request(self, now: datetime) -> None:
+    def heed_kill_request(self, now: datetime) -> None:
         """`brain kill` beside a running shell leaves a note in the home, because only the shell writes the database."""
         note = self.home.kill_file
         if note.is_file():
             self.kill(note.read_text(encoding="utf-8").strip() or "asked for by the operator", now)
             note.unlink(missing_ok=True)
 
-    def _retire_broken(self, now: datetime) -> None:
-        count, fault = self.engine.faults_in_row, self.engine.last_fault
-        try:
-            self.rollback(f"the strategy failed {count} times in a row: {fault}", now)
-        except NotNow:
-            self.engine.halt(
-                Halt(kind=HaltKind.STRATEGY_FAULTS, book=MAIN_BOOK, sentence=f"{count} faults in a row: {fault}", raised_at=now)
-            )
-            self.engine.faults_in_row = 0
-
-    def _quarantine_active(self, sentence: str, now: datetime) -> None:
-        version = self.engine.config.version
-        self.quarantine(self.store.strategies.get(version).source, version, sentence, now)
-
-    def _measure_isolation(self, now: datetime) -> str:
-        """Find out how well strategies are confined here and keep it for `brain status`; the sentence for what is missing."""
-        try:
-            isolation = measured_isolation(self.config.host)
-        except StrategyFault as fault:
-            isolation = {"absent": f"no process for a strategy could be started: {fault}"}
-        self.store.facts.set(ISOLATION_FACT, isolation, now)
-        gap = isolation_is_complete(isolation)
-        if gap and self.config.mode == "live":
-            raise NotNow(f"live mode is refused: {gap}")
-        return gap
-
-    def _save_state(self) -> None:
-        version = self.engine.config.version
-        try:
-            state = self.engine.seat.keep_state()
-        except StrategyFault as fault:
-            # The seat keeps the last state for every other fault.
-            self._quarantine_active(attempt_of(fault), self.now)
-            return
-        if state is not None:
-            self.store.strategies.save_state(MAIN_BOOK, self.store.strategies.get(version).hash, state)
-
     def keep_bars(self) -> None:
         """Write the 5-minute bars revealed since the last time into the candle store."""
-        rows: dict[str, list[tuple[float, ...]]] = {}
-        for bar in self.market.bars_since(self._bars_kept):
-            if bar.tier is Tier.M5:
-                rows.setdefault(bar.symbol, []).append(
-                    (bar.open_ms, bar.open, bar.high, bar.low, bar.close, bar.volume)
-                )
-        with self.store.transaction():
-            for symbol, bars in rows.items():
-                self._candles.add(symbol, Tier.M5, to_frame(np.array(bars, dtype=np.float64)))
-        self._bars_kept = self.market.cursor
+        self._keeper.keep(self.now)

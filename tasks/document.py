@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 
 from prefect import task
 
+from shell.document.notes import with_note
+from shell.errors import Rejected
 from tasks.client import ShellClient
 from tasks.context import client
 from tasks.night import NightRecord
 from tasks.policy import READ, WRITE
 from tasks.wording import next_step, one_line, outcome_line, settlement_line
-
-WORDS_MAX = 2_000
-HEADING = "## Night notes"
-_NOTE = re.compile(r"^### (\d{4}-\d{2}-\d{2})$", re.MULTILINE)
-
-
-def with_note(document: str, night: str, note: str, words_max: int = WORDS_MAX) -> str:
-    """`document` with the note of `night` in place, oldest notes dropped until it has fewer than `words_max` words.
-
-    What stands above the notes is its author's and stays. A second note of the same night replaces the first.
-    """
-    body, notes = split_notes(document)
-    notes[night] = note.strip()
-    nights = sorted(notes)
-    while nights and words(_joined(body, notes, nights)) >= words_max:
-        nights = nights[1:]
-    return _joined(body, notes, nights)
-
-
-def split_notes(document: str) -> tuple[str, dict[str, str]]:
-    """What stands above the night notes, and the notes by night."""
-    body, heading, rest = document.partition(HEADING)
-    if not heading:
-        return document.rstrip(), {}
-    parts = _NOTE.split(rest)
-    return body.rstrip(), {night: note.strip() for night, note in zip(parts[1::2], parts[2::2], strict=True)}
-
-
-def words(text: str) -> int:
-    return len(text.split())
 
 
 def night_note(record: NightRecord) -> str:
@@ -52,11 +26,30 @@ def night_note(record: NightRecord) -> str:
     return "\n".join(lines)
 
 
+def plain_note(record: NightRecord) -> str:
+    """The same without a word that a proposal brought along: for a night whose texts the document may not hold."""
+    lines = [f"- Decision: {record.decision.kind.value}."]
+    lines += [
+        f"- Tried: {outcome.candidate_id or 'no candidate'}, {outcome.verdict} at {outcome.stage}; its texts are withheld."
+        for outcome in record.outcomes
+    ]
+    return "\n".join(lines)
+
+
 def add_note(shell: ShellClient, record: NightRecord) -> str:
-    """Write the note of the night into the document."""
-    text = with_note(shell.document(), record.night, night_note(record))
-    shell.write_document(text, record.at)
-    return text
+    """Write the note of the night into the document, without the proposals' own words where those may not stand there.
+
+    A document that a person left in such a state that nothing may be written into it stays as it is; the shell has said so.
+    """
+    document = shell.document()
+    for note in (night_note(record), plain_note(record)):
+        text = with_note(document, record.night, note)
+        try:
+            shell.write_document(text, record.at)
+        except Rejected:
+            continue
+        return text
+    return document
 
 
 @task(name="read strategy document", description="What is believed, tried and next.", **READ)
@@ -69,8 +62,6 @@ async def update_document(record: NightRecord) -> str:
     return add_note(client(), record)
 
 
-def _joined(body: str, notes: dict[str, str], nights: list[str]) -> str:
-    if not nights:
-        return body + "\n"
-    written = "\n\n".join(f"### {night}\n\n{notes[night]}" for night in reversed(nights))
-    return f"{body}\n\n{HEADING}\n\n{written}\n"
+@task(name="distil strategy document", description="One line for the quarter that is over; principles stay.", **WRITE)
+async def distil_document(now: datetime) -> Mapping[str, Any]:
+    return client().distil(now)

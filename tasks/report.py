@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from prefect import task
 
@@ -45,8 +46,8 @@ def render_night(record: NightRecord) -> str:
             lines.append("")
     lines += ["## So far", "", "| figure | value |", "|---|---:|"]
     lines += [
-        f"| {name} | {_figure(name, float(record.performance[name]))} |"
-        for name in PERFORMANCE_SHOWN if name in record.performance
+        f"| {name} | {_figure(name, record.performance[name])} |"
+        for name in PERFORMANCE_SHOWN if record.performance.get(name) is not None
     ]
     if record.aggregated:
         moved = ", ".join(f"{cell(name)} {count}" for name, count in sorted(record.aggregated.items()))
@@ -79,7 +80,8 @@ async def write_night_report(record: NightRecord) -> NightReport:
     return write_report(client(), record)
 
 
-def _figure(name: str, value: float) -> str:
+def _figure(name: str, told: float | Decimal) -> str:
+    value = float(told)
     if name.endswith("_pct"):
         return f"{value * 100:.2f} %"
     return f"{value:,.0f}" if name == "trades" else f"{value:,.2f}"

@@ -10,8 +10,11 @@ import typer
 
 from deployments.cli.homes import HomeOption, home_of, read_store
 from deployments.cli.output import JsonFlag, answer, command, console_for, table
+from deployments.cli.strategy_index import lineage, search
 
-app = typer.Typer(no_args_is_help=True, help="Strategy versions: list, show, diff, submit, rollback.")
+app = typer.Typer(no_args_is_help=True, help="Strategy versions: list, show, diff, search, lineage, submit, rollback.")
+app.command("search")(search)
+app.command("lineage")(lineage)
 
 
 @app.command("list")
@@ -61,6 +64,7 @@ def show(
 ) -> None:
     """The source of a version or candidate, what was decided about it, and how long until the data can decide."""
     from deployments.evidence import evidence_of_candidate, evidence_of_version
+    from shell.index.gather import index_of
 
     place = home_of(home)
     with read_store(place) as store:
@@ -83,6 +87,8 @@ def show(
                 "id": version, "state": row.state, "hash": row.hash, "hypothesis": row.hypothesis, "parent": row.parent,
                 **evidence_of_version(place, store, version),
             }
+        entry = next(each for each in index_of(store) if version in (each.name, each.candidate_id))
+        facts |= {"tags": list(entry.tags), "figures": {name: dict(told) for name, told in entry.figures.items()}}
     if as_json:
         answer({**facts, "code": source.code, "skills": dict(source.skills)})
         return

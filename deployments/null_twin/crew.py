@@ -16,13 +16,13 @@ from typing import Any, Self
 
 from deployments.null_twin.worker import GRACE_SECONDS
 from shell.backtest.crew import ENVIRONMENT, ROOT
+from shell.children import end_by, last_words
 from shell.clock import monotonic
 from shell.errors import Transient
 
 # -P keeps the working directory off sys.path; the root comes as an argument.
 BOOTSTRAP = "import sys; sys.path.insert(0, sys.argv[1]); from deployments.null_twin.worker import main; main()"
 KILL_AFTER_SECONDS = GRACE_SECONDS + 1.0
-LAST_WORDS_BYTES_MAX = 4096
 
 # A worker's number and what it said; None when it has ended.
 Heard = tuple[int, Mapping[str, Any] | None]
@@ -97,19 +97,12 @@ class _Worker:
 
     def end(self, deadline: float) -> None:
         """Wait for the process to end, and end it by force at `deadline`."""
-        try:
-            self._process.wait(max(0.0, deadline - monotonic()))
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end_by(self._process, deadline)
         self._words.close()
 
     def words(self) -> str:
         """What the process said last where nobody was listening."""
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - LAST_WORDS_BYTES_MAX))
-        lines = self._words.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return last_words(self._words) or "it said nothing"
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None, "it was opened with a pipe"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -15,12 +14,12 @@ from typing import Any, Self
 
 from shell.backtest.job import BacktestJob
 from shell.backtest.worker import GRACE_SECONDS, PROGRESS, REFUSAL, Message, error_of
+from shell.children import end_by, last_words
 from shell.clock import monotonic
 from shell.errors import Transient
 
 # A worker whose parent asks it to stop does so within its own grace; this comes after.
 KILL_AFTER_SECONDS = GRACE_SECONDS + 1.0
-LAST_WORDS_BYTES_MAX = 4096
 ROOT = Path(__file__).resolve().parents[2]
 # As in the strategy's host: -P keeps the working directory off sys.path, the root comes as an argument.
 BOOTSTRAP = (
@@ -122,11 +121,7 @@ class Worker:
 
     def end(self, deadline: float) -> None:
         """Wait for the process to end, and end it by force at `deadline`."""
-        try:
-            self._process.wait(max(0.0, deadline - monotonic()))
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end_by(self._process, deadline)
         self._words.close()
 
     def lost(self) -> WorkerLost:
@@ -134,7 +129,7 @@ class Worker:
         self.connection.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(KILL_AFTER_SECONDS)
-        words = self._last_words()
+        words = last_words(self._words)
         self.end(monotonic())
         code = self._process.returncode
         if code < 0:
@@ -142,9 +137,3 @@ class Worker:
         else:
             how = f"exit code {code}{': ' if words else ''}{words}"
         return WorkerLost(f"the process that ran this backtest ended before it answered ({how})")
-
-    def _last_words(self) -> str:
-        size = self._words.seek(0, os.SEEK_END)
-        self._words.seek(max(0, size - LAST_WORDS_BYTES_MAX))
-        lines = self._words.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""

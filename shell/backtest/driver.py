@@ -33,6 +33,7 @@ from shell.market.bars import Tier
 from shell.market.book import period_of
 from shell.market.history import History
 from shell.market.recorded import RecordedBook
+from shell.measured_halts import lift_measured
 from shell.orders import ApprovedOrder, Fill, SignalAnswer
 from shell.portfolio.ledger import CapitalEvent, TradeClosed
 from shell.risk.halts import Halt
@@ -160,7 +161,7 @@ def _drive(
         day = local_day(now, engine.config.zone)
         if day != today:
             today = day
-            engine.lift_measured()
+            lift_measured(engine)
         if engine.faults_in_row >= faults_max:
             raise StrategyFault("error", f"the strategy failed {faults_max} times in a row: {engine.last_fault}")
         following = min(_following(engine, glide, slot, last), last + 1)

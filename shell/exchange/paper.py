@@ -16,7 +16,7 @@ from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 
 from shell.config import PaperConfig
 from shell.contract import OrderType
-from shell.exchange.gateway import FeeSchedule
+from shell.exchange.gateway import FeeSchedule, GatewayEvent, Guard
 from shell.market.pair import Pair
 from shell.money import CONTEXT, NO_MONEY, Price, QuoteAmount
 from shell.orders import (
@@ -59,8 +59,12 @@ class PaperGateway:
         self._funds = funds
         self._working: dict[str, _Working] = {}
         self._symbols: dict[str, int] = {}
-        self._events: list[Fill | OrderUpdate] = []
+        self._events: list[GatewayEvent] = []
         self._spent = NO_MONEY
+
+    @property
+    def ready(self) -> bool:
+        return True
 
     def restore(self, orders: Sequence[SubmittedOrder]) -> None:
         """Take back the orders that were working when the books were last written."""
@@ -85,12 +89,21 @@ class PaperGateway:
         """True when an order of `symbol` could fill."""
         return self._symbols.get(symbol, 0) > 0
 
+    def guards(self, symbol: str) -> Guard | None:
+        """None: there is no venue here that could keep a stop."""
+        return None
+
+    def move_stop(self, order_id: str, trigger: Price, now: datetime) -> None:
+        """There is none to move."""
+
     def on_price(self, symbol: str, price: Price, at: datetime) -> None:
         """Match every working order of `symbol` against a price seen at `at`."""
         if not self.works_on(symbol):
             return
         for working in [each for each in self._working.values() if each.order.intent.symbol == symbol]:
-            self._match(working, price, at)
+            # A price from before the order, told late, is no price it could have had.
+            if at >= working.order.submitted_at:
+                self._match(working, price, at)
 
     def expire(self, now: datetime) -> None:
         """Close entries whose time is over: market orders that found no price, limits older than the expiry."""
@@ -104,7 +117,7 @@ class PaperGateway:
             elif intent.order_type is OrderType.LIMIT and age >= self._expiry:
                 self._close(order_id, OrderState.EXPIRED, "the limit order reached its expiry", now)
 
-    def events(self) -> list[Fill | OrderUpdate]:
+    def events(self) -> list[GatewayEvent]:
         """Drain what happened since the last call, in order."""
         drained, self._events = self._events, []
         self._spent = NO_MONEY

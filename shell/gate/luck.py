@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from shell.backtest.alike import independent_trials
 from shell.backtest.overfitting import (
     deflated_sharpe_ratio,
-    effective_number_of_trials,
     expected_maximum_sharpe,
     probability_of_backtest_overfitting,
 )
@@ -98,18 +98,13 @@ def trial_variance(inputs: GateInputs) -> float:
 
 
 def effective_trials(inputs: GateInputs) -> float:
-    """Independent trials that those of these very days amount to, by their mean correlation, and every other one as it is.
+    """Independent trials that all that were made amount to; those of other days count as uncorrelated.
 
     Raises BadInput where returns differ in length or are not finite.
     """
     field = _distinct(_aligned((inputs.daily_returns, *inputs.other_trials)))
     made = max(len(inputs.trial_sharpes), 1)
-    alike = min(field.shape[1], made)
-    if alike < 2:
-        return float(made)
-    correlations = np.corrcoef(field[:, :alike], rowvar=False)
-    mean = float((correlations.sum() - alike) / (alike * (alike - 1)))
-    return float(effective_number_of_trials(min(1.0, mean), alike) + (made - alike))
+    return independent_trials([field.T[:made].tolist()], made)[1]
 
 
 def _superior(name: str, rival: Rival, inputs: GateInputs, config: GateConfig) -> CheckResult:

@@ -146,6 +146,22 @@ class MarketBook:
         """5m bars of `symbols` revealed after `cursor`, by open time. Raises Fatal if some have left the log."""
         return [bar for bar in self.bars_since(cursor) if bar.tier is Tier.M5 and bar.symbol in symbols]
 
+    def unseen_since(self, cursor: int, symbols: Collection[str]) -> list[Bar]:
+        """5m bars of `symbols` whose path no live price has led through: of a replay all. See `shell.market.live`."""
+        return self.m5_since(cursor, symbols)
+
+    def take_corrections(self) -> Sequence[Bar]:
+        """5m bars that came too late to be revealed, or differ from what was; each is given once."""
+        return ()
+
+    def live_quote(self, symbol: str) -> Quote | None:
+        """The newest quote seen, for risk; of a replay that of the newest bar."""
+        return self.quote(symbol)
+
+    def live_price(self, symbol: str) -> Price | None:
+        """The newest price seen; of a replay that of the newest bar."""
+        return self.price(symbol)
+
     def windows(self) -> dict[tuple[str, Tier], BarArray]:
         """Each symbol's window of each tier as of the last advance."""
         return {key: columns.window(self._now_ms, key[1].kept_ms) for key, columns in self._columns.items()}

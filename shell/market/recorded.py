@@ -195,6 +195,11 @@ class RecordedBook:
             self._prices[symbol] = self.slot, price
         return price
 
+    # Everything there is to see are bars.
+    unseen_since = m5_since
+    live_quote = quote
+    live_price = price
+
     def _priced_at(self, index: int) -> int:
         row = self.tapes[Tier.M5].row_of(index, self.slot)
         if row >= 0:

@@ -113,7 +113,7 @@ def apply_fill(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
     Raises Fatal for a sale of more than is held (the shell never shorts), for a cost that exceeds the cash, and for a
     fill that is none or contradicts its own intent: each is a broken invariant, and the ledger stays as it was.
     """
-    if fill.qty <= NO_QTY or fill.price.value <= 0:
+    if fill.qty <= NO_QTY or fill.price.value <= 0 or fill.coins <= NO_QTY:
         raise Fatal(f"fill {fill.fill_id} of {fill.qty} {fill.symbol} at {fill.price}: both must be above zero")
     if (fill.symbol, fill.side) != (fill.intent.symbol, fill.intent.side):
         raise Fatal(
@@ -163,13 +163,13 @@ def _apply_buy(ledger: Ledger, fill: Fill) -> Ledger:
     intent = fill.intent
     if held is None:
         position = Position(
-            symbol=fill.symbol, qty=fill.qty, entered_qty=fill.qty, cost=fill.cost, proceeds=NO_MONEY, fees=fill.fee,
+            symbol=fill.symbol, qty=fill.coins, entered_qty=fill.coins, cost=fill.cost, proceeds=NO_MONEY, fees=fill.fee,
             stop_loss=intent.stop_loss, take_profit=intent.take_profit, horizon=intent.horizon,
             opened_at=fill.filled_at, version=intent.version, tag=intent.tag,
         )
     else:
         position = replace(
-            held, qty=held.qty + fill.qty, entered_qty=held.entered_qty + fill.qty, cost=held.cost + fill.cost,
+            held, qty=held.qty + fill.coins, entered_qty=held.entered_qty + fill.coins, cost=held.cost + fill.cost,
             fees=held.fees + fill.fee,
             stop_loss=_tighter(held.stop_loss, intent.stop_loss), take_profit=intent.take_profit or held.take_profit,
         )
@@ -188,10 +188,10 @@ def _tighter(held: Price | None, added: Price | None) -> Price | None:
 
 def _apply_sell(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
     held = ledger.positions.get(fill.symbol)
-    if held is None or held.qty < fill.qty:
-        raise Fatal(f"sold {fill.qty} {fill.symbol} but the ledger holds {held.qty if held else NO_QTY}")
+    if held is None or held.qty < fill.coins:
+        raise Fatal(f"sold {fill.coins} {fill.symbol} but the ledger holds {held.qty if held else NO_QTY}")
     position = replace(
-        held, qty=held.qty - fill.qty, proceeds=held.proceeds + fill.cost, fees=held.fees + fill.fee
+        held, qty=held.qty - fill.coins, proceeds=held.proceeds + fill.cost, fees=held.fees + fill.fee
     )
     cash = ledger.cash + fill.cost - fill.fee
     if cash < NO_MONEY:

@@ -17,6 +17,8 @@ from shell.engine import Engine
 from shell.errors import BrainError, NotNow, StrategyFault
 from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
+from shell.measured_halts import measured_halts
+from shell.money import Price
 from shell.promotion.band import bar_moves, fill_band
 from shell.promotion.conformance import compare, judge, paper_stage
 from shell.risk.halts import after_lift
@@ -106,9 +108,19 @@ class PaperTrials:
                 self._lift(running, now)
         self._today = day
 
+    def on_price(self, symbol: str, price: Price, at: datetime) -> None:
+        """A live price, for every trial that it concerns."""
+        for running in list(self._running.values()):
+            if symbol in running.engine.symbols_concerned():
+                running.engine.on_price(symbol, price, at)
+
+    def symbols_concerned(self) -> set[str]:
+        """Every symbol of which a trial has a position or a working order."""
+        return {symbol for running in self._running.values() for symbol in running.engine.symbols_concerned()}
+
     def _lift(self, running: _Running, now: datetime) -> None:
         engine, book = running.engine, f"trial:{running.trial.trial_id}"
-        for kind in engine.measured_halts():
+        for kind in measured_halts(engine):
             with self._store.transaction():
                 self._store.halts.lift(kind, book, TRIAL_ORIGIN, now)
                 if engine.marks is not None:

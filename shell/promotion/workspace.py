@@ -15,12 +15,12 @@ import os
 import shutil
 from pathlib import Path
 
+from shell.document.notes import WORDS_MAX
 from shell.errors import BadInput, DataError
 from shell.host.port import StrategySource
 from shell.syntax import parse_source
 
 SKILLS_PACKAGE = "strategy.skills"
-DOCUMENT_WORDS_MAX = 2_000
 
 
 class Workspace:
@@ -114,8 +114,8 @@ class Workspace:
     def write_document(self, text: str) -> None:
         """Replace the document. Raises BadInput, and keeps the old one, when it is too long or not printable."""
         words = len(text.split())
-        if words >= DOCUMENT_WORDS_MAX:
-            raise BadInput(f"the strategy document would have {words} words; it must stay under {DOCUMENT_WORDS_MAX}")
+        if words >= WORDS_MAX:
+            raise BadInput(f"the strategy document would have {words} words; it must stay under {WORDS_MAX}")
         if any(not (character.isprintable() or character in "\n\t") for character in text):
             raise BadInput("the strategy document may hold printable characters only")
         _write_atomically(self.document_file, text)

@@ -11,8 +11,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from shell.backtest.metrics import buy_and_hold_curve, compute_metrics
-from shell.backtest.result import EquityCurve
+from shell.backtest.metrics import buy_and_hold_curve
 from shell.clock import from_ms, require_utc, to_ms
 from shell.config import Settings
 from shell.errors import DataError
@@ -29,6 +28,9 @@ from shell.report.evidence_rows import count_of, evidence_rows, trials_told
 from shell.report.series import downsample
 from shell.report.settings_table import settings_table
 from shell.store.store import Store
+from shell.truth.account import later_flows
+from shell.truth.figure import reasons_of, values_of
+from shell.truth.truth import BookFacts, Truth, truth_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ def build_report_data(
     held = _buy_and_hold(history, settings, period)
     final = period.marks[-1][1] if period.marks else period.starting.value
     positions = _positions(store, book, history, end)
+    truth = _truth(store, book, period, positions)
     candidates, changes, nights = _nights(store, start, end)
     proposers = {each.candidate_id: each.proposal.provider for each in store.candidates.list()}
     scored = [proposers[score.candidate_id] for score in store.candidates.scores() if score.candidate_id in proposers]
@@ -83,7 +86,9 @@ def build_report_data(
         planted_edge=(not history.real and "planted" in history.source) if planted_edge is None else planted_edge,
         symbols=history.symbols, quote=settings.account.quote, seed=seed, partial=partial, quality=tuple(quality),
         notes=tuple(notes),
-        starting_value=period.starting.value, final_value=final, metrics=_metrics(period, held, positions),
+        starting_value=period.starting.value, final_value=final, metrics=_metrics(truth, held, float(period.starting)),
+        unanswered=reasons_of(truth.book), by_version={name: values_of(each) for name, each in truth.by_version.items()},
+        by_symbol={name: values_of(each) for name, each in truth.by_symbol.items()},
         equity=tuple((at, float(value)) for at, value in period.marks), buy_and_hold=held,
         prices={symbol: downsample(_closes(history, symbol, start, end)) for symbol in history.symbols},
         trades=tuple(_trade(trade) for trade in period.trades), positions=positions,
@@ -128,19 +133,21 @@ def _buy_and_hold(history: History, settings: Settings, period: _Period) -> Seri
     return downsample(series)
 
 
-def _metrics(period: _Period, held: Series, positions: Sequence[rows.PositionRow]) -> dict[str, Value]:
-    curve = EquityCurve(
-        times_ms=np.array([to_ms(at) for at, _ in period.marks], dtype=np.int64),
-        values=np.array([float(value) for _, value in period.marks], dtype=np.float64),
+def _truth(store: Store, book: str, period: _Period, positions: Sequence[rows.PositionRow]) -> Truth:
+    capital = later_flows(period.marks, store.books.capital_events(book))
+    put_in = sum((event.amount for event in capital), start=NO_MONEY)
+    return truth_of(
+        BookFacts(
+            marks=period.marks, starting=period.starting - put_in, trades=period.trades, fills=period.fills,
+            capital=capital, open_since=[position.opened for position in positions],
+        )
     )
-    starting = float(period.starting)
-    grown = held[-1][1] / starting - 1 if held and starting > 0 else 0.0
-    metrics: dict[str, Value] = compute_metrics(
-        curve, period.trades, fees_paid=float(period.fees), starting_cash=starting, buy_and_hold_return_pct=grown,
-        open_since=[position.opened for position in positions],
-    ).as_dict()
-    if not held:
-        del metrics["buy_and_hold_return_pct"]
+
+
+def _metrics(truth: Truth, held: Series, starting: float) -> dict[str, Value]:
+    metrics: dict[str, Value] = dict(values_of(truth.book))
+    if held and starting > 0:
+        metrics["buy_and_hold_return_pct"] = held[-1][1] / starting - 1
     return metrics
 
 

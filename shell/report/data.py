@@ -206,9 +206,10 @@ class ReportData:
     """Everything a report shows.
 
     `real` is False for any invented market, `planted_edge` True when an edge was put into it on purpose. `metrics` are
-    those of `shell.backtest.result.Metrics`; `statistics` those of the `backtesting` library, if it was run; `settings`
-    maps a section to names and texts for people; `trials` tells how many trials were made; `quality` holds sentences about
-    the data, `notes` about the run. `partial` says that the run was stopped before its end.
+    those of `shell.truth`, `unanswered` says why one has no value, the groups are of closed trades; `statistics` those of
+    the `backtesting` library, if it was run; `settings` maps a section to names and texts for people; `trials` tells how
+    many trials were made; `quality` holds sentences about the data, `notes` about the run. `partial` says that the run was
+    stopped before its end.
     """
 
     title: str
@@ -224,6 +225,9 @@ class ReportData:
     quote: str = "USD"
     seed: int | None = None
     metrics: Mapping[str, Value] = field(default_factory=dict)
+    unanswered: Mapping[str, str] = field(default_factory=dict)
+    by_symbol: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    by_version: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     equity: Series = ()
     buy_and_hold: Series = ()
     prices: Mapping[str, Series] = field(default_factory=dict)

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from shell.clock import require_utc
 from shell.report.data import Value
+from shell.truth.definitions import DEFINITIONS, Unit
 
 ABSENT = "–"
 MINUS = "−"
 
 # Names of figures that are fractions without saying so by `_pct`.
-_FRACTIONS = frozenset({"win_rate", "expectancy", "drawdown", "positive_return", "stressed_return", "vault", "neighbours"})
+_FRACTIONS = frozenset({"drawdown", "positive_return", "stressed_return", "vault", "neighbours"})
 
 _LABELS = {
     "deflated_sharpe": "Deflated Sharpe ratio",
@@ -28,37 +28,6 @@ _LABELS = {
     "neighbours": "Neighbouring parameters",
     "incumbent_daily_sharpe": "Daily Sharpe ratio of the one before",
     "drawdown": "Drawdown",
-}
-
-
-class Definition:
-    """What a figure is called and what it means, for a reader who has not met it."""
-
-    __slots__ = ("label", "meaning")
-
-    def __init__(self, label: str, meaning: str) -> None:
-        self.label = label
-        self.meaning = meaning
-
-
-DEFINITIONS: Mapping[str, Definition] = {
-    "total_return_pct": Definition("Return", "Change of the account's value over the period, after fees."),
-    "buy_and_hold_return_pct": Definition(
-        "Buy and hold", "The same money in equal parts of the same coins, bought at the start and kept."
-    ),
-    "max_drawdown_pct": Definition("Deepest drawdown", "Largest fall of the account's value from an earlier peak."),
-    "sharpe": Definition(
-        "Sharpe ratio", "Mean daily return over its deviation, annualised at 365 days. It needs years to mean much."
-    ),
-    "daily_sharpe": Definition("Daily Sharpe ratio", "The same, not annualised: what the gate's statistics use."),
-    "sortino": Definition("Sortino ratio", "Like the Sharpe ratio, counting only the deviation of losing days."),
-    "trades": Definition("Closed trades", "Positions opened and closed within the period."),
-    "win_rate": Definition("Winning trades", "Part of the closed trades that ended with a gain after fees."),
-    "profit_factor": Definition("Profit factor", "Gains of winning trades over losses of losing ones."),
-    "expectancy": Definition("Mean result of a trade", "As a part of its entry cost, after fees."),
-    "fees": Definition("Fees", "All fees paid, in account currency."),
-    "exposure_pct": Definition("Time in the market", "Part of the time in which any position was held."),
-    "days": Definition("Days", "Calendar days (UTC) that the figures cover."),
 }
 
 
@@ -81,6 +50,8 @@ def lower_is_better(name: str) -> bool:
 
 def is_fraction(name: str) -> bool:
     """True when a figure of this name is a fraction, so shown as percent."""
+    if name in DEFINITIONS:
+        return DEFINITIONS[name].unit is Unit.FRACTION
     return name.endswith("_pct") or name in _FRACTIONS
 
 

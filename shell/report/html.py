@@ -18,6 +18,7 @@ from shell.report import figures, wording
 from shell.report.charts import Chart, drawdown_chart, equity_chart, price_chart
 from shell.report.data import CandidateRow, CheckRow, NightRow, PromotionRow, ReportData, Value
 from shell.report.text import shown
+from shell.truth.definitions import DEFINITIONS
 
 TRADES_MAX = 1000
 _TEMPLATES = "shell.report.templates"
@@ -145,15 +146,22 @@ def _tone(change: float) -> str:
 
 def _metrics(data: ReportData) -> tuple[tuple[str, str, str], ...]:
     """Name, value and meaning of every figure there is, known ones first in their own order."""
-    names = [name for name in figures.DEFINITIONS if name in data.metrics]
-    names += [name for name in data.metrics if name not in figures.DEFINITIONS]
+    names = [name for name in DEFINITIONS if name in data.metrics]
+    names += [name for name in data.metrics if name not in DEFINITIONS]
     return tuple(
         (
             figures.label(name), figures.figure(name, data.metrics[name]),
-            figures.DEFINITIONS[name].meaning if name in figures.DEFINITIONS else "",
+            _meaning(data, name),
         )
         for name in names
     )
+
+
+def _meaning(data: ReportData, name: str) -> str:
+    """What a figure means and, where there is no value, why."""
+    meaning = DEFINITIONS[name].meaning if name in DEFINITIONS else ""
+    why = data.unanswered.get(name, "")
+    return f"{meaning} Not told: {why}." if why else meaning
 
 
 def _charts(data: ReportData) -> dict[str, list[Chart]]:

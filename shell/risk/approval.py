@@ -15,7 +15,7 @@ from shell.contract import Action, OrderType, Signal
 from shell.errors import Fatal
 from shell.market.bars import Quote
 from shell.market.pair import Pair
-from shell.money import NO_MONEY, ZERO, BaseQty, Price, QuoteAmount, decimal_of, plain
+from shell.money import NO_MONEY, NO_QTY, ZERO, BaseQty, Price, QuoteAmount, decimal_of, plain
 from shell.orders import APPROVAL_SEAL, ApprovedOrder, OrderIntent, Purpose, Side, SignalAnswer
 from shell.portfolio.ledger import Position
 from shell.risk import checks
@@ -128,6 +128,20 @@ def protective_exit(position: Position, purpose: Purpose, *, ids: OrderIds, now:
         purpose=purpose, order_type=OrderType.MARKET, qty=position.qty, limit_price=None, decided_at=now,
         signal_id=ids.signal_id, stop_loss=position.stop_loss, take_profit=position.take_profit,
         horizon=position.horizon, tag=position.tag,
+    )
+    return _sealed(intent, NO_MONEY)
+
+
+def protective_stop(position: Position, qty: BaseQty, *, ids: OrderIds, now: datetime) -> ApprovedOrder:
+    """The stop that the venue is asked to keep for `qty` of a position (I5, D10). Raises Fatal for more than is held, and for
+    a position without a stop."""
+    if position.stop_loss is None or not NO_QTY < qty <= position.qty:
+        raise Fatal(f"a stop for {qty} of {position.qty} {position.symbol} at {position.stop_loss} makes no sense")
+    intent = OrderIntent(
+        intent_id=ids.intent_id, book=ids.book, version=ids.version, symbol=position.symbol, side=Side.SELL,
+        purpose=Purpose.STOP, order_type=OrderType.MARKET, qty=qty, limit_price=None, decided_at=now,
+        signal_id=ids.signal_id, stop_loss=position.stop_loss, take_profit=position.take_profit,
+        horizon=position.horizon, tag=position.tag, trigger=position.stop_loss,
     )
     return _sealed(intent, NO_MONEY)
 

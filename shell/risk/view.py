@@ -61,9 +61,16 @@ def working_entries(view: RiskView) -> list[WorkingOrder]:
 
 
 def being_sold(view: RiskView, symbol: str) -> BaseQty:
-    """The quantity of `symbol` that working exits, stops and targets may still sell."""
+    """The quantity of `symbol` that working exits, stops and targets may still sell. A stop that the venue keeps is not
+    among them: it makes way for any of them."""
+    return selling(view.working, symbol)
+
+
+def selling(orders: Iterable[WorkingOrder], symbol: str) -> BaseQty:
+    """What `orders` may still sell of `symbol`, the stops that the venue keeps left out."""
     total = NO_QTY
-    for order in view.working:
-        if order.intent.symbol == symbol and order.intent.purpose is not Purpose.ENTRY:
-            total = total + order.intent.qty
+    for order in orders:
+        intent = order.intent
+        if intent.symbol == symbol and intent.purpose is not Purpose.ENTRY and intent.trigger is None:
+            total = total + intent.qty
     return total

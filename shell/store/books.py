@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, and_, func, insert, select
 
 from shell.errors import Fatal, NotNow
+from shell.execution.known import KnownOrder
 from shell.money import NO_MONEY, QuoteAmount
 from shell.orders import Fill, OrderState
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, TradeClosed, apply_capital
 from shell.portfolio.valuation import with_capital
 from shell.risk.halts import Halt
+from shell.risk.view import RecentSignal
 from shell.store.database import Database
 from shell.store.events import Chain, EventLog
 from shell.store.facts import Facts
@@ -20,6 +22,7 @@ from shell.store.halts import active_halts, lift_seqs
 from shell.store.ledger_rows import LedgerRows, read_ledger, read_marks
 from shell.store.metadata import table_of
 from shell.store.order_rows import StoredOrder, fact_of, fill_of, order_of, trade_of
+from shell.store.recent import known_orders, order_times, recent_signals
 from shell.store.replay import BookFacts, differences
 from shell.store.tables_books import BalanceRow, CapitalRow, TradeRow
 from shell.store.tables_orders import FillRow, OrderRow, ScanRow
@@ -36,7 +39,8 @@ RECENT_TRADES = 100
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookState:
     """Everything a book needs to go on. `open_orders` are those that may still fill, unknown ones included; `never_sent`
-    counts the intents of which no venue ever said that it took them."""
+    counts the intents of which no venue ever said that it took them. `known_orders` are those besides that ended lately, for
+    a venue may tell of them late. `recent_signals` and `order_times` are what throttles measure."""
 
     ledger: Ledger
     marks: EquityMarks | None
@@ -45,6 +49,9 @@ class BookState:
     recent_trades: list[TradeClosed]
     never_sent: int
     last_scan: datetime | None
+    known_orders: list[KnownOrder] = field(default_factory=list)
+    recent_signals: list[RecentSignal] = field(default_factory=list)
+    order_times: list[datetime] = field(default_factory=list)
 
 
 class Books:
@@ -75,6 +82,9 @@ class Books:
                 recent_trades=_recent_trades(connection, book),
                 never_sent=_never_sent(connection, book),
                 last_scan=connection.execute(select(func.max(SCANS.c.slot)).where(SCANS.c.book == book)).scalar(),
+                known_orders=known_orders(connection, book),
+                recent_signals=recent_signals(connection, book),
+                order_times=order_times(connection, book),
             )
 
     def save_marks(self, book: str, marks: EquityMarks) -> None:

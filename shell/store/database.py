@@ -1,6 +1,6 @@
 """The one connection and its doors: `transaction()` for what changes state, `reading()` for what must see one state.
 
-SQLite in WAL mode is the default; another database is reached by its URL. What only SQLite has is in this file alone.
+SQLite in WAL mode is the default; PostgreSQL is reached by its URL. What only one of them has is in this file alone.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
 from shell.errors import DataError, Fatal, NotNow
 
 BUSY_TIMEOUT_MS = 5000
+# PostgreSQL lets many write at once; whoever holds this lock is the one writer (D11). Any fixed number will do.
+WRITER_LOCK = 7_216_094_133
+# What `PRAGMA synchronous` answers for FULL (sqlite.org/pragma.html, read November 2026).
+SYNCHRONOUS_FULL = 2
 
 
 class Database:
@@ -133,18 +138,27 @@ class Database:
     @contextmanager
     def _synchronous_full(self, durable: bool) -> Iterator[None]:
         if not durable or not self.is_sqlite:
+            # PostgreSQL writes every commit through to the disk unless its owner told it otherwise.
             yield
             return
         self._pragma("synchronous=FULL")
+        if self._pragma("synchronous") != (SYNCHRONOUS_FULL,):
+            raise Fatal(f"{self.place} does not keep its commits through a power cut: nothing may be sent on them")
         try:
             yield
         finally:
             self._pragma("synchronous=NORMAL")
 
     def _on_begin(self, connection: Connection) -> None:
+        # Taking the write lock at the start means that nothing can fail half-way for want of it.
         if self.is_sqlite:
-            # Taking the write lock at the start means that nothing can fail half-way for want of it.
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self._writing else "BEGIN")
+        elif self._writing:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
+        else:
+            # One state for several reads: each statement of the default level would see what was committed before it.
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     def _set_pragmas(self) -> None:
         self._pragma(f"busy_timeout={BUSY_TIMEOUT_MS}")
@@ -169,7 +183,7 @@ def _engine_for(url_or_path: str | Path, read_only: bool) -> tuple[bool, str, En
     """Whether it is SQLite, what to call it in sentences, and its engine."""
     text = str(url_or_path)
     if "://" in text and not text.startswith("sqlite"):
-        engine = create_engine(text)
+        engine = _postgresql_engine(text)
         return False, engine.url.render_as_string(hide_password=True), engine
     file = text.split("://", 1)[1].removeprefix("/") if "://" in text else text
     if file in ("", ":memory:"):
@@ -180,6 +194,19 @@ def _engine_for(url_or_path: str | Path, read_only: bool) -> tuple[bool, str, En
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
     return True, str(path), _sqlite_engine(f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}")
+
+
+def _postgresql_engine(text: str) -> Engine:
+    """Raises DataError for a URL of another database, or without the driver."""
+    try:
+        url = make_url(text)
+        if url.get_backend_name() != "postgresql":
+            raise DataError(f"{url.get_backend_name()}:// is no database this program knows: SQLite or postgresql://")
+        return create_engine(url.set(drivername="postgresql+psycopg"), poolclass=StaticPool)
+    except (ArgumentError, ValueError):
+        raise DataError("the database's URL cannot be read; it is written postgresql://user:password@host/name") from None
+    except ModuleNotFoundError:
+        raise DataError("PostgreSQL needs its driver: install trading-brain[postgres]") from None
 
 
 def _sqlite_engine(uri: str) -> Engine:

@@ -174,6 +174,9 @@ class SqlJournal:
         known = _order_row(connection, self.book, change.intent_id)
         if known is None or (change.state.working and not OrderState(known.state).working):
             return
+        if change.state is OrderState.UNKNOWN and known.order_id is not None and not change.order_id:
+            # Found in the same step in which its answer was lost.
+            return
         values = {"state": change.state.value, "reason": change.reason, "updated_at": change.at}
         if change.order_id and known.order_id is None:
             values |= {"order_id": change.order_id, "submitted_at": change.at}

@@ -30,6 +30,10 @@ GUARDED = (
     "segment_splits", "candidates",
 )
 GUARDS = ("no_update", "no_delete", "no_replace")
+# There nothing replaces a row without removing it first, and whole tables can be emptied at once.
+POSTGRESQL_GUARDS = ("no_update", "no_delete", "no_truncate")
+SQLITE_TRIGGERS = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+POSTGRESQL_TRIGGERS = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +72,12 @@ def check_ledger(store: Store) -> LedgerCheck:
 
 
 def _guards(store: Store) -> Iterator[str]:
-    """SQLite lists its triggers; on another database their absence cannot be told from here."""
-    if not store.is_sqlite:
-        return
+    """Triggers that are no longer there; a disabled one of PostgreSQL is as good as gone."""
+    listed, guards = (SQLITE_TRIGGERS, GUARDS) if store.is_sqlite else (POSTGRESQL_TRIGGERS, POSTGRESQL_GUARDS)
     with store.reading() as connection:
-        found = set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars())
+        found = set(connection.exec_driver_sql(listed).scalars())
     for table in GUARDED:
-        missing = [guard for guard in GUARDS if f"{table}_{guard}" not in found]
+        missing = [guard for guard in guards if f"{table}_{guard}" not in found]
         if missing:
             yield f"the table {table} has lost what keeps it append-only ({', '.join(missing)})"
 

@@ -62,7 +62,8 @@ def order_values(approved: ApprovedOrder, *, seq: int) -> Values:
         "decided_at": intent.decided_at, "signal_id": intent.signal_id, "stop_loss": intent.stop_loss,
         "take_profit": intent.take_profit, "horizon": intent.horizon.value, "tag": intent.tag,
         "reserved": approved.reserved, "order_id": None, "submitted_at": None, "state": OrderState.INTENDED.value,
-        "reason": "", "updated_at": intent.decided_at, "filled_qty": NO_QTY,
+        "reason": "", "updated_at": intent.decided_at, "filled_qty": NO_QTY, "trigger": intent.trigger,
+        "client_id": intent.client_id,
     }
 
 
@@ -71,7 +72,7 @@ def order_of(row: Any) -> StoredOrder:
         intent_id=row.intent_id, book=row.book, version=row.version, symbol=row.symbol, side=Side(row.side),
         purpose=Purpose(row.purpose), order_type=OrderType(row.order_type), qty=row.qty, limit_price=row.limit_price,
         decided_at=row.decided_at, signal_id=row.signal_id, stop_loss=row.stop_loss, take_profit=row.take_profit,
-        horizon=Intent(row.horizon), tag=row.tag,
+        horizon=Intent(row.horizon), tag=row.tag, trigger=row.trigger,
     )
     return StoredOrder(
         approved=restored(intent, row.reserved), order_id=row.order_id,
@@ -85,6 +86,7 @@ def fill_values(fill: Fill, *, seq: int) -> Values:
         "book": fill.intent.book, "fill_id": fill.fill_id, "seq": seq, "order_id": fill.order_id,
         "intent_id": fill.intent.intent_id, "symbol": fill.symbol, "side": fill.side.value, "qty": fill.qty,
         "price": fill.price, "fee": fill.fee, "liquidity": fill.liquidity.value, "filled_at": fill.filled_at,
+        "paid": fill.paid, "fee_base": fill.fee_base or None,
     }
 
 
@@ -92,6 +94,7 @@ def fill_of(row: Any, intent: OrderIntent) -> Fill:
     return Fill(
         fill_id=row.fill_id, order_id=row.order_id, intent=intent, symbol=row.symbol, side=Side(row.side), qty=row.qty,
         price=row.price, fee=row.fee, liquidity=Liquidity(row.liquidity), filled_at=row.filled_at,
+        paid=row.paid, fee_base=row.fee_base or NO_QTY,
     )
 
 

@@ -12,6 +12,7 @@ from shell.store import migrations
 from shell.store.books import Books
 from shell.store.candidates import Candidates
 from shell.store.database import Database
+from shell.store.documents import Documents
 from shell.store.events import EventLog
 from shell.store.facts import Facts
 from shell.store.halts import Halts
@@ -20,9 +21,11 @@ from shell.store.journal import PreparedStep, SqlJournal
 from shell.store.ledger_rows import LedgerRows
 from shell.store.looks import Looks
 from shell.store.model_calls import ModelCalls
+from shell.store.night_inputs import NightInputs
 from shell.store.nights import Nights
 from shell.store.outbox import Outbox
 from shell.store.paper import PaperTrials
+from shell.store.parity import ParityRuns
 from shell.store.promotions import Promotions
 from shell.store.scans import Scans
 from shell.store.snapshots import Snapshots
@@ -53,6 +56,9 @@ class Store:
         self.promotions = Promotions(database)
         self.nights = Nights(database, self.events)
         self.model_calls = ModelCalls(database, self.events)
+        self.night_inputs = NightInputs(database, self.events)
+        self.documents = Documents(database, self.events)
+        self.parity = ParityRuns(database, self.events)
         self.outbox = Outbox(database)
         self.snapshots = Snapshots(database)
         self.scans = Scans(database)

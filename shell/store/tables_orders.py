@@ -58,7 +58,8 @@ class AnswerRow(Row, table=True):
 
 
 class OrderRow(Row, table=True):
-    """One approved intent and what became of it. `order_id` is the venue's, absent until it took the order."""
+    """One approved intent and what became of it. `order_id` is the venue's, absent until it took the order; `client_id` is the
+    name the venue is given for it."""
 
     __tablename__ = "orders"
     __table_args__ = (Index("ix_orders_state", "book", "state"),)
@@ -86,6 +87,8 @@ class OrderRow(Row, table=True):
     reason: str = column(PlainText())
     updated_at: datetime = column(UtcText())
     filled_qty: BaseQty = column(AmountText(BaseQty))
+    trigger: Price | None = optional(AmountText(Price))
+    client_id: str | None = optional(Text())
 
 
 class FillRow(Row, table=True):
@@ -108,3 +111,5 @@ class FillRow(Row, table=True):
     fee: QuoteAmount = column(AmountText(QuoteAmount))
     liquidity: str = column(Text())
     filled_at: datetime = column(UtcText())
+    paid: QuoteAmount | None = optional(AmountText(QuoteAmount))
+    fee_base: BaseQty | None = optional(AmountText(BaseQty))

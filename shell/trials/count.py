@@ -7,15 +7,11 @@ estimate itself, ever makes the bar lower.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shell.backtest.overfitting import effective_number_of_trials
+from shell.backtest.alike import independent_trials
 from shell.trials.candidate import TrialScore
 
 
@@ -57,33 +53,9 @@ def trial_count(scores: Sequence[TrialScore]) -> TrialCount:
     is not finite, or shorter than three days, count as uncorrelated: what is not known does not lower the number.
     """
     trials = distinct_scores(scores)
-    count = len(trials)
-    if count < 2:
-        return TrialCount(scored=count, average_correlation=None, effective=float(count))
-    total = 0.0
-    for data in dict.fromkeys(trial.data_hash for trial in trials):
-        total += _sum_of_pairs([trial.daily_returns for trial in trials if trial.data_hash == data])
-    average = total / (count * (count - 1) / 2)
-    # Rounding only: a matrix of correlations has no lower mean than this.
-    average = min(max(average, -1 / (count - 1)), 1.0)
-    return TrialCount(
-        scored=count, average_correlation=average, effective=effective_number_of_trials(average, count)
-    )
-
-
-def _sum_of_pairs(series: Sequence[Sequence[float]]) -> float:
-    """The sum of the correlations of all pairs that have one."""
-    by_length: dict[int, list[NDArray[np.float64]]] = {}
-    for each in series:
-        values = np.asarray(each, dtype=np.float64)
-        if len(values) >= 3 and bool(np.isfinite(values).all()) and float(np.ptp(values)) > 0:
-            centred = values - values.mean()
-            norm = float(np.linalg.norm(centred))
-            if math.isfinite(norm) and norm > 0:
-                by_length.setdefault(len(values), []).append(centred / norm)
-    total = 0.0
-    for group in by_length.values():
-        matrix = np.stack(group)
-        products = matrix @ matrix.T
-        total += float(products.sum() - np.trace(products)) / 2
-    return total
+    groups = [
+        [trial.daily_returns for trial in trials if trial.data_hash == data]
+        for data in dict.fromkeys(trial.data_hash for trial in trials)
+    ]
+    average, effective = independent_trials(groups, len(trials))
+    return TrialCount(scored=len(trials), average_correlation=average, effective=effective)

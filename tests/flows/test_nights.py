@@ -22,6 +22,7 @@ from tasks.night import DecisionKind, Work
 from tests.tasks.memory_shell import NOW, START, SYMBOLS, MemoryShell, small_settings
 from tests.tasks.sources import proposal, rule
 from tests.tasks.zigzag import zigzag
+from tests.thorough import thorough
 
 pytestmark = pytest.mark.prefect
 
@@ -117,6 +118,7 @@ def test_a_bad_file_is_refused_at_review_and_no_trial_is_spent(shell: MemoryShel
     assert shell.trial_scores == []
 
 
+@thorough
 def test_a_cut_short_life_goes_on_where_it_stopped(shell: MemoryShell) -> None:
     yesterday = NOW - timedelta(days=1)
     candidate_id = shell.register_candidate(proposal(rule(fast=4, slow=30)), yesterday).candidate_id

@@ -106,6 +106,7 @@ class MemoryShell:
         self.unreported: list[Mapping[str, Any]] = []
         self.wall = VirtualClock(NOW)
         self.kept_calls: ModelCalls | None = None
+        self.reported: list[datetime] = []
 
     def settings(self) -> Settings:
         return self.config
@@ -133,6 +134,9 @@ class MemoryShell:
     def unreported_scans(self, now: datetime) -> Sequence[Mapping[str, Any]]:
         return self.unreported
 
+    def mark_reported(self, slots: Sequence[datetime], now: datetime) -> None:
+        self.reported += slots
+
     def active_strategy(self) -> ActiveStrategy:
         return self.active
 
@@ -144,6 +148,9 @@ class MemoryShell:
 
     def write_document(self, text: str, now: datetime) -> None:
         self.text = text
+
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        return {"quarter": "2023-Q4"}
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return {"total_return_pct": 0.01, "max_drawdown_pct": 0.02, "sharpe": 1.0, "trades": 3, "fees": 12.5}

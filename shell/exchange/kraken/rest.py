@@ -85,7 +85,9 @@ class RestClient:
         read_seconds: float = READ_SECONDS,
         write_seconds: float = WRITE_SECONDS,
         turn_seconds: float = TURN_SECONDS,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        """`transport` takes the place of sockets, for a stand-in in the same process."""
         self.limiter = limiter
         self._addresses = addresses
         self._clock = clock
@@ -107,6 +109,7 @@ class RestClient:
             verify=not addresses.rest.startswith("http://"),
             # A proxy of the environment has no business between us and a stand-in on this machine.
             trust_env=not addresses.local,
+            transport=transport,
         )
 
     async def close(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.thorough import THOROUGH
+from tests.thorough import thorough
 
 ROOT = Path(__file__).resolve().parents[3]
 NIGHTS = "1"
@@ -78,8 +78,7 @@ def test_months_are_taken_over_and_the_number_of_workers_changes_nothing(small: 
     assert {key: second[key] for key in same} == {key: first[key] for key in same}
 
 
-@THOROUGH[0]
-@THOROUGH[1]
+@thorough
 def test_another_setting_lives_through_every_month_again(small: Path, tmp_path: Path) -> None:
     out = tmp_path / "months.jsonl"
     told(small, out, "--months", "1")
@@ -89,6 +88,7 @@ def test_another_setting_lives_through_every_month_again(small: Path, tmp_path: 
     assert len(out.read_text().splitlines()) == 2
 
 
+@thorough
 def test_ctrl_c_keeps_finished_months_and_ends_every_process(small: Path, tmp_path: Path) -> None:
     out = tmp_path / "months.jsonl"
     process = subprocess.Popen(

@@ -29,10 +29,13 @@ START = datetime(2023, 3, 1, tzinfo=UTC)
 
 def unguard(connection: Connection, *tables: str) -> None:
     """Take away what keeps rows as they are, as somebody with the file at hand can."""
-    names = connection.exec_driver_sql("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'").all()
-    for name, table in names:
+    sqlite = connection.dialect.name == "sqlite"
+    listed = "SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'" if sqlite else (
+        "SELECT tgname, tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+    )
+    for name, table in connection.exec_driver_sql(listed).all():
         if not tables or table in tables:
-            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+            connection.exec_driver_sql(f"DROP TRIGGER {name}" + ("" if sqlite else f" ON {table}"))
 
 
 def minutes(count: float) -> datetime:

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from shell.store.store import Store
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,6 +35,7 @@ def killed_after(steps: int, database: Path) -> int:
     return reported[-1]
 
 
+@pytest.mark.sqlite
 def test_books_are_whole_after_every_kill(database, seed):
     draw = random.Random(seed)
     for kill in range(KILLS):

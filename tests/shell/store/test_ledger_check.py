@@ -12,7 +12,7 @@ import pytest
 
 from shell.errors import Fatal
 from shell.store import trial_chain
-from shell.store.ledger_check import GUARDED, GUARDS, check_ledger
+from shell.store.ledger_check import GUARDED, GUARDS, POSTGRESQL_GUARDS, check_ledger
 from shell.store.looks import SelectionLook
 from shell.store.store import Store
 from shell.trials.candidate import ChangeClass, Stage, StageResult, TrialScore
@@ -72,7 +72,7 @@ def test_an_empty_ledger_is_whole(store: Store) -> None:
         "UPDATE events SET payload = '{}' WHERE seq = 1",
         "UPDATE trial_scores SET sharpe = 0.1",
         "UPDATE trial_scores SET daily_returns = '[]'",
-        "UPDATE candidate_stages SET passed = 0",
+        "UPDATE candidate_stages SET passed = FALSE",
         "UPDATE candidates SET code = 'pass'",
         "UPDATE vault_looks SET at = '2020-01-01T00:00:00.000000Z'",
         "UPDATE selection_looks SET free = 'yes'",
@@ -87,6 +87,7 @@ def test_an_empty_ledger_is_whole(store: Store) -> None:
         "REPLACE INTO vault_looks SELECT * FROM vault_looks",
     ],
 )
+@pytest.mark.sqlite
 def test_the_database_itself_refuses_to_change_or_remove_a_row(ledger: Store, sql: str, database: Path) -> None:
     with pytest.raises(Fatal, match="append-only"), ledger.transaction() as connection:
         connection.exec_driver_sql(sql)
@@ -110,7 +111,7 @@ def test_a_reviewer_may_still_raise_the_risk_tier(ledger: Store) -> None:
         ("UPDATE trial_scores SET sharpe = 0.5", "trial_scores: the row of fact 5 differs"),
         ("UPDATE trial_scores SET data_hash = 'e'", "trial_scores: the row of fact 5 differs"),
         ("DELETE FROM trial_scores", "trial_scores: the row of fact 5, of which the event log tells, is gone"),
-        ("UPDATE candidate_stages SET passed = 0", "candidate_stages: the row of fact 6 differs"),
+        ("UPDATE candidate_stages SET passed = FALSE", "candidate_stages: the row of fact 6 differs"),
         ("UPDATE candidate_stages SET stage = 'nothing'", "candidate_stages: the row of fact 6 differs"),
         ("UPDATE candidate_stages SET inputs = '{}'", "candidate_stages: the row of fact 6 differs"),
         ("UPDATE candidates SET provider = 'person'", "candidates: the row of c0001 differs"),
@@ -141,9 +142,8 @@ def test_what_is_changed_behind_its_back_is_found_and_named(ledger: Store, sql: 
 def test_lost_guards_are_named(ledger: Store) -> None:
     with ledger.transaction() as connection:
         unguard(connection, "trial_scores")
-    assert check_ledger(ledger).problems == (
-        "the table trial_scores has lost what keeps it append-only (no_update, no_delete, no_replace)",
-    )
+    lost = ", ".join(GUARDS if ledger.is_sqlite else POSTGRESQL_GUARDS)
+    assert check_ledger(ledger).problems == (f"the table trial_scores has lost what keeps it append-only ({lost})",)
 
 
 def test_daily_returns_are_part_of_the_head(store: Store, tmp_path: Path) -> None:
@@ -159,6 +159,7 @@ def test_a_score_without_a_number_is_checked_like_any_other(store: Store) -> Non
     assert check_ledger(store).whole
 
 
+@pytest.mark.sqlite
 def test_a_home_of_an_earlier_version_is_linked_and_guarded_by_the_migration(ledger: Store, database: Path) -> None:
     """The migration run again over facts that were made without links gives the links they would have had."""
     head = ledger.trial_chain.head()

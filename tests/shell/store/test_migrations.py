@@ -78,6 +78,7 @@ def test_a_database_is_made_from_any_working_directory_without_an_ini_file(tmp_p
     assert done.stdout.strip() == migrations.HEAD, done.stderr
 
 
+@pytest.mark.sqlite
 def test_a_database_of_a_newer_program_is_refused_and_left_alone(database):
     Store.open(database).close()
     with sqlite3.connect(database) as connection:
@@ -87,6 +88,7 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(database):
             Store.open(database, read_only=read_only)
 
 
+@pytest.mark.sqlite
 def test_a_migration_that_fails_leaves_nothing_behind(database, monkeypatch):
     from alembic import op
 

@@ -174,6 +174,7 @@ def test_the_way_back_passes_over_what_is_in_quarantine(store):
     assert store.strategies.before("v003") == "v000"
 
 
+@pytest.mark.sqlite
 def test_a_home_of_the_first_schema_gets_its_quarantine(database):
     with Store.open(database) as store:
         insert(store, "v001")

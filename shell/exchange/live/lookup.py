@@ -1,0 +1,158 @@
+"""Finding out: what became of orders nobody answered for, which fills were missed, which stops the venue spawned.
+
+One sweep reads open orders, closed ones and the fills that are not booked yet; everything a lost answer, a cut socket or a
+restart can leave open is answered by it. Nothing is ever sent again because it was not found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from shell.contract import OrderType
+from shell.exchange.kraken.private_types import OrderInfo, OrderKind
+from shell.exchange.live.facts import ending_of, fact_of_trade
+from shell.exchange.live.tracked import CHILD, FillFact, Tracked, TrackedOrders
+from shell.exchange.live.venue import KrakenVenue
+from shell.execution.life import Life
+from shell.market.pair import Pair
+from shell.money import NO_MONEY, BaseQty, Price
+from shell.orders import ApprovedOrder, OrderIntent, Purpose, Side
+from shell.risk.approval import restored
+
+# How far back a sweep reads besides: an order may be told a little after it ended.
+OVERLAP = timedelta(minutes=2)
+# A doubtful order that was not found is looked for again after this long, and given up after so many looks.
+LOOK_AGAIN = timedelta(seconds=5)
+LOOKS = 2
+# A stop that a fill spawns is in the venue's list this long after the fill.
+SPAWN_DELAY = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class Lookup:
+    """The questions of one gateway. `pair_of` gives a symbol's rounding."""
+
+    venue: KrakenVenue
+    orders: TrackedOrders
+    pair_of: Callable[[str], Pair]
+
+    def sweep(self, since: datetime, now: datetime) -> None:
+        """Read all that can have changed after `since`. Raises Transient, and then whatever was read is kept."""
+        found = self.venue.recent(since, now)
+        self._identify(found.values(), now)
+        seen = dict(found)
+        lost = [
+            tracked.life.order_id
+            for tracked in self.orders.working() if tracked.life.order_id and tracked.life.order_id not in found
+        ]
+        # Children that are known by a fill alone: too old for the window, too quick for the list.
+        strangers = {fact.order_id for fact in self.orders.parked.values()} - found.keys()
+        if wanted := [*dict.fromkeys([*lost, *strangers])]:
+            told = self.venue.orders(wanted)
+            self._identify(told.values(), now)
+            seen |= told
+        self._take(seen.values(), now)
+        self.orders.drop(order_id for order_id in seen if self.orders.find(order_id) is None)
+        for entry in self.orders:
+            if entry.spawns_stops and (entry.filled_at is None or now - entry.filled_at >= SPAWN_DELAY):
+                entry.stops_looked = entry.life.filled
+        self._look_for_doubtful(now)
+
+    def refresh(self, tracked: Tracked, now: datetime) -> None:
+        """Ask for one order alone. Raises Transient."""
+        order_id = tracked.life.order_id
+        if not order_id:
+            found = self.venue.named(tracked.intent.client_id)
+            if found is None:
+                return
+            self._identify([found], now)
+            told: Mapping[str, OrderInfo] = {found.order_id: found}
+        else:
+            told = self.venue.orders([order_id])
+        self._take(told.values(), now)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _identify(self, orders: Iterable[OrderInfo], now: datetime) -> None:
+        """Learn which of the venue's orders are ours: by our name, or as the stop of an entry of ours."""
+        rest = []
+        for order in sorted(orders, key=lambda each: (each.opened_at or now, each.order_id)):
+            tracked = self.orders.find(order.order_id, order.cl_ord_id)
+            if tracked is None:
+                rest.append(order)
+            else:
+                self.orders.took(tracked, order.order_id)
+        for order in rest:
+            parent = self.orders.find(order.parent_id) if order.parent_id else None
+            child = None if parent is None else self._adopt_child(parent, order, now)
+            if child is not None:
+                self.orders.took(child, order.order_id)
+
+    def _take(self, orders: Iterable[OrderInfo], now: datetime) -> None:
+        """Book what the venue tells of orders that are ours: fills first, then how they ended."""
+        ours = [(self.orders.find(order.order_id), order) for order in orders]
+        self.orders.book(self._missing_fills([order for tracked, order in ours if tracked is not None]))
+        for tracked, order in ours:
+            if tracked is None:
+                continue
+            if order.kind is OrderKind.STOP_LOSS and order.price > 0:
+                tracked.trigger = Price(order.price)
+            self.orders.reported(
+                tracked, BaseQty(order.filled), ending_of(order), order.reason, order.closed_at or now
+            )
+
+    def _missing_fills(self, orders: Iterable[OrderInfo]) -> list[FillFact]:
+        of_order = {order.order_id: order for order in orders}
+        known = self.orders.fills | self.orders.parked.keys()
+        wanted = [
+            trade_id for order in of_order.values() for trade_id in order.trade_ids if trade_id not in known
+        ]
+        if not wanted:
+            return []
+        told = self.venue.trades(wanted)
+        return [
+            fact_of_trade(trade, of_order.get(trade.order_id), self.pair_of(trade.symbol).lot) for trade in told.values()
+        ]
+
+    def _adopt_child(self, parent: Tracked, order: OrderInfo, now: datetime) -> Tracked | None:
+        """A stop that a fill of an entry spawned: an order of ours that was approved with the entry."""
+        if order.side is not Side.SELL or parent.intent.purpose is not Purpose.ENTRY:
+            return None
+        trigger = Price(order.price) if order.price > 0 else parent.intent.stop_loss
+        tracked = Tracked(
+            approved=child_of(parent.intent, order, trigger), sent_at=order.opened_at or now,
+            life=Life(qty=BaseQty(order.qty)), trigger=trigger,
+        )
+        return self.orders.add(tracked)
+
+    def _look_for_doubtful(self, now: datetime) -> None:
+        """What could have arrived has arrived, once its deadline is over: not found twice means not placed (I1)."""
+        for tracked in [each for each in self.orders if each.doubtful]:
+            if tracked.look_at is None or now < tracked.look_at:
+                continue
+            found = self.venue.named(tracked.intent.client_id)
+            if found is not None:
+                self._identify([found], now)
+                self._take([found], now)
+                continue
+            tracked.absences += 1
+            tracked.look_at = now + LOOK_AGAIN
+            if tracked.absences >= LOOKS:
+                self.orders.refused(
+                    tracked, "not placed: the venue has no such order, open or closed, after its deadline", now
+                )
+
+
+def child_of(entry: OrderIntent, order: OrderInfo, trigger: Price | None) -> ApprovedOrder:
+    """The intent of a stop that the venue spawned; its id leads back to the entry's."""
+    intent = OrderIntent(
+        intent_id=f"{entry.intent_id}{CHILD}{order.order_id}", book=entry.book, version=entry.version,
+        symbol=entry.symbol, side=Side.SELL, purpose=Purpose.STOP, order_type=OrderType.MARKET, qty=BaseQty(order.qty),
+        limit_price=None, decided_at=entry.decided_at, stop_loss=entry.stop_loss, take_profit=entry.take_profit,
+        horizon=entry.horizon, tag=entry.tag, trigger=trigger,
+    )
+    return restored(intent, NO_MONEY)
+
+

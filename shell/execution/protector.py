@@ -1,0 +1,164 @@
+"""The position monitor: leaves at stop and target, and keeps the venue's stops as the ledger wants them (I5, D10).
+
+Where the venue keeps a stop it is the first line, and this is the second: it sells itself only when the venue does not. A
+target is ours alone, because a venue without "one cancels the other" cannot hold both: the stop is taken out, seen to be
+out, and only then is what is left sold. Two ways out at once would sell what is not held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from shell.contract import OrderType
+from shell.exchange.gateway import Gateway
+from shell.execution.guarding import covers, plan_of
+from shell.execution.monitor import reached
+from shell.execution.record import StepRecord
+from shell.market.pair import Pair
+from shell.money import Price
+from shell.orders import ApprovedOrder, Fill, Purpose, Side
+from shell.portfolio.ledger import Ledger, Position
+from shell.risk.approval import OrderIds, protective_exit, protective_stop
+from shell.risk.view import selling
+
+# How long the venue has to fire a stop whose price was seen, before it is sold by us.
+VENUE_PATIENCE = timedelta(seconds=10)
+# After a refusal the same is not tried again at once: it would be refused at every price.
+REFUSED_PAUSE = timedelta(seconds=60)
+
+
+class Protector:
+    """Watches the positions of one engine, which lends it its doors: `ledger` tells the state, `submit` sends an order that
+    is written ahead and returns a refusal's sentence, `book` books what the gateway has to tell."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        pairs: Mapping[str, Pair],
+        *,
+        ledger: Callable[[], Ledger],
+        submit: Callable[[ApprovedOrder, datetime, StepRecord], str],
+        book: Callable[[StepRecord], list[Fill]],
+        ids: Callable[[str], OrderIds],
+    ) -> None:
+        self._gateway = gateway
+        self._pairs = pairs
+        self._ledger = ledger
+        self._submit = submit
+        self._book = book
+        self._ids = ids
+        # False where no venue keeps stops: then there is nothing to arrange.
+        self._kept = gateway.guards("") is not None
+        self._reached: dict[str, datetime] = {}
+        self._paused: dict[str, datetime] = {}
+
+    def watch(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
+        """Leave at once when the stop or target is reached (I5)."""
+        position = self._ledger().positions.get(symbol)
+        purpose = reached(position, price) if position is not None and at >= position.opened_at else None
+        if position is None or purpose is None:
+            self._reached.pop(symbol, None)
+            return
+        if purpose is Purpose.STOP and self._venue_fires(position, at):
+            return
+        if self._leaving(symbol) or self._pausing(symbol, at):
+            return
+        for working in self._gateway.open_orders():
+            if working.intent.symbol == symbol and working.intent.trigger is None:
+                self._gateway.cancel(working.order_id, f"the position's {purpose.value} was reached", at)
+        if not self._release(symbol, f"the position's {purpose.value} was reached", at, record):
+            return
+        left = self._ledger().positions.get(symbol)
+        if left is None or selling(self._gateway.open_orders(), symbol):
+            return
+        ids = self._ids(f"{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}")
+        if self._submit(protective_exit(left, purpose, now=at, ids=ids), at, record):
+            self._paused[symbol] = at
+        self._gateway.on_price(symbol, price, at)
+        self._book(record)
+
+    def make_way(self, order: ApprovedOrder, at: datetime, record: StepRecord) -> str:
+        """Take the venue's stops out before a way out that the strategy asked for. Returns why it cannot go, or nothing."""
+        intent = order.intent
+        if intent.side is not Side.SELL or self._gateway.guards(intent.symbol) is None:
+            return ""
+        if not self._release(intent.symbol, "the strategy sells", at, record):
+            return f"the stop of {intent.symbol} at the venue could not be taken out yet: nothing may be sold beside it"
+        left = self._ledger().positions.get(intent.symbol)
+        if left is None or intent.qty > left.qty - selling(self._gateway.open_orders(), intent.symbol):
+            return f"the stop of {intent.symbol} sold while it was being taken out"
+        return ""
+
+    def arrange(self, now: datetime, record: StepRecord) -> None:
+        """Have the venue keep a stop over all that is held, at the price the ledger has, and nothing beyond."""
+        if not self._kept:
+            return
+        concerned = {*self._ledger().positions}
+        concerned |= {order.intent.symbol for order in self._gateway.open_orders() if order.intent.trigger is not None}
+        for symbol in sorted(concerned):
+            # Twice, because what is taken out makes room for what is wanted.
+            if self._arrange_one(symbol, now, record):
+                self._book(record)
+                self._arrange_one(symbol, now, record)
+                self._book(record)
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _arrange_one(self, symbol: str, now: datetime, record: StepRecord) -> bool:
+        """One pass; True when something was asked of the venue."""
+        guard, pair = self._gateway.guards(symbol), self._pairs.get(symbol)
+        if guard is None or pair is None or not guard.settled:
+            return False
+        position = self._ledger().positions.get(symbol)
+        plan = plan_of(position, selling(self._gateway.open_orders(), symbol), guard, pair)
+        for order_id in plan.cancel:
+            self._gateway.cancel(order_id, "the position's stop changes", now)
+        for order_id in plan.move:
+            assert plan.stop is not None
+            self._gateway.move_stop(order_id, plan.stop, now)
+        if plan.place and position is not None and not self._pausing(symbol, now):
+            ids = self._ids(f"{now:%Y%m%dT%H%M%S%f}:{symbol}:guard")
+            if self._submit(protective_stop(position, plan.place, now=now, ids=ids), now, record):
+                self._paused[symbol] = now
+        return bool(plan.cancel or plan.move or plan.place)
+
+    def _venue_fires(self, position: Position, at: datetime) -> bool:
+        """True while the venue's own stop may be expected to sell."""
+        symbol = position.symbol
+        guard, pair = self._gateway.guards(symbol), self._pairs.get(symbol)
+        if guard is None or pair is None or not covers(guard, position, pair):
+            return False
+        return at - self._reached.setdefault(symbol, at) < VENUE_PATIENCE
+
+    def _release(self, symbol: str, reason: str, at: datetime, record: StepRecord) -> bool:
+        """Take the venue's stops out; True once none is left. One that filled meanwhile is booked."""
+        guard = self._gateway.guards(symbol)
+        if guard is None:
+            return True
+        if not guard.settled:
+            self._gateway.expire(at)
+            self._book(record)
+            guard = self._gateway.guards(symbol) or guard
+        for stop in guard.stops:
+            self._gateway.cancel(stop.order_id, reason, at)
+        self._book(record)
+        left = self._gateway.guards(symbol)
+        return left is None or (left.settled and not left.stops)
+
+    def _leaving(self, symbol: str) -> bool:
+        """True while a market order that sells is on its way: a second one would sell what is not held."""
+        return any(
+            working.intent.symbol == symbol and working.intent.purpose is not Purpose.ENTRY
+            and working.intent.trigger is None and working.intent.order_type is OrderType.MARKET
+            for working in self._gateway.open_orders()
+        )
+
+    def _pausing(self, symbol: str, at: datetime) -> bool:
+        since = self._paused.get(symbol)
+        if since is None:
+            return False
+        if at - since >= REFUSED_PAUSE:
+            del self._paused[symbol]
+            return False
+        return True
