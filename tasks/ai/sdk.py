@@ -100,6 +100,9 @@ class SdkModels:
 
     def _within_deadline(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Run `call` in a loop and thread of its own: the caller may stand inside a loop already."""
+        # Loading the SDK takes seconds on a busy machine; they are not the provider's.
+        import anthropic  # noqa: F401
+
         async def bounded() -> T:
             try:
                 async with asyncio.timeout(self._deadline):
@@ -157,8 +160,10 @@ def _reply_of(message: Message, request_id: str) -> Reply:
     kept_1h = used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0
     kept = used.cache_creation_input_tokens or 0
     blocks = tuple(block.model_dump(mode="json", exclude_none=True, exclude={"parsed_output"}) for block in message.content)
+    text = "".join(block["text"] for block in blocks if block["type"] == "text")
     return Reply(
-        text="".join(block["text"] for block in blocks if block["type"] == "text"),
+        # JSON can carry half a character, which no file and no hash can.
+        text=text.encode("utf-8", "replace").decode("utf-8"),
         stop_reason=str(message.stop_reason), model=str(message.model), content=blocks, request_id=request_id,
         usage=Usage(
             input_tokens=used.input_tokens, output_tokens=used.output_tokens, cache_write_5m_tokens=max(kept - kept_1h, 0),

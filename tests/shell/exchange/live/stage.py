@@ -17,7 +17,6 @@ from shell.engine import Engine
 from shell.exchange.gateway import FeeSchedule
 from shell.exchange.live.gateway import LiveGateway
 from shell.exchange.simulator.desk import Desk
-from shell.exchange.simulator.faults import read_plan
 from shell.execution.record import StepRecord
 from shell.market.book import MarketBook, ReplayFeed
 from shell.market.history import History

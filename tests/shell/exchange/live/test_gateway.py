@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from shell.contract import Action, Signal
-from shell.orders import OrderState, Purpose
+from shell.orders import Purpose
 from tests.shell.exchange.live.conftest import Opens
 from tests.shell.exchange.live.stage import BTC, buy
 
