@@ -115,7 +115,7 @@ class SdkModels:
             return own.submit(asyncio.run, bounded()).result()
 
     async def _tried(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
-        from anthropic import AnthropicError, APIConnectionError, APIStatusError
+        from anthropic import AnthropicError, APIConnectionError, APIError, APIStatusError
 
         ends = monotonic() + self._deadline
         async with self._connect() as client:
@@ -130,8 +130,10 @@ class SdkModels:
                     failure, asked = self._unreachable(error), 0.0
                     if not failure.free:
                         raise failure from error
-                except AnthropicError as error:
-                    raise CallFailed(f"{self.name}: {_one_line(error)}", free=True) from error
+                except (AnthropicError, *_credential_errors()) as error:
+                    # Credentials fail before anything leaves. Of the rest nobody knows.
+                    free = not isinstance(error, APIError | RuntimeError)
+                    raise CallFailed(f"{self.name}: {_one_line(error)}", free=free) from error
                 wait = max(asked, self._backoff(tries))
                 if tries == self._retries_max:
                     raise failure
@@ -153,6 +155,15 @@ class SdkModels:
 
         never = isinstance(error.__cause__, httpx2.ConnectError | httpx2.ConnectTimeout)
         return CallFailed(f"{self.name} cannot be reached: {_one_line(error.__cause__ or error)}", free=never)
+
+
+def _credential_errors() -> tuple[type[Exception], ...]:
+    """What fails before a request leaves, for want of Google credentials: google-auth's own, and the SDK's for none at all."""
+    try:
+        from google.auth.exceptions import GoogleAuthError
+    except ImportError:
+        return (RuntimeError,)
+    return GoogleAuthError, RuntimeError
 
 
 def _reply_of(message: Message, request_id: str) -> Reply:

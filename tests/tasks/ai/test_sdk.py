@@ -102,6 +102,14 @@ def test_a_provider_that_is_not_there_cost_nothing(server: MessagesServer) -> No
     assert "sk-a" not in str(failed.value)
 
 
+def test_missing_google_credentials_are_a_sentence(server: MessagesServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere/credentials.json")
+    with pytest.raises(CallFailed, match="vertex: .*credentials") as failed:
+        connected(AI, "vertex", ModelAccess(vertex_url=f"{server.url}/v1")).ask(QUESTION)
+    assert failed.value.free
+    assert server.requests == []
+
+
 def test_a_key_never_leaves_this_machine_unencrypted_nor_without_being_set() -> None:
     with pytest.raises(BadInput, match="unencrypted"):
         connected(AI, "anthropic", ModelAccess(anthropic_key=Secret("k"), anthropic_url="http://example.com"))
