@@ -81,7 +81,7 @@ def open_replay(
         store.facts.set(SOURCE_FACT, f"{history.source}|{'real' if history.real else 'synthetic'}", start)
         seed_home(history, candles, archive, start)
         market = MarketBook(
-            history.symbols, ReplayFeed(history, history.symbols, start, end), spread_pct=_spread(settings)
+            history.symbols, ReplayFeed(history, history.symbols, start, end), spread_pct=spread_of(settings)
         )
         market.preload(history, start)
         shell = _shell(home, settings, store, candles, archive, market, history)
@@ -113,7 +113,7 @@ def open_stored(home: Home, settings: Settings, now: datetime) -> OpenHome:
         state = store.books.load("main")
         begin = state.last_scan if state is not None and state.last_scan is not None else now
         history = _labelled(full_history(candles, archive, symbols, begin - WARM_UP, now), store)
-        market = MarketBook(symbols, ReplayFeed(history, symbols, begin, now), spread_pct=_spread(settings))
+        market = MarketBook(symbols, ReplayFeed(history, symbols, begin, now), spread_pct=spread_of(settings))
         market.preload(history, begin)
         shell = _shell(home, settings, store, candles, archive, market, history)
     except BaseException:
@@ -160,5 +160,6 @@ def _labelled(history: History, store: Store) -> History:
     return History(m5=history.m5, h1=history.h1, d1=history.d1, source=source, real=kind == "real")
 
 
-def _spread(settings: Settings) -> float:
+def spread_of(settings: Settings) -> float:
+    """The spread to assume where none is known; slippage 0 asks for exact prices, so it means no spread either."""
     return float(settings.paper.spread_pct) if settings.paper.slippage_pct else 0.0

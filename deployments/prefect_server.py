@@ -58,6 +58,14 @@ def private_environment(home: Path) -> dict[str, str]:
     }
 
 
+def server_command(port: int) -> list[str]:
+    """The command of a server on the loopback interface."""
+    return [
+        sys.executable, "-c", SERVE, "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1",
+        "--port", str(port), "--log-level", "warning", "--timeout-graceful-shutdown", "2",
+    ]
+
+
 class PrefectServer:
     """One server process. `start` returns at once; `wait` blocks until it answers."""
 
@@ -81,18 +89,14 @@ class PrefectServer:
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{self._home / DATABASE}"
         if not self._services:
             environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
-        command = [
-            sys.executable, "-c", SERVE, "--factory", "prefect.server.api.server:create_app", "--host", "127.0.0.1",
-            "--port", str(self.port), "--log-level", "warning", "--timeout-graceful-shutdown", "2",
-        ]
         database = self._home / DATABASE
         template = template_path()
         if template.is_file() and not database.exists():
             shutil.copyfile(template, database)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                cwd=self._home,
+                server_command(self.port), env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True, cwd=self._home,
             )
         (self._home / URL_FILE).write_text(f"{self.api_url} {self._process.pid}\n", encoding="utf-8")
         return self

@@ -9,18 +9,15 @@ import httpx
 import numpy as np
 
 from deployments.prefect_server import URL_FILE
-from shell.clock import to_ms
+from shell.book_figures import newest_prices
 from shell.config import Settings
-from shell.home import Home
+from shell.home import Home, HomeLock
 from shell.host.isolation import isolation_is_complete
-from shell.market.bars import Tier
-from shell.money import Price, decimal_of
+from shell.main_book import ISOLATION_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
-from shell.service import ISOLATION_FACT, LIMITS_FACT, MAIN_BOOK
-from shell.store.candles import CandleStore
 from shell.store.store import Store
 from shell.store.strategies import Quarantined
 
@@ -41,16 +38,19 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         isolation = store.facts.get(ISOLATION_FACT)
         caught = store.strategies.quarantined()
         times = scan_times(store, state.last_scan if state else None)
+        live = store.facts.get(LIVE_FACT)
+    writer = HomeLock.writer_of(home)
     return {
         "mode": "paper", "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
         "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
         "total_value": float(equity(ledger, prices)), "starting_value": float(ledger.capital),
         "strategy": {"version": active.version if active else "none", "hash": active.hash if active else ""},
-        "prefect": _prefect(home), "last_scan": state.last_scan if state else None,
+        "prefect": prefect_of(home), "last_scan": state.last_scan if state else None,
         "open_orders": len(state.open_orders) if state else 0, "trades_closed": ledger.trades_closed,
         "paper_trials": [{"trial": each.trial_id, "candidate": each.candidate_id, "due_at": each.due_at} for each in trials],
         "candidates": len(store.candidates.list()), "books_check": checks, "event_log_hash": store.events.head(),
         "scan_ms": times, "quarantine": [quarantine_row(each) for each in caught],
+        "shell": {"running": bool(writer), "pid": int(writer) if writer.isdigit() else None, "live": live},
         "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
     }
 
@@ -70,17 +70,6 @@ def scan_times(store: Store, last_scan: datetime | None) -> dict[str, float | in
 def quarantine_row(found: Quarantined) -> dict[str, Any]:
     """Code that never runs again."""
     return {"name": found.name, "hash": found.hash, "sentence": found.sentence, "at": found.at}
-
-
-def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
-    """The newest stored close of every holding, its own entry price where no candle is stored."""
-    candles = CandleStore(store)
-    prices = {}
-    for symbol, position in ledger.positions.items():
-        bar = candles.last(symbol, Tier.M5)
-        known = bar is not None and bar.close_ms > to_ms(position.opened_at)
-        prices[symbol] = Price(decimal_of(bar.close)) if bar is not None and known else position.avg_entry
-    return prices
 
 
 def lift_stored(store: Store, kind: HaltKind, by: str, at: datetime, settings: Settings) -> list[str]:
@@ -106,7 +95,7 @@ def _row(position: Any) -> dict[str, Any]:
     }
 
 
-def _prefect(home: Home) -> dict[str, Any]:
+def prefect_of(home: Home) -> dict[str, Any]:
     """Whether a Prefect server of this home answers. Nothing of trading depends on it (D1)."""
     note = home.prefect / URL_FILE
     if not note.is_file():

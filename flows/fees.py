@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from prefect import flow
 
-from flows.run import FLOW, moment, named
+from flows.run import FLOW, Moment, moment, named
 from tasks.fees import update_fees
 
 
@@ -15,5 +14,5 @@ from tasks.fees import update_fees
     name="fees", flow_run_name=named("fees", "%Y-%m-%d"), **FLOW,
     description="Fetch the fee schedule of every pair; the shell uses it from then on.",
 )
-async def fees(now: datetime | None = None) -> Mapping[str, Mapping[str, float]]:
+async def fees(now: Moment = None) -> Mapping[str, Mapping[str, float]]:
     return await update_fees(moment(now))

@@ -1,26 +1,35 @@
-"""Make visible what the shell did by itself: scans that no flow run reported."""
+"""Make visible what the shell did by itself: a flow run for every scan that none has reported."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 
-from flows.run import FLOW, moment, named
-from tasks.scan import find_unreported
+from flows.missing import show_scan
+from flows.run import FLOW, Moment, deployed, moment, named
+from flows.schedule import follow_interval
+from tasks.scan import find_unreported, mark_reported, read_interval, slot_of
+
+# A run each, some 0.1 s: after a long outage the next run goes on with the rest.
+REPORTED_MAX = 200
 
 
 @flow(
     name="reconcile", flow_run_name=named("reconcile"), **FLOW,
-    description="Report scans that the shell made without being asked by a flow.",
+    description="Create the flow runs of scans that the shell made without being asked by a flow.",
 )
-async def reconcile(now: datetime | None = None) -> int:
-    """The number of scans reported."""
-    missing = await find_unreported(moment(now))
+async def reconcile(now: Moment = None) -> int:
+    """The number of scans reported. What was shown before a crash is found by its name and not shown twice."""
+    at = moment(now)
+    missing = list(await find_unreported(at))[:REPORTED_MAX]
+    for row in missing:
+        await show_scan(row)
     if missing:
+        await mark_reported([slot_of(row) for row in missing], at)
         await acreate_table_artifact(
             table=[{name: str(value) for name, value in scan.items()} for scan in missing], key="unreported-scans",
             description=f"{len(missing)} scans that no flow run had reported",
         )
+    if deployed():
+        await follow_interval(await read_interval())
     return len(missing)

@@ -6,19 +6,30 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext, TaskRunContext
-from prefect.runtime import flow_run
+from prefect.runtime import deployment, flow_run
+from pydantic import Field
 
+from flows.hooks import keep_answer, tell_of_cancellation, tell_of_crash, tell_of_failure
 from shell.clock import require_utc
 from shell.errors import UsageError
 
 Answer = TypeVar("Answer")
 
-# Flows keep no results in Prefect: what matters is in the trading database.
-FLOW: dict[str, Any] = {"persist_result": False, "validate_parameters": True, "retries": 0}
+# Flows keep no results in Prefect: what matters is in the trading database. How a run ended badly is told by the shell.
+FLOW: dict[str, Any] = {
+    "persist_result": False, "validate_parameters": True, "retries": 0, "on_failure": [tell_of_failure],
+    "on_crashed": [tell_of_crash], "on_cancellation": [tell_of_cancellation], "on_completion": [keep_answer],
+}
+
+# The parameter every flow has, as its form shows it.
+Moment = Annotated[
+    datetime | None,
+    Field(title="Moment", description="The time the run is for, with a zone; empty: when the run was scheduled."),
+]
 
 
 def moment(now: datetime | None) -> datetime:
@@ -30,13 +41,21 @@ def moment(now: datetime | None) -> datetime:
         raise UsageError(f"now: {error}; write it like 2026-11-22T05:00:00+00:00") from None
 
 
-def named(kind: str, form: str = "%Y-%m-%d %H:%M") -> Callable[[], str]:
-    """A run name such as "scan 2026-11-22 14:35", from the run's own parameters."""
+def deployed() -> bool:
+    """Whether this run was made from a deployment, by a schedule or by hand; a rehearsal's were not."""
+    return deployment.id is not None
+
+
+def named(
+    kind: str, form: str = "%Y-%m-%d %H:%M", *, at: Callable[[datetime], datetime] | None = None
+) -> Callable[[], str]:
+    """A run name such as "scan 2026-11-22 14:35", from the run's own parameters; `at` turns their moment into another."""
+    shown = at or (lambda moment: moment)
 
     def name() -> str:
         now = flow_run.parameters.get("now") or flow_run.scheduled_start_time
-        at = datetime.fromisoformat(now) if isinstance(now, str) else now
-        return f"{kind} {at:{form}}"
+        given = datetime.fromisoformat(now) if isinstance(now, str) else now
+        return f"{kind} {shown(given) if given.tzinfo else given:{form}}"
 
     return name
 

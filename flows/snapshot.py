@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from prefect import flow
 
-from flows.run import FLOW, moment, named
+from flows.run import FLOW, Moment, moment, named
 from tasks.snapshot import record_snapshot
 
 
@@ -16,5 +15,5 @@ from tasks.snapshot import record_snapshot
     name="snapshot", flow_run_name=named("snapshot", "%Y-%m-%d"), **FLOW,
     description="Record equity, cash, fees and positions of the day.",
 )
-async def snapshot(now: datetime | None = None) -> Mapping[str, Any]:
+async def snapshot(now: Moment = None) -> Mapping[str, Any]:
     return await record_snapshot(moment(now))

@@ -9,6 +9,9 @@ from typing import Any
 
 from shell.host.port import StrategySource
 
+# What a person says of a candidate's promotion; "waiting" until somebody did.
+APPROVED, REJECTED, WAITING = "approved", "rejected", "waiting"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActiveStrategy:
@@ -34,6 +37,7 @@ class Status:
     positions: tuple[Mapping[str, Any], ...]
     active: ActiveStrategy
     last_scan: datetime | None
+    scan_interval_minutes: int = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from shell.clock import local_day
+from shell.clock import local_day, to_ms
 from shell.engine import Engine
 from shell.live_value import live_prices
-from shell.money import NO_MONEY
+from shell.market.bars import Tier
+from shell.money import NO_MONEY, Price, decimal_of
+from shell.portfolio.ledger import Ledger
 from shell.portfolio.valuation import open_positions
+from shell.store.candles import CandleStore
 from shell.store.store import Store
 from shell.truth.truth import BookFacts, truth_of
 
@@ -48,6 +51,17 @@ def record_snapshot(store: Store, engine: Engine, zone: ZoneInfo, now: datetime)
         "day": day.isoformat(), "equity": str(equity), "cash": str(engine.ledger.cash), "day_pnl": str(day_pnl),
         "fees": str(engine.ledger.fees_paid), "positions": positions,
     }
+
+
+def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
+    """The newest stored close of every holding, its own entry price where no candle is stored."""
+    candles = CandleStore(store)
+    prices = {}
+    for symbol, position in ledger.positions.items():
+        bar = candles.last(symbol, Tier.M5)
+        known = bar is not None and bar.close_ms > to_ms(position.opened_at)
+        prices[symbol] = Price(decimal_of(bar.close)) if bar is not None and known else position.avg_entry
+    return prices
 
 
 def position_rows(engine: Engine, *, live: bool = False) -> list[dict[str, Any]]:

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.engine import Engine
 from shell.engine_config import EngineConfig
-from shell.exchange.gateway import FeeSchedule
+from shell.exchange.gateway import FeeSchedule, Gateway
 from shell.exchange.paper import PaperGateway
+from shell.execution.client_id import NO_MARK
 from shell.execution.record import Journal
 from shell.host.port import StrategyHost
 from shell.market.book import MarketBook
@@ -58,33 +59,38 @@ def new_engine(
     state: BookState | None = None,
     watched: dict[str, Pair] | None = None,
     gateway: GatewayMaker | None = None,
+    mark: str = NO_MARK,
 ) -> Engine:
-    """An engine on a paper gateway that spends its ledger's cash, or on the one `gateway` makes; `state` is what the store
-    knows of the book. Positions of `watched` pairs can be left and not opened."""
+    """An engine on a paper gateway that spends its ledger's cash; `state` is what the store knows of the book.
+
+    Positions of `watched` pairs can be left and not opened. With `gateway` another one is made than a paper gateway, which
+    finds out by itself what became of orders on their way; `mark` is the home's, in the names of its orders.
+    """
     within = {**(watched or {}), **pairs}
-    simulated = PaperGateway(
+    paper_gateway = PaperGateway(
         pairs=within, fees={**fees_of(tuple(within), paper), **fees}, config=paper,
         limit_entry_expiry=paper.limit_entry_expiry, funds=lambda: engine.ledger.cash,
     )
-    venue = gateway(book=book, funds=lambda: engine.ledger.cash, state=state) if gateway is not None else None
+    chosen: Gateway = paper_gateway
+    if gateway is not None:
+        chosen = gateway(book=book, funds=lambda: engine.ledger.cash, state=state)
     engine = Engine(
         EngineConfig(
             book=book, version=version, risk=risk, host=host_config, zone=zone, pairs=pairs, fees=fees,
-            fill_allowance_pct=fill_allowance(paper),
+            watched=watched or {}, fill_allowance_pct=fill_allowance(paper), mark=mark,
         ),
-        market=market, gateway=simulated if venue is None else venue, host=host, journal=journal,
+        market=market, gateway=chosen, host=host, journal=journal,
         ledger=state.ledger if state else None, marks=state.marks if state else None,
         halts=tuple(state.halts) if state else (), last_scan=state.last_scan if state else None,
     )
     if state is None:
         return engine
     engine.remember(state.recent_signals, state.order_times)
-    if venue is not None:
-        # Only the venue knows what became of an intent whose answer never came: it is looked for, not written off.
-        venue.restore(state.known_orders)
+    if gateway is not None:
+        # Only a venue knows what became of an intent whose answer never came: it is looked for, not written off.
         engine.write_off([], state.never_sent)
         return engine
-    simulated.restore([order.submitted for order in state.open_orders if order.submitted is not None])
+    paper_gateway.restore([order.submitted for order in state.open_orders if order.submitted is not None])
     unsent = [order.approved for order in state.open_orders if order.submitted is None]
     engine.write_off(unsent, state.never_sent)
     return engine

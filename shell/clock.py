@@ -45,6 +45,18 @@ class VirtualClock:
         self._now = moment
 
 
+class PacedClock:
+    """A clock that runs `speed` times as fast as the machine's from `start` on: for a simulated exchange of that speed."""
+
+    def __init__(self, start: datetime, speed: float) -> None:
+        self._start = require_utc(start)
+        self._speed = speed
+        self._begun = monotonic()
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=(monotonic() - self._begun) * self._speed)
+
+
 def monotonic() -> float:
     """Seconds from an arbitrary origin, for durations and deadlines."""
     return time.monotonic()

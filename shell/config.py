@@ -17,6 +17,7 @@ from shell.config_ai import AiConfig
 _NO_TIME = timedelta(0)
 _DAY = timedelta(days=1)
 _COST_MAX = Decimal("0.1")
+_HOUR = r"^((?:[01]\d|2[0-3]):[0-5]\d)?$"
 
 
 class _Section(BaseModel):
@@ -100,6 +101,10 @@ class AccountConfig(_Section):
     starting_cash: Decimal = Field(
         default=Decimal(10_000), gt=0, le=Decimal(10**12), description="paper capital, in the account currency"
     )
+    allocated_cash: Decimal = Field(
+        default=Decimal(0), ge=0, le=Decimal(10**12),
+        description="the part of a live account's cash that the system may use, 0 for starting_cash",
+    )
     timezone: str = Field(default="America/New_York", description="IANA time zone of local days and of 23:55")
     symbols: tuple[str, ...] = Field(
         default=("BTC/USD", "ETH/USD", "SOL/USD"), min_length=1, max_length=50, description="the pairs to trade"
@@ -132,6 +137,9 @@ class OrchestratorConfig(_Section):
         default=18, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
     )
     revisions_max: int = Field(default=2, ge=0, le=10, description="revisions after a review's findings")
+    approval: Literal["auto", "ask"] = Field(
+        default="auto", description="whether a candidate that passed everything waits for a person"
+    )
     paper_trials_max: int = Field(default=3, ge=1, le=3, description="paper trials at once")
     search_pct: Decimal = Field(
         default=Decimal("0.5"), gt=0, lt=1, description="part of history to search on, the oldest"
@@ -186,6 +194,17 @@ class TelegramConfig(_Section):
     owner_ids: tuple[int, ...] = Field(
         default=(), max_length=50, description="numeric ids of the people who may command"
     )
+    muted: tuple[str, ...] = Field(
+        default=(), max_length=50, description="kinds of messages nobody is told of; halts cannot be switched off"
+    )
+    quiet_from: str = Field(
+        default="", pattern=_HOUR, description="when quiet hours begin, such as 22:00 in account.timezone, empty for none"
+    )
+    quiet_until: str = Field(default="", pattern=_HOUR, description="when quiet hours end, such as 07:00")
+    messages_per_minute: int = Field(default=20, ge=1, le=60, description="messages sent in any 60 seconds")
+    refusals_per_hour: int = Field(
+        default=20, ge=1, le=10_000, description="refused signals within an hour above which a warning is sent"
+    )
 
 
 class KrakenConfig(_Section):
@@ -202,6 +221,23 @@ class KrakenConfig(_Section):
     )
     verification: Literal["starter", "intermediate", "pro"] = Field(
         default="starter", description="verification level of the account, which decides its rate limits"
+    )
+    reconcile_halt_pct: Decimal = Field(
+        default=Decimal("0.001"), ge=0, le=1,
+        description="difference between books and account, of total value, that halts openings",
+    )
+
+
+class PageConfig(_Section):
+    """The dashboard. Where it listens beyond this machine it asks for a password, the secret PAGE_TOKEN."""
+
+    enabled: bool = Field(default=True, description="whether the shell serves the page")
+    host: str = Field(
+        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]{2,45}$", description="the address to listen on, in numbers"
+    )
+    port: int = Field(default=8787, ge=0, le=65_535, description="the port to listen on, 0 for any that is free")
+    names: tuple[str, ...] = Field(
+        default=(), max_length=20, description="host names under which a browser may ask for the page"
     )
 
 
@@ -230,6 +266,29 @@ class PrefectConfig(_Section):
     )
 
 
+class LoopConfig(_Section):
+    """How the running shell keeps time."""
+
+    bar_grace: timedelta = Field(
+        default=timedelta(seconds=8), ge=_NO_TIME, le=timedelta(minutes=2),
+        description="how long a scan waits for the last bars of its slot",
+    )
+    slot_lateness_max: timedelta = Field(
+        default=timedelta(minutes=2), gt=_NO_TIME, lt=timedelta(minutes=5),
+        description="lateness at which a slot is no longer scanned",
+    )
+    monitor_interval: timedelta = Field(
+        default=timedelta(seconds=30), gt=_NO_TIME, le=timedelta(minutes=5), description="time between looks at every position"
+    )
+    fee_interval: timedelta = Field(
+        default=_DAY, gt=_NO_TIME, le=timedelta(days=30), description="time between questions for the account's fees"
+    )
+    clock_difference_max: timedelta = Field(
+        default=timedelta(seconds=30), gt=_NO_TIME, le=timedelta(minutes=10),
+        description="difference from the exchange's clock beyond which nothing is scanned",
+    )
+
+
 class LogConfig(_Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
     file_bytes_max: int = Field(
@@ -250,7 +309,9 @@ class Settings(_Section):
     ai: AiConfig = AiConfig()
     kraken: KrakenConfig = KrakenConfig()
     telegram: TelegramConfig = TelegramConfig()
+    page: PageConfig = PageConfig()
     control: ControlConfig = ControlConfig()
     prefect: PrefectConfig = PrefectConfig()
+    loop: LoopConfig = LoopConfig()
     log: LogConfig = LogConfig()
     risk: RiskConfig = RiskConfig()

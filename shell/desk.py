@@ -11,6 +11,7 @@ from typing import Any
 
 from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
+from shell.by_hand import ByHand
 from shell.clock import NEW_YORK, Clock, SystemClock, local_day
 from shell.config import Settings
 from shell.document.keeper import DocumentKeeper
@@ -238,6 +239,20 @@ class Desk:
 
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
         self._shell.notify(kind, severity, text, now)
+
+    # -- what people ask for by hand ------------------------------------------------------------------------------
+
+    @property
+    def by_hand(self) -> ByHand:
+        return ByHand(self._shell)
+
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        """Whether a person lets this candidate be promoted: "approved", "rejected" or "waiting". A person is asked once."""
+        return self.by_hand.approval(candidate_id, now)
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        """Who asked for this flow by hand, once; "" when nobody did."""
+        return self.by_hand.take_request(flow, now)
 
     def _require_reached(self, now: datetime) -> None:
         """A moment ahead of the shell would lay out the next quarter's segments before it begins, over today's vault."""

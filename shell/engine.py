@@ -17,10 +17,10 @@ from shell.clock import from_ms, local_day, monotonic, to_ms
 from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
-from shell.exchange.gateway import Gateway
+from shell.exchange.gateway import Gateway, GatewayEvent
 from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
 from shell.execution.protector import Protector
-from shell.execution.record import Journal, ScanDone, StepRecord
+from shell.execution.record import Journal, ScanDone, StepRecord, never_taken
 from shell.execution.withdrawal import entries, resting_of, withdraw, withdraw_unwanted
 from shell.host.faults import ATTEMPT, panicked
 from shell.host.port import ClosedNotice, FillNotice, StrategyHost
@@ -84,7 +84,8 @@ class Engine:
         self._equity: QuoteAmount | None = None
         self._valued_at = -1
         self._protector = Protector(
-            gateway, config.pairs, ledger=lambda: self.ledger, submit=self._submit, book=self._book_events, ids=self._own_ids
+            gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
+            book=self._book_events, ids=self._own_ids,
         )
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
@@ -153,6 +154,12 @@ class Engine:
         self._mark(event.at, record)
         return self._finish(record)
 
+    def take_up(self, found: Sequence[GatewayEvent], now: datetime) -> StepRecord:
+        """Book what reconciliation found, as if the gateway had told it; a fill that is booked already changes nothing."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._book_events(record, found)
+        return self._finish(record)
+
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
         record = StepRecord(book=self.config.book, at=now)
@@ -163,6 +170,12 @@ class Engine:
         """Stop openings now, and take resting entries out."""
         record = StepRecord(book=self.config.book, at=halt.raised_at)
         self._raise(halt, record)
+        return self._finish(record)
+
+    def by_hand(self, signal: Signal, name: str, now: datetime) -> StepRecord:
+        """A person's own signal, assessed and answered like one of the strategy's."""
+        record = StepRecord(book=self.config.book, at=now)
+        self._answer(signal, f"{self.config.book}:{name}", now, record)
         return self._finish(record)
 
     def lift(self, kind: HaltKind) -> None:
@@ -244,9 +257,9 @@ class Engine:
 
     # -- booking --------------------------------------------------------------------------------------------------
 
-    def _book_events(self, record: StepRecord) -> list[Fill]:
+    def _book_events(self, record: StepRecord, found: Sequence[GatewayEvent] | None = None) -> list[Fill]:
         fills = []
-        for event in self.gateway.events():
+        for event in self.gateway.events() if found is None else found:
             match event:
                 case Fill():
                     if event.fill_id not in self._booked:
@@ -310,10 +323,8 @@ class Engine:
         if not orders:
             return
         now = max(order.intent.decided_at for order in orders)
-        updates = [_update(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
+        updates = [never_taken(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
         self._finish(StepRecord(book=self.config.book, at=now, updates=updates))
-
-    # -- scan -----------------------------------------------------------------------------------------------------
 
     def _slot_ms(self, now: datetime) -> int:
         """The newest slot at `now`, by the interval known so far."""
@@ -372,7 +383,8 @@ class Engine:
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
         ids = OrderIds(
-            intent_id=f"{signal_id}:o{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id
+            intent_id=f"{signal_id}:o{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id,
+            mark=self.config.mark,
         )
         decision = assess(
             signal, view=self._view(now), config=self.config.risk, pair=pair,
@@ -408,7 +420,10 @@ class Engine:
 
     def _own_ids(self, name: str) -> OrderIds:
         """Ids of an order that no signal asked for."""
-        return OrderIds(intent_id=f"{self.config.book}:{name}{self._try}", book=self.config.book, version=self.config.version)
+        return OrderIds(
+            intent_id=f"{self.config.book}:{name}{self._try}", book=self.config.book, version=self.config.version,
+            mark=self.config.mark,
+        )
 
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
         """Write ahead, send once. Returns a refusal's sentence, or nothing."""
@@ -417,27 +432,20 @@ class Engine:
         try:
             submitted = self.gateway.submit(order, now)
         except Rejected as error:
-            record.updates.append(_update(order, OrderState.REJECTED, str(error), now))
+            record.updates.append(never_taken(order, OrderState.REJECTED, str(error), now))
             return str(error)
         except OutcomeUnknown as error:
             # The gateway keeps it among what may still fill, and tells what became of it.
-            record.updates.append(_update(order, OrderState.UNKNOWN, str(error), now))
+            record.updates.append(never_taken(order, OrderState.UNKNOWN, str(error), now))
             return ""
         record.submitted.append(submitted)
         return ""
 
     def _finish(self, record: StepRecord) -> StepRecord:
-        record.ledger = self.ledger
-        record.marks = self.marks
-        record.equity = self.equity()
+        record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()
         if record.scan is not None or record.eventful:
             self._journal.record(record)
         return record
 
 
 _open_ms = attrgetter("open_ms")
-
-
-def _update(order: ApprovedOrder, state: OrderState, reason: str, at: datetime) -> OrderUpdate:
-    """What became of an order that no venue took: it has no venue's id, by which the store tells it from those sent."""
-    return OrderUpdate(order_id="", intent_id=order.intent.intent_id, state=state, reason=reason, at=at)

@@ -12,7 +12,7 @@ def live_blockers(settings: Settings, secrets: Secrets, *, isolation_gap: str | 
     `isolation_gap` is the sentence of `shell.host.isolation.isolation_is_complete` for this machine and user, empty where
     the operating system confines strategies; None while nobody has tried it. The shell tries it at every start.
     """
-    missing = ["the connection to the exchange is not part of this version"]
+    missing = []
     if isolation_gap is None:
         missing.append("nobody has tried yet how the operating system confines strategies here")
     elif isolation_gap:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final
-from uuid import UUID, uuid5
 
 from shell.contract import Action, Intent, OrderType
+from shell.execution.client_id import NO_MARK, client_order_id
 from shell.money import NO_QTY, BaseQty, Price, QuoteAmount
 
-# What names of orders are derived from; changing it would make every order of an earlier process a stranger.
-_NAMES: Final = UUID("7d6f2f3e-3f0c-5a0e-9b59-0d6b5d1f4c11")
+# Joins an entry's intent to the venue's id of a stop that one of its fills brought about: that stop's intent.
+SPAWNED: Final = "+"
 
 
 class Side(str, Enum):
@@ -24,12 +24,16 @@ class Side(str, Enum):
 
 
 class Purpose(str, Enum):
-    """Why an order exists. Only ENTRY raises exposure; the others are never refused by a halt."""
+    """Why an order exists. Only ENTRY raises exposure; the others are never refused by a halt.
+
+    EXTERNAL is none of ours: what took coins of ours out of the account without the shell, as reconciliation books it.
+    """
 
     ENTRY = "entry"
     EXIT = "exit"
     STOP = "stop"
     TARGET = "target"
+    EXTERNAL = "external"
 
 
 class OrderState(str, Enum):
@@ -60,7 +64,8 @@ class OrderIntent:
 
     `book` says whose ledger this is ("main", or a paper trial's). `limit_price` is None for market orders. `stop_loss` and
     `take_profit` protect the position that an entry opens. `signal_id` is None for stops and targets. With a `trigger` it is a
-    stop that the venue keeps, and that sells at the market once the price has fallen to it.
+    stop that the venue keeps, and that sells at the market once the price has fallen to it. `mark` is the home's, by which the
+    venue's orders are told from those of other homes.
     """
 
     intent_id: str
@@ -79,11 +84,12 @@ class OrderIntent:
     horizon: Intent = Intent.SWING
     tag: str = ""
     trigger: Price | None = None
+    mark: str = NO_MARK
 
     @property
     def client_id(self) -> str:
         """The name a venue is given for this order: a UUID, the same whenever it is asked for."""
-        return str(uuid5(_NAMES, f"{self.book}\n{self.intent_id}"))
+        return client_order_id(f"{self.book}\n{self.intent_id}", self.mark)
 
 
 class _Seal:

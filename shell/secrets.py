@@ -21,11 +21,13 @@ KRAKEN_API_KEY = "KRAKEN_API_KEY"
 KRAKEN_API_SECRET = "KRAKEN_API_SECRET"
 TELEGRAM_BOT_TOKEN = "TELEGRAM_BOT_TOKEN"
 ANTHROPIC_API_KEY = "ANTHROPIC_API_KEY"
+CONTROL_TOKEN = "CONTROL_TOKEN"
 # What `gcloud auth print-access-token` prints, under the name that gcloud itself reads.
 CLOUDSDK_AUTH_ACCESS_TOKEN = "CLOUDSDK_AUTH_ACCESS_TOKEN"
-CONTROL_TOKEN = "CONTROL_TOKEN"
+PAGE_TOKEN = "PAGE_TOKEN"
 SECRET_NAMES = (
-    KRAKEN_API_KEY, KRAKEN_API_SECRET, TELEGRAM_BOT_TOKEN, ANTHROPIC_API_KEY, CLOUDSDK_AUTH_ACCESS_TOKEN, CONTROL_TOKEN
+    KRAKEN_API_KEY, KRAKEN_API_SECRET, TELEGRAM_BOT_TOKEN, ANTHROPIC_API_KEY, CONTROL_TOKEN, CLOUDSDK_AUTH_ACCESS_TOKEN,
+    PAGE_TOKEN,
 )
 
 
@@ -80,14 +82,15 @@ class Secrets:
     kraken_api_secret: Secret | None = None
     telegram_bot_token: Secret | None = None
     anthropic_api_key: Secret | None = None
-    cloudsdk_auth_access_token: Secret | None = None
     control_token: Secret | None = None
+    cloudsdk_auth_access_token: Secret | None = None
+    page_token: Secret | None = None
 
     def known(self) -> tuple[Secret, ...]:
         """Those that are set, for the log's mask."""
         every = (
             self.kraken_api_key, self.kraken_api_secret, self.telegram_bot_token, self.anthropic_api_key,
-            self.cloudsdk_auth_access_token, self.control_token,
+            self.control_token, self.cloudsdk_auth_access_token, self.page_token,
         )
         return tuple(secret for secret in every if secret is not None)
 

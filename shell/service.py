@@ -6,7 +6,9 @@ trading database and the workspace (D11). The life of candidates is in `shell.de
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import socket
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,9 +19,11 @@ from shell.backtest.result import BacktestSettings
 from shell.bar_keeper import BarKeeper
 from shell.book_figures import performance_of, position_rows, record_snapshot
 from shell.book_setup import new_engine
+from shell.capital import allocated, heed_notes
 from shell.config import Settings
 from shell.engine import Engine
 from shell.errors import NotNow
+from shell.execution.client_id import NO_MARK
 from shell.execution.record import StepRecord
 from shell.home import Home
 from shell.host.port import StrategySource
@@ -31,6 +35,7 @@ from shell.market.archive import Archive
 from shell.market.book import MarketBook
 from shell.market.tiers import aggregate_tiers
 from shell.money import Price, QuoteAmount
+from shell.notices.notices import Notices
 from shell.portfolio.valuation import daily_loss, drawdown
 from shell.promotion.swap import recover, register_workspace
 from shell.promotion.trials import PaperTrials
@@ -76,6 +81,7 @@ class Shell:
         self.venue = venue
         self.facts = facts = venue.facts
         self.slots = Slots()
+        self.notices = Notices(store, settings, MAIN_BOOK)
         self._candles = candles
         self._archive = archive
         self._keeper = BarKeeper(store, candles, market)
@@ -92,6 +98,10 @@ class Shell:
             store=store, workspace=self.workspace, trials=self.trials, host=settings.host, zone=self.zone,
             engine=lambda: self.engine, notify=self.notify,
         )
+        self.on_record: Callable[[StepRecord], None] = _unwatched
+        """Told of every step of the main book, for a terminal."""
+        self.keeps_time = False
+        """True while the loop scans each slot at its moment."""
         self._engine: Engine | None = None
         self._now: datetime | None = None
 
@@ -109,7 +119,8 @@ class Shell:
         register_workspace(self.store, self.workspace, now)
         found = recover(self.store, self.workspace, now)
         active = self.store.strategies.active()
-        self.store.books.ensure_capital(MAIN_BOOK, QuoteAmount(self.config.account.starting_cash), now)
+        self.store.fence.take(f"process {os.getpid()} on {socket.gethostname()}", now)
+        self.store.books.ensure_capital(MAIN_BOOK, allocated(self.config), now)
         self._engine = self._engine_for(MAIN_BOOK, active.version, active.source, self.venue.gateway)
         problems = self.store.books.check(MAIN_BOOK)
         if problems:
@@ -117,6 +128,7 @@ class Shell:
                 Halt(kind=HaltKind.BOOKS_DIFFER, book=MAIN_BOOK, sentence="; ".join(problems), raised_at=now)
             )
         reconciled = list(self.venue.reconcile(self._engine, now))
+        self.heed_capital_notes(now)
         if (changed := changed_limits(self.store, self.config, now)) is not None:
             self._engine.halt(changed)
         self._follow_up(self._engine.assess(now), now)
@@ -133,17 +145,14 @@ class Shell:
 
     def announce(self, now: datetime) -> str:
         """Say that the system is online, once everything that belongs to it is; returns the sentence."""
-        status = self.status()
-        value = f"{status.total_value:,.2f} {self.config.account.quote}"
-        told = f"System online, {len(status.positions)} positions, {value} portfolio"
-        self.notify("system", "info", told, now)
-        return told
+        return self.notices.online(self.status(), now)
 
     def step(self, now: datetime, *, origin: str, scan: bool = True) -> StepRecord:
         """Bring every book to `now`: the active strategy first, then the trials. Without `scan` nothing is asked."""
         engine = self.engine
         self.reach(now)
         self.heed_kill_request(now)
+        self.heed_capital_notes(now)
         record = engine.step(now, origin=origin, scan=scan)
         self._follow_up(record, now)
         self.trials.step(now, scan=scan)
@@ -161,8 +170,9 @@ class Shell:
         self.trials.on_price(symbol, price, at)
 
     def settle(self, now: datetime) -> None:
-        """Book what the venue has told since the last time."""
+        """Book what the venue has told since the last time, and go on comparing the books with the account."""
         self._follow_up(self.engine.settle(now), now)
+        self.venue.follow(self.engine, now)
 
     def symbols_concerned(self) -> frozenset[str]:
         """The symbols whose next price may move a book."""
@@ -177,7 +187,7 @@ class Shell:
         self.keep_bars()
         self.trials.close()
         engine.close()
-        self.notify("system", "info", "System stopped; positions and their stops stay", now)
+        self.notices.stopped(now)
 
     def pause(self) -> None:
         """Keep the strategy's state and the bars after an ad hoc run; orders rest on, the next start takes them up."""
@@ -229,13 +239,19 @@ class Shell:
             drawdown_pct=float(drawdown(marks, equity)) if marks else 0.0, trades_closed=engine.ledger.trades_closed,
             positions=tuple(position_rows(engine, live=True)),
             active=self.active_strategy(), last_scan=engine.last_scan,
+            scan_interval_minutes=engine.interval_minutes,
         )
 
     def scan(self, slot: datetime) -> ScanOutcome:
-        """Scan `slot`, or return what was stored when it has been scanned already."""
+        """Scan `slot`, or return what was stored when it has been scanned already.
+
+        Raises NotNow for a slot that is not due, and while the loop keeps time: it scans each slot once its bars are in.
+        """
         last = self.engine.last_scan
         if last is not None and slot <= last:
             return self.store.scans.outcome(MAIN_BOOK, slot)
+        if self.keeps_time:
+            raise NotNow(f"the slot {slot:%Y-%m-%d %H:%M} UTC has not been scanned: the shell does that by itself")
         record = self.step(slot, origin="requested")
         if record.scan is None:
             raise NotNow(f"no scan is due at {slot:%Y-%m-%d %H:%M} UTC: the interval is {self.engine.interval_minutes} min")
@@ -244,6 +260,7 @@ class Shell:
     def snapshot(self, now: datetime) -> Mapping[str, Any]:
         """Record the day's performance (23:55 local)."""
         taken = record_snapshot(self.store, self.engine, self.zone, now)
+        self.notices.of_day(taken, now)
         self.keep_bars()
         return taken
 
@@ -292,7 +309,7 @@ class Shell:
     def kill(self, reason: str, now: datetime) -> None:
         """The kill switch: no opening order leaves until a person lifts it; resting entries are cancelled."""
         self.engine.halt(Halt(kind=HaltKind.KILL_SWITCH, book=MAIN_BOOK, sentence=reason, raised_at=now))
-        self.notify("halt", "critical", f"kill switch: {reason}", now)
+        self.notices.catch_up(now)
 
     def lift(self, kind: HaltKind, by: str, now: datetime) -> None:
         """A person lifts a halt."""
@@ -307,13 +324,9 @@ class Shell:
         self.engine.lift(kind)
         self.notify("halt", "info", f"{kind.value} lifted by {by}", now)
 
-    def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
-        """Put a message into the outbox, and deliver the outbox to the log, its only channel so far."""
-        self.store.outbox.add(kind, severity, text, now)
-        pending: Sequence[Any] = self.store.outbox.undelivered(100)
-        for message in pending:
-            get_logger().info("notification", kind=message.kind, severity=message.severity, text=message.text)
-        self.store.outbox.mark_delivered([message.id for message in pending], now)
+    def notify(self, kind: str, severity: str, text: str, now: datetime, *, action: str = "", key: str = "") -> None:
+        """Write a message for people down; see `Notices.notify`."""
+        self.notices.notify(kind, severity, text, now, action=action, key=key)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -326,6 +339,7 @@ class Shell:
             journal=self.store.journal(book), paper=self.config.paper, risk=self.config.risk,
             host_config=self.config.host, zone=self.zone, pairs=dict(self.facts.pairs), fees=dict(self.facts.fees),
             state=state, watched=dict(self.facts.watched or {}), gateway=gateway,
+            mark=self.store.account.mark() if gateway is not None else NO_MARK,
         )
         saved = self.store.strategies.load_state(book, self.store.strategies.hash_of(source))
         engine.seat.restore(saved, state.recent_trades if state else [])
@@ -333,8 +347,8 @@ class Shell:
 
     def _follow_up(self, record: StepRecord, now: datetime) -> None:
         log_step(record)
-        for halt in record.halts_raised:
-            self.notify("halt", "critical", f"{halt.kind.value}: {halt.sentence}", now)
+        self.on_record(record)
+        self.notices.of_step(record, now)
         engine = self.engine
         if record.retried:
             get_logger().warning("asked once more in a fresh process", book=record.book, panic=record.retried)
@@ -354,6 +368,13 @@ class Shell:
                 self.trials.keep_states(now)
                 self.keep_bars()
 
+    def heed_capital_notes(self, now: datetime) -> None:
+        """`brain capital` leaves notes in the home, for the same reason."""
+        heed_notes(
+            self.home, self.store, self.engine, quote=self.config.account.quote, live=self.venue.gateway is not None,
+            notify=self.notify, now=now,
+        )
+
     def heed_kill_request(self, now: datetime) -> None:
         """`brain kill` beside a running shell leaves a note in the home, because only the shell writes the database."""
         note = self.home.kill_file
@@ -364,3 +385,7 @@ class Shell:
     def keep_bars(self) -> None:
         """Write the 5-minute bars revealed since the last time into the candle store."""
         self._keeper.keep(self.now)
+
+
+def _unwatched(_record: StepRecord) -> None:
+    """Nobody looks."""

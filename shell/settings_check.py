@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from shell.config import AccountConfig, OrchestratorConfig, PaperConfig, RiskConfig, Settings
+from shell.config import AccountConfig, OrchestratorConfig, PaperConfig, RiskConfig, Settings, TelegramConfig
 from shell.config_ai import AiConfig
 from shell.money import plain
+from shell.notices.kinds import KINDS, MUTABLE
 
 _SYMBOL = re.compile(r"[A-Z0-9]{1,15}/[A-Z][A-Z0-9]{1,9}")
 
@@ -42,8 +43,23 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
     if settings.ai.provider == "vertex" and not settings.ai.vertex.project_id:
         yield Finding("ai.vertex.project_id", "", 'provider = "vertex" needs the Google Cloud project', "ai.provider")
     yield from _check_prices(settings.ai)
-    if any(owner <= 0 for owner in settings.telegram.owner_ids):
-        yield Finding("telegram.owner_ids", settings.telegram.owner_ids, "numeric ids of people, each above 0")
+    yield from _check_telegram(settings.telegram)
+
+
+def _check_telegram(telegram: TelegramConfig) -> Iterator[Finding]:
+    if any(owner <= 0 for owner in telegram.owner_ids):
+        yield Finding("telegram.owner_ids", telegram.owner_ids, "numeric ids of people, each above 0")
+    for kind in telegram.muted:
+        if kind not in MUTABLE:
+            known = KINDS.get(kind)
+            yield Finding(
+                "telegram.muted", kind,
+                "is never switched off" if known is not None else f"the kinds are {', '.join(MUTABLE)}",
+            )
+    if bool(telegram.quiet_from) != bool(telegram.quiet_until):
+        yield Finding(
+            "telegram.quiet_until", telegram.quiet_until, "quiet hours need both ends, or neither", "telegram.quiet_from"
+        )
 
 
 def _check_account(account: AccountConfig) -> Iterator[Finding]:

@@ -98,7 +98,8 @@ def load_settings(
     reading.refuse_findings((*check_risk(risk), *check_settings(settings)))
     if settings.mode == "live":
         known = secrets if secrets is not None else load_secrets(environ, folder.parent / ".env")
-        if missing := live_blockers(settings, known):
+        # The wall around strategies is measured when a shell starts, which refuses then.
+        if missing := live_blockers(settings, known, isolation_gap=""):
             reading.refuse("mode", "live", f'only "paper" is possible: {"; ".join(missing)}')
     reading.raise_if_any()
     return settings

@@ -76,6 +76,8 @@ def allowed(name: str, field: FieldInfo) -> str:
         return f"needs a unit, such as {DURATION_EXAMPLES}{_joined(bounds)}{about}"
     if name.endswith("_pct"):
         return f"a fraction: 0.05 is 5 %{_joined(bounds)}{about}"
+    if kind is bool:
+        return f"true or false{about}"
     noun = {int: "a whole number", Decimal: "a number", float: "a number", str: "text in quotes"}[kind]
     return f"{noun}{_joined(bounds)}{about}"
 
@@ -102,7 +104,7 @@ def _convert(name: str, kind: Any, field: FieldInfo, value: object) -> object:
             return parse_duration(value)
         except (ValueError, OverflowError):
             raise Refusal(allowed(name, field)) from None
-    if kind is str and isinstance(value, str):
+    if kind in (str, bool) and type(value) is kind:
         return value
     if kind is int and isinstance(number, int):
         return number

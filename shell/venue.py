@@ -6,13 +6,12 @@ are reconciled; the shell calls these at the moments of the start-up sequence an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from shell.exchange.gateway import FeeSchedule, Gateway
-from shell.execution.known import KnownOrder
 from shell.market.pair import Pair
 from shell.money import QuoteAmount
 
@@ -35,17 +34,10 @@ class MarketFacts:
     watched: Mapping[str, Pair] | None = None
 
 
-class VenueGateway(Gateway, Protocol):
-    """A gateway to a venue that goes on while this process does not."""
-
-    def restore(self, orders: Iterable[KnownOrder]) -> None:
-        """Take up the orders an earlier process left, before anything else."""
-
-
 class GatewayMaker(Protocol):
-    """Makes the gateway of one book; `restore` follows where `state` tells that something was on its way."""
+    """Makes the gateway of one book. It takes up by itself what `state` tells was on its way when the process ended."""
 
-    def __call__(self, *, book: str, funds: Callable[[], QuoteAmount], state: BookState | None) -> VenueGateway: ...
+    def __call__(self, *, book: str, funds: Callable[[], QuoteAmount], state: BookState | None) -> Gateway: ...
 
 
 def nothing_to_probe(_now: datetime) -> Sequence[str]:
@@ -54,6 +46,10 @@ def nothing_to_probe(_now: datetime) -> Sequence[str]:
 
 def nothing_to_reconcile(_engine: Engine, _now: datetime) -> Sequence[str]:
     return ()
+
+
+def nothing_to_follow(_engine: Engine, _now: datetime) -> None:
+    """Paper books have no account behind them."""
 
 
 def no_schedule(_now: datetime) -> Mapping[str, FeeSchedule] | None:
@@ -65,12 +61,18 @@ class Venue:
     """`gateway` None means paper, for the main book as for trials, which are always paper.
 
     `probe` runs first at start-up: sentences for the person, or NotNow to refuse the start. `reconcile` runs before the first
-    scan, once the books are loaded, and whenever somebody asks for it. `fees` gives the account's own schedule, None where
-    there is none to ask for.
+    scan, once the books are loaded; `follow` goes on with it in every round, a little at a time and without waiting. `fees`
+    gives the account's own schedule, None where there is none to ask for.
     """
 
     facts: MarketFacts
     gateway: GatewayMaker | None = None
     probe: Callable[[datetime], Sequence[str]] = nothing_to_probe
     reconcile: Callable[[Engine, datetime], Sequence[str]] = nothing_to_reconcile
+    follow: Callable[[Engine, datetime], None] = nothing_to_follow
     fees: Callable[[datetime], Mapping[str, FeeSchedule] | None] = no_schedule
+
+    @property
+    def asks_fees(self) -> bool:
+        """True where the account's own fees are asked for."""
+        return self.fees is not no_schedule

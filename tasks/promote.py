@@ -8,6 +8,7 @@ from datetime import datetime
 
 from prefect import task
 
+from shell.answers import REJECTED, WAITING
 from shell.errors import Rejected
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
 from tasks.client import ActiveStrategy, Promotion, ShellClient
@@ -37,6 +38,12 @@ def promote_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> P
     """Promote, or record why not. Anything but a known no reaches the caller after the shell was told to abort."""
     candidate = shell.candidate(candidate_id)
     refusal = overtaken(candidate, shell.active_strategy(), shell.candidates())
+    if not refusal:
+        decision = shell.approval(candidate_id, now)
+        if decision == WAITING:
+            # Nothing is recorded: it is ready again on the next night.
+            return PromotionAnswer(candidate_id=candidate_id, promotion=None, refusal="it waits for a person's approval")
+        refusal = "a person rejected it" if decision == REJECTED else ""
     if not refusal:
         try:
             return PromotionAnswer(candidate_id=candidate_id, promotion=shell.promote(candidate_id, now))

@@ -8,16 +8,18 @@ from typing import Any
 
 from prefect import task
 
-from shell.clock import from_ms, to_ms
-from shell.market.bars import Tier
+from shell.clock import from_ms, parse_moment, require_utc, to_ms
 from tasks.client import ScanOutcome
 from tasks.context import client
 from tasks.policy import READ, WRITE
 
+MINUTE_MS = 60_000
 
-def slot_at(now: datetime) -> datetime:
-    """The slot a flow run at `now` is for: the full five minutes at or after it, because runs start a little early."""
-    return from_ms(-(-to_ms(now) // Tier.M5.ms) * Tier.M5.ms)
+
+def slot_at(now: datetime, minutes: int = 5) -> datetime:
+    """The slot a flow run at `now` is for: the first at or after it, because runs start a little early."""
+    step = minutes * MINUTE_MS
+    return from_ms(-(-to_ms(now) // step) * step)
 
 
 def answer_rows(outcome: ScanOutcome) -> list[dict[str, Any]]:
@@ -33,3 +35,19 @@ async def scan_slot(slot: datetime) -> ScanOutcome:
 @task(name="find unreported scans", description="Scans no flow run has reported.", **READ)
 async def find_unreported(now: datetime) -> Sequence[Mapping[str, Any]]:
     return client().unreported_scans(now)
+
+
+@task(name="mark scans as reported", description="These scans have a flow run now.", **WRITE)
+async def mark_reported(slots: Sequence[datetime], now: datetime) -> None:
+    client().mark_reported(slots, now)
+
+
+@task(name="read the scan interval", description="Minutes between the active strategy's scans.", **READ)
+async def read_interval() -> int:
+    return client().status().scan_interval_minutes
+
+
+def slot_of(scan: Mapping[str, Any]) -> datetime:
+    """The slot of an unreported scan, which came as a time in process and as text over the socket."""
+    slot = scan["slot"]
+    return require_utc(slot) if isinstance(slot, datetime) else parse_moment(slot)

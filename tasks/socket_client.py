@@ -224,6 +224,14 @@ class SocketClient:
         answer: Conformance = self._ask("settle_paper", trial_id=trial_id, now=now)
         return answer
 
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        answer: str = self._ask("approval", candidate_id=candidate_id, now=now)
+        return answer
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        answer: str = self._ask("take_request", flow=flow, now=now)
+        return answer
+
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
         answer: Promotion = self._ask("promote", candidate_id=candidate_id, now=now)
         return answer

@@ -15,9 +15,14 @@ import pytest
 
 # Lowest first. A module stands on the rung of the longest name that covers it, and imports from its own rung or below.
 LADDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children"),
-    ("config", "config_ai", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book"),
-    ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port"),
+    (
+        *("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children"),
+        *("notices.kinds", "notices.notice"),
+    ),
+    ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book", "config_ai",
+     "capital_notes"),
+    ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port",
+     "execution.client_id"),
     ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document", "model_calls", "predictions"),
     ("market",),
     ("portfolio",),
@@ -25,21 +30,22 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("exchange", "execution"),
     ("host",),
     ("store",),
-    ("engine_config", "seat", "step_log", "live_value"),
+    ("engine_config", "seat", "step_log", "live_value", "live_status"),
     ("engine",),
     ("venue",),
-    ("book_setup", "measured_halts"),
+    ("book_setup", "measured_halts", "exchange.reconciler", "capital"),
     ("backtest",),
     ("truth",),
     ("index.normal", "index.novelty"),
     ("gate", "trials", "report", "book_figures", "index"),
     ("promotion",),
     ("document.keeper",),
-    ("slots", "bar_keeper", "start_up", "versions"),
-    ("service", "desk"),
+    ("slots", "bar_keeper", "start_up", "notices"),
+    ("versions",),
+    ("service", "desk", "by_hand"),
     ("calls",),
     ("companion",),
-    ("control", "telegram", "page", "loop"),
+    ("control", "telegram", "page", "loop", "watchdog"),
 )
 PACKAGES = {"deployments": 3, "flows": 2, "tasks": 1, "shell": 0}
 ORCHESTRATION = {"prefect", "prefect_dask"}

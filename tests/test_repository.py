@@ -19,7 +19,10 @@ TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".html", ".css", ".js", ".exampl
 CATCHES_EVERYTHING = {
     "shell/host/session.py": "the wall: whatever a strategy raises becomes a reply",
     "shell/host/serving.py": "the same, for the steps of a replay",
+    "shell/loop.py": "the loop's outermost edge: counted, shown, and the next part goes on",
     "shell/calls.py": "a question's own exception is its asker's, never the trading thread's",
+    "shell/telegram/companion.py": "the bot's thread begins afresh, and one failed answer is one answer's; counted, in health",
+    "shell/page/feed.py": "a view that cannot be made is counted and told in the page's health; the page goes on",
     "shell/host/inline.py": "the same, where the strategy and the engine share a locked process",
 }
 

@@ -7,18 +7,24 @@ import typer
 from deployments.cli import (
     backtest,
     biases,
+    capital,
     certificate,
     data,
+    doctor,
+    init,
     night,
     null_test,
+    page,
     rehearse,
     report,
     run,
     sandbox,
     search,
+    shell,
     simulate,
     status,
     strategy,
+    up,
     walk_forward,
 )
 from shell.undumpable import make_undumpable
@@ -36,12 +42,19 @@ app.command("null-test")(null_test.null_test)
 app.command("sandbox")(sandbox.sandbox)
 app.command("simulate-kraken")(simulate.simulate_kraken)
 app.command("run", context_settings={"allow_interspersed_args": True})(run.run)
+app.command("shell")(shell.shell)
+app.command("up")(up.up)
+app.command("down")(up.down)
 app.command("status")(status.status)
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
+app.command("page")(page.page)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
-app.add_typer(report.app, name="report")
 app.command("certificate")(certificate.certificate)
+app.add_typer(report.app, name="report")
 app.add_typer(data.app, name="data")
+app.add_typer(capital.app, name="capital")
 app.add_typer(strategy.app, name="strategy")
 app.add_typer(night.app, name="night")
 

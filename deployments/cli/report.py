@@ -1,29 +1,31 @@
-"""`brain report`: the HTML report of a home, and what else can be told of it."""
+"""`brain report`: the HTML report of a home, and the group of records beside it."""
 
 from __future__ import annotations
 
 import typer
 
+from deployments.cli import report_books
 from deployments.cli.costs import costs
 from deployments.cli.homes import HomeOption, home_of
 from deployments.cli.output import JsonFlag, answer, command, console_for
 
 app = typer.Typer(
-    invoke_without_command=True, help="Write the report of everything this home has done, or tell one part of it."
+    invoke_without_command=True,
+    help="The HTML report of everything a home has done so far; with a name, one kind of record for books and tax.",
 )
 app.command("costs")(costs)
+report_books.register(app)
 
 
 @app.callback()
-def report(context: typer.Context, home: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Write the report of everything this home has done so far, one self-contained HTML file; or name a part of it."""
-    if context.invoked_subcommand is None:
-        write(home=home, as_json=as_json)
-
-
 @command
-def write(home: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """The whole report."""
+def report(context: typer.Context, home: HomeOption = None, as_json: JsonFlag = False) -> None:
+    """Write the report of everything this home has done so far, one self-contained HTML file.
+
+    With a name after it: one kind of record for books and tax.
+    """
+    if context.invoked_subcommand is not None:
+        return
     from deployments.reporting import write_stored_report
 
     path = write_stored_report(home_of(home))

@@ -1,14 +1,17 @@
-"""`brain run FLOW`: any flow, now, with nothing else running."""
+"""`brain run FLOW`: any flow, now: in the system that is up, else by itself."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, is_dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deployments.cli.homes import HomeOption, home_of
 from deployments.cli.output import JsonFlag, answer, command, console_for
+
+if TYPE_CHECKING:
+    from shell.home import Home
 
 
 @command
@@ -18,22 +21,48 @@ def run(
     home: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run one flow in this process, over a shell on this home and a private Prefect server.
+    """Run one flow: where `brain up` runs, as a run of its deployment, whose log is shown as it comes.
 
-    Without an exchange connection the market is what the home has stored; `now` defaults to the newest stored moment.
+    Else in this process, over a shell on this home and a private Prefect server; the market is what the home has stored then,
+    and `now` defaults to the newest stored moment.
     """
+    from deployments.supervisor.note import is_up, read_note
+    from flows.registry import find_flow
+
+    find_flow(flow)
+    given = dict(_pair(text) for text in param or [])
+    place = home_of(home).create()
+    note = read_note(place) if is_up(place) else None
+    if note is not None:
+        _run_deployed(flow, given, note.api, note.ui, as_json=as_json)
+    else:
+        _run_here(flow, given, place, as_json=as_json)
+
+
+def _run_deployed(flow: str, given: dict[str, str], api: str, ui: str, *, as_json: bool) -> None:
+    from deployments.supervisor.deployed_run import follow, require_completed, start
+
+    console = console_for(as_json)
+    run_id = start(api, flow, given)
+    console.print(f"{flow}: {ui}/runs/flow-run/{run_id}", soft_wrap=True)
+    done = follow(api, ui, run_id, lambda line: console.print(line, markup=False, soft_wrap=True, style="dim"))
+    require_completed(done)
+    if as_json:
+        answer({"flow": flow, "run": done.name, "state": done.state, "link": done.link, "result": done.answer})
+    else:
+        console.print(done.answer, markup=False, soft_wrap=True)
+
+
+def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -> None:
     from deployments.opening import last_stored, open_stored, settings_for
     from deployments.prefect_server import PrefectServer, using
-    from flows.registry import find_flow, run_flow
+    from flows.registry import run_flow
     from shell.clock import parse_moment
     from shell.desk import Desk
     from shell.errors import UsageError
     from shell.log import configure
     from tasks.context import use_client
 
-    find_flow(flow)
-    given = dict(_pair(text) for text in param or [])
-    place = home_of(home).create()
     settings = settings_for(place)
     console = console_for(as_json)
     newest = last_stored(place, settings.account.symbols)

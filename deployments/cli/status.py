@@ -2,29 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from deployments.cli.homes import HomeOption, home_of, read_store
 from deployments.cli.output import FAILED, JsonFlag, answer, command, console_for, table
 
+if TYPE_CHECKING:
+    from shell.home import Home
+
 
 @command
-def status(home: HomeOption = None, as_json: JsonFlag = False) -> None:
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Stay and follow, until Ctrl-C.")] = False,
+    every: Annotated[float, typer.Option(min=0.5, max=3600, help="With --watch: seconds between two looks.")] = 5.0,
+    home: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
     """The books as stored, checked against their own facts; works beside a running shell and after a crash.
 
     Exits 1 when the books do not agree with the fills they are made of.
     """
     from deployments.standing import standing_of
+    from shell.errors import UsageError
 
+    if watch and as_json:
+        raise UsageError("--watch is for people: a program asks `brain status --json` again")
     place = home_of(home)
+    if watch:
+        _follow(place, every)
+        return
     with read_store(place) as store:
         facts = standing_of(place, store)
     if as_json:
         answer(facts)
     else:
-        _show(facts)
+        console_for(False).print(_view(facts))
     if facts["books_check"]:
         raise typer.Exit(FAILED)
 
@@ -89,20 +105,50 @@ def resume(
         console_for(as_json).print(f"{kind.upper()} lifted" + (f"; still halted: {', '.join(left)}" if left else ""))
 
 
-def _show(facts: dict[str, Any]) -> None:
-    console = console_for(False)
-    halted = ", ".join(facts["halted"]) or "no"
+def _follow(place: Home, every: float) -> None:
+    """Draw the view anew every few seconds. A home that cannot be read just now says so and is tried again."""
+    from threading import Event
+
+    from rich.live import Live
+
+    from deployments.standing import standing_of
+    from shell.clock import SystemClock
+    from shell.errors import BrainError
+
+    never = Event()
+    with Live(console=console_for(False), screen=False, auto_refresh=False) as shown:
+        try:
+            while True:
+                try:
+                    with read_store(place) as store:
+                        drawn = _view(standing_of(place, store))
+                except BrainError as error:
+                    drawn = Group(Text(str(error), style="bold red"))
+                at = f"{SystemClock().now():%Y-%m-%d %H:%M:%S} UTC, every {every:g} s; Ctrl-C ends it"
+                shown.update(Group(drawn, Text(at, style="dim")), refresh=True)
+                never.wait(every)
+        except KeyboardInterrupt:
+            return
+
+
+def _view(facts: dict[str, Any]) -> Group:
+    """What people see of a home."""
+    halted = ", ".join(facts["halted"])
     rows = [
-        ["mode", facts["mode"]], ["halted", halted], ["cash", f"{facts['cash']:,.2f}"],
+        ["mode", facts["mode"]],
+        ["halted", f"YES: {halted}; `brain resume HALT` lifts one, once you know why" if halted else "no"],
+        ["cash", f"{facts['cash']:,.2f}"],
         ["total value", f"{facts['total_value']:,.2f}"],
         ["strategy", f"{facts['strategy']['version']} ({facts['strategy']['hash']})"],
         ["last scan (UTC)", str(facts["last_scan"] or "none yet")],
         ["slot to signals", _scan_times(facts["scan_ms"])],
+        ["shell", _running(facts["shell"])],
+        *_live_rows(facts["shell"]),
         ["Prefect", "reachable" if facts["prefect"]["reachable"] else "not running"],
         ["strategy's wall", facts["isolation_gap"] or "complete"],
         ["books", "consistent" if not facts["books_check"] else "; ".join(facts["books_check"])],
     ]
-    console.print(table("Status", ["", ""], rows))
+    parts: list[RenderableType] = [table("Status", ["", ""], rows)]
     if facts["positions"]:
         lines = [
             [each["symbol"], f"{each['qty']:.8g}", f"{each['avg_entry']:,.6g}", f"{each['current_price']:,.6g}",
@@ -110,14 +156,42 @@ def _show(facts: dict[str, Any]) -> None:
             for each in facts["positions"]
         ]
         names = ["symbol", "quantity", "entry", "price", "unrealised", "stop"]
-        console.print(table("Positions", names, lines, right=(1, 2, 3, 4, 5)))
+        parts.append(table("Positions", names, lines, right=(1, 2, 3, 4, 5)))
     if facts["isolation"] and facts["isolation_gap"]:
         told = f"THE WALL AROUND STRATEGIES IS INCOMPLETE, paper only: {facts['isolation_gap']}"
-        console.print(told, style="bold red", markup=False, soft_wrap=True)
+        parts.append(Text(told, style="bold red"))
     for caught in facts["quarantine"]:
         since = f"{caught['at']:%Y-%m-%d %H:%M} UTC"
         told = f"IN QUARANTINE since {since}: {caught['name']} ({caught['hash']}): {caught['sentence']}"
-        console.print(told, style="bold red", markup=False, soft_wrap=True)
+        parts.append(Text(told, style="bold red"))
+    return Group(*parts)
+
+
+def _running(shell: dict[str, Any]) -> str:
+    if not shell["running"]:
+        return "not running"
+    return f"process {shell['pid']}" if shell["pid"] else "running"
+
+
+def _live_rows(shell: dict[str, Any]) -> list[list[str]]:
+    """What the running shell told of itself at its last look, every 30 seconds."""
+    live = shell["live"]
+    if not shell["running"] or live is None or not live["running"]:
+        return []
+    link, slots, errors = live["link"], live["slots"], live["errors"]
+    state = f"up, connection {link['connections']}" if link.get("up") else f"down: {link.get('reason', 'unknown')}"
+    if link.get("lag_seconds") is not None:
+        state += f"; our clock less the exchange's {link['lag_seconds']:+.2f} s"
+    ages = ", ".join(f"{symbol} {age:.0f} s" for symbol, age in sorted(live["price_age_s"].items())) or "none yet"
+    missed = f"{slots['done']} scanned, {slots['missed']} missed, {slots['incomplete']} without all bars"
+    rows = [
+        ["as of (UTC)", str(live["at"])[:19].replace("T", " ")],
+        ["market data", f"{state}; venue {link.get('system', 'unknown')}"],
+        ["newest prices", ages], ["slots since start", missed],
+        ["late and changed bars", f"{live['late_bars']} and {live['revised_bars']}"], ["errors caught", str(errors["count"])],
+    ]
+    rows += [[f"  {part}", f"{each['count']}, last: {each['sentence']}"] for part, each in errors["newest"].items()]
+    return rows + [[each["name"], "ok" if each["ok"] else each["sentence"]] for each in live["beside"]]
 
 
 def _scan_times(times: dict[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shell.money import QuoteAmount
-from shell.orders import ApprovedOrder, Fill, OrderUpdate, SignalAnswer, SubmittedOrder
+from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, SignalAnswer, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, TradeClosed
 from shell.risk.halts import Halt
 
@@ -59,6 +59,11 @@ class StepRecord:
             self.answers or self.submitted or self.updates or self.fills or self.trades or self.capital
             or self.halts_raised or self.faults or self.protection_moved
         )
+
+
+def never_taken(order: ApprovedOrder, state: OrderState, reason: str, at: datetime) -> OrderUpdate:
+    """What became of an order that no venue took: it has no venue's id, by which the store tells it from those sent."""
+    return OrderUpdate(order_id="", intent_id=order.intent.intent_id, state=state, reason=reason, at=at)
 
 
 class Journal(Protocol):

@@ -80,10 +80,14 @@ class BucketBuilder:
         self._last_ms = -1
         self._closed_ms = 0
 
+    def takes(self, bar: Bar) -> bool:
+        """True when `bar` comes in time: later than the last one, and no bucket of it has been handed out."""
+        return bar.open_ms > self._last_ms and bar.open_ms >= self._closed_ms // Tier.H1.ms * Tier.H1.ms
+
     def push(self, bar: Bar) -> None:
         """Take one closed 5-minute bar. Raises ValueError when it is not later than the last one, or when a bucket it
         belongs to has already been handed out."""
-        if bar.open_ms <= self._last_ms or bar.open_ms < self._closed_ms // Tier.H1.ms * Tier.H1.ms:
+        if not self.takes(bar):
             raise ValueError(f"{self._symbol}: bar {bar.open_ms} comes too late, after {self._last_ms}")
         self._last_ms = bar.open_ms
         for at, tier in enumerate(HIGHER_TIERS):

@@ -13,6 +13,7 @@ from typing import assert_never
 from shell.config import RiskConfig
 from shell.contract import Action, OrderType, Signal
 from shell.errors import Fatal
+from shell.execution.client_id import NO_MARK
 from shell.market.bars import Quote
 from shell.market.pair import Pair
 from shell.money import NO_MONEY, NO_QTY, ZERO, BaseQty, Price, QuoteAmount, decimal_of, plain
@@ -35,6 +36,7 @@ class OrderIds:
     book: str
     version: str
     signal_id: str | None = None
+    mark: str = NO_MARK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,7 @@ def assess(
         intent_id=ids.intent_id, book=ids.book, version=ids.version, symbol=pair.symbol, side=outcome.side,
         purpose=outcome.purpose, order_type=signal.order_type, qty=outcome.qty, limit_price=outcome.limit,
         decided_at=now, signal_id=ids.signal_id, stop_loss=outcome.stop_loss, take_profit=outcome.take_profit,
-        horizon=signal.intent, tag=signal.tag,
+        horizon=signal.intent, tag=signal.tag, mark=ids.mark,
     )
     return Approved(grant=_sealed(intent, outcome.reserved), sentence=outcome.sentence)
 
@@ -127,7 +129,7 @@ def protective_exit(position: Position, purpose: Purpose, *, ids: OrderIds, now:
         intent_id=ids.intent_id, book=ids.book, version=ids.version, symbol=position.symbol, side=Side.SELL,
         purpose=purpose, order_type=OrderType.MARKET, qty=position.qty, limit_price=None, decided_at=now,
         signal_id=ids.signal_id, stop_loss=position.stop_loss, take_profit=position.take_profit,
-        horizon=position.horizon, tag=position.tag,
+        horizon=position.horizon, tag=position.tag, mark=ids.mark,
     )
     return _sealed(intent, NO_MONEY)
 
@@ -141,7 +143,7 @@ def protective_stop(position: Position, qty: BaseQty, *, ids: OrderIds, now: dat
         intent_id=ids.intent_id, book=ids.book, version=ids.version, symbol=position.symbol, side=Side.SELL,
         purpose=Purpose.STOP, order_type=OrderType.MARKET, qty=qty, limit_price=None, decided_at=now,
         signal_id=ids.signal_id, stop_loss=position.stop_loss, take_profit=position.take_profit,
-        horizon=position.horizon, tag=position.tag, trigger=position.stop_loss,
+        horizon=position.horizon, tag=position.tag, trigger=position.stop_loss, mark=ids.mark,
     )
     return _sealed(intent, NO_MONEY)
 

@@ -22,6 +22,7 @@ class HaltKind(str, Enum):
     LIMITS_CHANGED = "LIMITS_CHANGED"
     BOOKS_DIFFER = "BOOKS_DIFFER"
     STRATEGY_FAULTS = "STRATEGY_FAULTS"
+    OPERATOR_PAUSE = "OPERATOR_PAUSE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ SQLite in WAL mode is the default; PostgreSQL is reached by its URL. What only o
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -193,7 +194,17 @@ def _engine_for(url_or_path: str | Path, read_only: bool) -> tuple[bool, str, En
         raise NotNow(f"there is no database at {path} yet")
     if not read_only:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _make_private(path)
     return True, str(path), _sqlite_engine(f"file:{quote(str(path))}?mode={'ro' if read_only else 'rwc'}")
+
+
+def _make_private(path: Path) -> None:
+    """Create a new database as a file of its owner's alone, which what SQLite lays beside it takes over.
+
+    One that is there is not touched: closing any descriptor of it would drop the locks of this process (POSIX).
+    """
+    with suppress(OSError):  # it exists, or cannot be made: opening it says so in a sentence
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _postgresql_engine(text: str) -> Engine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,6 +78,20 @@ class EventLog:
             if len(page) < PAGE_ROWS:
                 return
             after = page[-1].seq
+
+    def newest_seq(self) -> int:
+        """The number of the newest fact; 0 before the first."""
+        with self._database.reading() as connection:
+            return _last(connection)[0]
+
+    def after(self, seq: int, kinds: Sequence[str], limit: int = PAGE_ROWS) -> list[Event]:
+        """The first `limit` facts of these kinds with a higher number, in order."""
+        statement = select(EVENTS).where(EVENTS.c.seq > seq, EVENTS.c.kind.in_(list(kinds))).order_by(EVENTS.c.seq)
+        with self._database.reading() as connection:
+            return [
+                Event(seq=row.seq, at=row.at, book=row.book, kind=row.kind, payload=json.loads(row.payload), hash=row.hash)
+                for row in connection.execute(statement.limit(limit))
+            ]
 
     def verify(self) -> bool:
         """True when no row was changed, moved, inserted or removed in between."""

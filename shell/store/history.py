@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -9,10 +10,10 @@ from sqlalchemy import func, select
 
 from shell.orders import Fill
 from shell.portfolio.ledger import TradeClosed
-from shell.store.books import read_fills, read_orders, read_trades
+from shell.store.books import FILLS, ORDERS, read_fills, read_orders, read_trades
 from shell.store.database import Database
 from shell.store.metadata import table_of
-from shell.store.order_rows import StoredOrder
+from shell.store.order_rows import StoredOrder, fill_of, order_of
 from shell.store.tables_books import EquityRow, TradeRow
 from shell.store.tables_events import FaultRow
 from shell.store.tables_orders import AnswerRow, FillRow, OrderRow, ScanRow
@@ -37,6 +38,20 @@ class TradingHistory:
     def fills(self, book: str = "main") -> list[Fill]:
         with self._database.reading() as connection:
             return [fill for _, fill in read_fills(connection, book)]
+
+    def newest_fills(self, book: str, limit: int) -> list[Fill]:
+        """The last `limit` fills, without reading the others."""
+        newest = select(FILLS).where(FILLS.c.book == book).order_by(FILLS.c.seq.desc()).limit(limit)
+        with self._database.reading() as connection:
+            rows = list(reversed(connection.execute(newest).all()))
+            intents = {each.intent.intent_id: each.intent for each in self.orders_of(book, [row.intent_id for row in rows])}
+        return [fill_of(row, intents[row.intent_id]) for row in rows]
+
+    def orders_of(self, book: str, intent_ids: Sequence[str]) -> list[StoredOrder]:
+        """The orders of these intents, those that are known."""
+        known = select(ORDERS).where(ORDERS.c.book == book, ORDERS.c.intent_id.in_(list(intent_ids))).order_by(ORDERS.c.seq)
+        with self._database.reading() as connection:
+            return [order_of(row) for row in connection.execute(known)]
 
     def trades(self, book: str = "main") -> list[TradeClosed]:
         with self._database.reading() as connection:

@@ -17,6 +17,7 @@ from shell.portfolio.ledger import Ledger
 from shell.store.books import write_capital
 from shell.store.database import Database
 from shell.store.events import Chain, EventLog
+from shell.store.fence import Fence
 from shell.store.halts import write_halt
 from shell.store.ledger_rows import LedgerRows
 from shell.store.metadata import table_of
@@ -63,23 +64,26 @@ class SqlJournal:
     """Implements `shell.execution.record.Journal` for one book."""
 
     def __init__(
-        self, book: str, database: Database, events: EventLog, ledgers: LedgerRows, prepared: PreparedStep
+        self, book: str, database: Database, events: EventLog, ledgers: LedgerRows, prepared: PreparedStep, fence: Fence
     ) -> None:
         self.book = book
         self._database = database
         self._events = events
         self._ledgers = ledgers
         self._prepared = prepared
+        self._fence = fence
         self._equity_at: datetime | None = None
 
     def write_ahead(self, orders: Sequence[ApprovedOrder]) -> None:
         """Commit intents to the disk itself before anything is sent (D9).
 
-        Raises Fatal inside another transaction, which could undo them, and for an intent that is already there.
+        Raises Fatal inside another transaction, which could undo them, for an intent that is already there, and in a
+        process that a newer one has overtaken.
         """
         if not orders:
             return
         with self._database.transaction(durable=True) as connection:
+            self._fence.check(connection)
             chain = self._events.chain(connection)
             for approved in orders:
                 self._mine(approved.intent.book)

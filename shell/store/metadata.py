@@ -6,6 +6,7 @@ from sqlalchemy import MetaData, Table
 from sqlmodel import SQLModel
 
 from shell.store import (
+    tables_account,
     tables_books,
     tables_calls,
     tables_candidates,
@@ -18,6 +19,7 @@ from shell.store import (
 )
 
 TABLE_MODULES = (
+    tables_account,
     tables_books,
     tables_calls,
     tables_candidates,

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from shell.contract import Action, Intent, OrderType
+from shell.execution.client_id import NO_MARK, mark_of
 from shell.money import NO_QTY, BaseQty
 
 # The store is not risk and approves nothing: what it restores with this seal was approved before it was written down.
@@ -72,7 +73,7 @@ def order_of(row: Any) -> StoredOrder:
         intent_id=row.intent_id, book=row.book, version=row.version, symbol=row.symbol, side=Side(row.side),
         purpose=Purpose(row.purpose), order_type=OrderType(row.order_type), qty=row.qty, limit_price=row.limit_price,
         decided_at=row.decided_at, signal_id=row.signal_id, stop_loss=row.stop_loss, take_profit=row.take_profit,
-        horizon=Intent(row.horizon), tag=row.tag, trigger=row.trigger,
+        horizon=Intent(row.horizon), tag=row.tag, trigger=row.trigger, mark=mark_of(row.client_id) or NO_MARK,
     )
     return StoredOrder(
         approved=restored(intent, row.reserved), order_id=row.order_id,

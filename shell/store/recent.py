@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from shell.contract import Action
 from shell.execution.known import KnownOrder
-from shell.orders import OrderState
+from shell.orders import SPAWNED, OrderState
 from shell.risk.view import RecentSignal
 from shell.store.metadata import table_of
 from shell.store.order_rows import order_of
@@ -62,7 +62,8 @@ def recent_signals(connection: Connection, book: str) -> list[RecentSignal]:
 
 
 def order_times(connection: Connection, book: str) -> list[datetime]:
-    """When orders left within the last minute of them."""
-    statement = select(ORDERS.c.decided_at).where(ORDERS.c.book == book).order_by(ORDERS.c.decided_at.desc())
+    """When orders left within the last minute of them. The stops that a venue spawned were never sent."""
+    sent = (ORDERS.c.book == book) & ~ORDERS.c.intent_id.contains(SPAWNED, autoescape=True)
+    statement = select(ORDERS.c.decided_at).where(sent).order_by(ORDERS.c.decided_at.desc())
     times = list(connection.execute(statement.limit(SIGNALS_MAX)).scalars())
     return [at for at in reversed(times) if times[0] - at <= ORDERS_FOR]

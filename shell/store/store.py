@@ -9,12 +9,15 @@ from sqlalchemy import Connection
 
 from shell.errors import NotNow
 from shell.store import migrations
+from shell.store.account import AccountStore
+from shell.store.approvals import Approvals
 from shell.store.books import Books
 from shell.store.candidates import Candidates
 from shell.store.database import Database
 from shell.store.documents import Documents
 from shell.store.events import EventLog
 from shell.store.facts import Facts
+from shell.store.fence import Fence
 from shell.store.halts import Halts
 from shell.store.history import TradingHistory
 from shell.store.journal import PreparedStep, SqlJournal
@@ -46,19 +49,22 @@ class Store:
         self._ledgers = LedgerRows(database)
         self.events = EventLog(database)
         self.facts = Facts(database)
+        self.fence = Fence(database)
+        self.account = AccountStore(database, self.events, self.facts)
         self.books = Books(database, self.events, self.facts, self._ledgers)
         self.halts = Halts(database, self.events, self._ledgers)
         self.strategies = Strategies(database, self.events)
         self.candidates = Candidates(database, self.events)
+        self.approvals = Approvals(database, self.events)
         self.looks = Looks(database, self.events)
         self.trial_chain = TrialChain(database)
         self.paper = PaperTrials(database, self.events)
         self.promotions = Promotions(database)
         self.nights = Nights(database, self.events)
-        self.model_calls = ModelCalls(database, self.events)
         self.night_inputs = NightInputs(database, self.events)
         self.documents = Documents(database, self.events)
         self.parity = ParityRuns(database, self.events)
+        self.model_calls = ModelCalls(database, self.events)
         self.outbox = Outbox(database)
         self.snapshots = Snapshots(database)
         self.scans = Scans(database)
@@ -101,7 +107,7 @@ class Store:
 
     def journal(self, book: str) -> SqlJournal:
         """Where the steps of `book` are recorded."""
-        return SqlJournal(book, self._database, self.events, self._ledgers, self._prepared)
+        return SqlJournal(book, self._database, self.events, self._ledgers, self._prepared, self.fence)
 
 
 def _ready(database: Database) -> str:

@@ -125,3 +125,14 @@ class SelectionLookRow(Row, table=True):
     free: str = column(Text())
     repairs: str = column(Text())
     at: datetime = column(UtcText())
+
+
+class ApprovalRow(Row, table=True):
+    """What a person decided about a candidate that asked: its promotion may go ahead, or not."""
+
+    __tablename__ = "approvals"
+
+    candidate_id: str = Field(sa_column=Column(Text(), ForeignKey("candidates.candidate_id"), primary_key=True))
+    approved: bool = column(Boolean())
+    decided_by: str = column(PlainText())
+    at: datetime = column(UtcText())

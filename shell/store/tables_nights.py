@@ -39,7 +39,7 @@ class OutboxRow(Row, table=True):
     """One notification, written with what it tells of and delivered later."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_undelivered", "delivered_at", "id"),)
+    __table_args__ = (Index("ix_outbox_undelivered", "delivered_at", "id"), Index("ix_outbox_key", "key", "at"))
 
     id: int | None = Field(default=None, sa_column=Column(Integer(), primary_key=True, autoincrement=True))
     kind: str = column(Text())
@@ -47,6 +47,9 @@ class OutboxRow(Row, table=True):
     text: str = column(PlainText())
     at: datetime = column(UtcText())
     delivered_at: datetime | None = optional(UtcText())
+    action: str | None = optional(PlainText())
+    key: str | None = optional(Text())
+    channel: str | None = optional(Text())
 
 
 class FactRow(Row, table=True):

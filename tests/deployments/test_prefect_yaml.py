@@ -18,6 +18,7 @@ SCHEDULES = {
     "snapshot": ("55 23 * * *", "America/New_York"),
     "orchestrate": ("0 0 * * *", "America/New_York"),
     "reconcile": ("*/15 * * * *", "UTC"),
+    "distill": ("30 4 1 1,4,7,10 *", "America/New_York"),
 }
 
 

@@ -145,7 +145,12 @@ def test_the_small_flows_do_their_one_thing(shell: MemoryShell) -> None:
     assert run_flow("reconcile", at) == 0
     shell.unreported = [{"slot": slot, "origin": "fallback"}]
     assert run_flow("reconcile", at) == 1
-    assert f"scan {slot - timedelta(minutes=1):%Y-%m-%d %H:%M}" in {run.name for run in runs()}
+    names = [run.name for run in runs()]
+    assert f"scan {slot:%Y-%m-%d %H:%M}" in names
+    assert shell.reported == [slot]
+    # A reconciliation that died before it had marked them shows nothing twice.
+    assert run_flow("reconcile", at) == 1
+    assert [run.name for run in runs()].count(f"scan {slot:%Y-%m-%d %H:%M} (by the shell alone)") == 1
 
 
 @pytest.mark.parametrize("name", ["distill", "parity"])

@@ -98,15 +98,16 @@ class MemoryShell:
         self.conformance: dict[str, Conformance] = {}
         self.promotions: list[Promotion] = []
         self.aborted: list[str] = []
+        self.approvals: dict[str, str] = {}
         self.nights: dict[str, Mapping[str, Any]] = {}
         self.reports: dict[str, str] = {}
         self.messages: list[tuple[str, str, str]] = []
         self.scanned: list[datetime] = []
         self.quarantined: list[tuple[str, str, str]] = []
         self.unreported: list[Mapping[str, Any]] = []
+        self.reported: list[datetime] = []
         self.wall = VirtualClock(NOW)
         self.kept_calls: ModelCalls | None = None
-        self.reported: list[datetime] = []
 
     def settings(self) -> Settings:
         return self.config
@@ -272,6 +273,12 @@ class MemoryShell:
             state, due = "failed", self.trials[trial_id].due_at
         self.trials[trial_id] = replace(self.trials[trial_id], state=state, due_at=due)
         return conformance
+
+    def approval(self, candidate_id: str, now: datetime) -> str:
+        return self.approvals.get(candidate_id, "approved")
+
+    def take_request(self, flow: str, now: datetime) -> str:
+        return ""
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
         candidate = self.ledger[candidate_id]

@@ -92,6 +92,28 @@ def test_a_refused_promotion_is_aborted_and_recorded() -> None:
     assert (shell.ledger[candidate_id].verdict, shell.ledger[candidate_id].stage) == (Verdict.REFUSED, Stage.PROMOTE)
 
 
+def test_a_candidate_that_waits_for_a_person_is_ready_again_the_next_night() -> None:
+    shell = MemoryShell(rule())
+    candidate_id = on_paper(shell)
+    settle_all(shell)
+    shell.approvals[candidate_id] = "waiting"
+    answer = promote_candidate(shell, candidate_id, LATER)
+    assert (answer.promotion, answer.refusal) == (None, "it waits for a person's approval")
+    assert ready(shell) == (candidate_id,)
+    shell.approvals[candidate_id] = "approved"
+    assert promote_candidate(shell, candidate_id, LATER).promotion is not None
+
+
+def test_a_candidate_that_a_person_rejected_ends() -> None:
+    shell = MemoryShell(rule())
+    candidate_id = on_paper(shell)
+    settle_all(shell)
+    shell.approvals[candidate_id] = "rejected"
+    assert promote_candidate(shell, candidate_id, LATER).refusal == "a person rejected it"
+    assert shell.ledger[candidate_id].verdict is Verdict.REFUSED
+    assert shell.active.version == "v001"
+
+
 def test_an_unknown_outcome_is_aborted_and_not_swallowed() -> None:
     class Dying(MemoryShell):
         def promote(self, candidate_id: str, now: Any) -> Any:

@@ -78,6 +78,15 @@ class CandlesMissed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CandlesComplete:
+    """Every bar of these symbols that ended at or before `until` and had a trade has been told."""
+
+    symbols: tuple[str, ...]
+    minutes: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BookSeen:
     """A book's best prices after a message whose checksum agreed; the whole book is `PublicFeed.book(symbol)`."""
 
@@ -148,7 +157,7 @@ class MessageRefused:
 
 
 MarketEvent = (
-    TickerSeen | TradeSeen | TradesMissed | CandleForming | CandleClosed | CandlesMissed | BookSeen | BookLost
+    TickerSeen | TradeSeen | TradesMissed | CandleForming | CandleClosed | CandlesMissed | CandlesComplete | BookSeen | BookLost
     | InstrumentSeen | SystemSeen | FeedUp | FeedDown | SymbolRefused | MessageRefused
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from shell.exchange.kraken.errors import MalformedAnswer
 from shell.exchange.kraken.events import (
     BookLost,
     BookSeen,
+    CandlesComplete,
     CandlesMissed,
     FeedDown,
     FeedUp,
@@ -36,7 +37,7 @@ from shell.exchange.kraken.events import (
     TradesMissed,
 )
 from shell.exchange.kraken.feed_read import read_candle, read_instrument, read_levels, read_trade_row
-from shell.exchange.kraken.forming import FormingCandle
+from shell.exchange.kraken.forming import MARGIN, FormingCandle
 from shell.exchange.kraken.pace import Pace
 from shell.exchange.kraken.pairs import Names
 from shell.exchange.kraken.public import PublicApi
@@ -294,9 +295,14 @@ class PublicFeed:
         while True:
             await self._pace.sleep(TICK_SECONDS)
             if self._is_up:
+                now = self._clock.now()
                 for forming in self._candles.values():
-                    for event in forming.tick(self._clock.now()):
+                    for event in forming.tick(now):
                         self._tell(event)
+                following = tuple(symbol for symbol, forming in self._candles.items() if not forming.paused)
+                if following:
+                    minutes = self._wanted.candle_minutes
+                    self._tell(CandlesComplete(symbols=following, minutes=minutes, until=now - MARGIN))
 
     async def _fill_gaps(self) -> None:
         """After every connection: the bars that closed without us, then the feed's own again."""

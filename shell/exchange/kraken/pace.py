@@ -27,6 +27,19 @@ class RealPace:
         await asyncio.sleep(seconds)
 
 
+class FastPace:
+    """`speed` seconds of its own pass in one of the machine's: for a simulated exchange of that speed."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+
+    def monotonic(self) -> float:
+        return monotonic() * self._speed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._speed)
+
+
 def backoff(attempt: int, *, first: float, most: float, chance: random.Random) -> float:
     """Seconds to wait before trying again after `attempt` failures (1, 2, ...): doubling from `first` up to `most`.
 

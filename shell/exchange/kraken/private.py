@@ -45,7 +45,7 @@ from shell.exchange.kraken.private_types import (
     TradeInfoPage,
     TradeVolume,
 )
-from shell.exchange.kraken.wire import Fields, seconds_text
+from shell.exchange.kraken.wire import Fields, list_of, seconds_text
 from shell.secrets import Secret
 
 ORDERS_A_QUERY: Final = 50
@@ -102,6 +102,10 @@ class PrivateApi:
         """Changes of balances, newest first; deposits, withdrawals and rewards are among them."""
         fields = {"type": kind, "start": _time(start), "end": _time(end), "ofs": offset or None}
         return read_ledger_page(await self._rest.read("Ledgers", fields), self.names)
+
+    async def withdrawal_methods(self) -> int:
+        """How many ways of taking money out this key sees. Raises KeyRefused where it has no right to withdraw."""
+        return len(list_of(await self._rest.read("WithdrawMethods"), "WithdrawMethods"))
 
     # Orders and fills.
 

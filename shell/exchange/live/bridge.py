@@ -12,12 +12,22 @@ from typing import Any, Protocol, TypeVar
 from shell.errors import NotNow, Transient
 
 T = TypeVar("T")
+Got = TypeVar("Got", covariant=True)
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 
 
 class NoAnswer(Transient):
     """A call did not end within its time. What it sent may have arrived."""
+
+
+class Waiting(Protocol[Got]):
+    """What runs in the client's loop meanwhile."""
+
+    def done(self) -> bool: ...
+
+    def result(self) -> Got:
+        """What it returned or raised, once it is done; NoAnswer where it took too long."""
 
 
 class Runs(Protocol):
@@ -58,6 +68,19 @@ class Bridge:
             raise NoAnswer(f"the exchange's client did not answer within {seconds:g} s") from None
         except concurrent.futures.CancelledError:
             raise NoAnswer("the connection to the exchange was closed in the middle of a call") from None
+
+    def begin(self, make: Callable[[], Awaitable[T]], seconds: float) -> Waiting[T]:
+        """Start something whose answer is looked for later, and given up after `seconds`. Raises NotNow as `call` does."""
+        if not self._thread.is_alive():
+            raise NotNow("the connection to the exchange is closed; nothing was sent")
+
+        async def bounded() -> T:
+            try:
+                return await asyncio.wait_for(make(), seconds)
+            except TimeoutError:
+                raise NoAnswer(f"the exchange's client did not answer within {seconds:g} s") from None
+
+        return asyncio.run_coroutine_threadsafe(bounded(), self._loop)
 
     def spawn(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let something run until the bridge is stopped."""

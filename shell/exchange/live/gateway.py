@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from shell.clock import Clock
 from shell.errors import BrainError, Fatal, NotNow, OutcomeUnknown, Rejected, Transient
@@ -26,7 +27,7 @@ from shell.execution.known import KnownOrder
 from shell.execution.life import Life
 from shell.log import get_logger
 from shell.market.pair import Pair
-from shell.money import BaseQty, Price
+from shell.money import NO_QTY, BaseQty, Price
 from shell.orders import ApprovedOrder, OrderState, Purpose, SubmittedOrder
 
 # The engine refuses an order that arrives later; Kraken takes 2 to 60 s.
@@ -37,7 +38,17 @@ CANCEL_AGAIN = timedelta(seconds=3)
 SWEEP_EVERY = timedelta(seconds=60)
 SWEEP_EVERY_DEAF = timedelta(seconds=15)
 SWEEP_GAP = timedelta(seconds=3)
+# A venue that cannot be read is asked more and more seldom, because asking holds up everything else.
+SWEEP_GAP_MOST = timedelta(seconds=15)
+FAILURES_COUNTED = 5
 KEPT = timedelta(days=7)
+
+
+class HasKnownOrders(Protocol):
+    """What a gateway asks of a stored book."""
+
+    @property
+    def known_orders(self) -> Sequence[KnownOrder]: ...
 
 
 class LiveGateway:
@@ -66,6 +77,7 @@ class LiveGateway:
         self._sweep_wanted = True
         self._swept_at: datetime | None = None
         self._swept_well_at: datetime | None = None
+        self._failures = 0
         self._ready = False
         self.trouble = ""
 
@@ -129,6 +141,30 @@ class LiveGateway:
         tracked.cancel_reason = tracked.cancel_reason or reason
         if tracked.cancel_at is None or self._time(now) >= tracked.cancel_at:
             self._try_cancel(tracked, self._time(now))
+
+    def adopt(self, order: SubmittedOrder) -> None:
+        """Take over an order of ours that reconciliation found open at the venue, unless it is known already."""
+        if self._orders.find(order.order_id) is not None or self._orders.knows(order.intent.intent_id):
+            return
+        life = restored_life(
+            qty=order.intent.qty, order_id=order.order_id, state=OrderState.OPEN, filled=NO_QTY, fills=frozenset(), reason="",
+        )
+        self._orders.add(
+            Tracked(
+                approved=order.approved, sent_at=order.submitted_at, life=life, trigger=order.intent.trigger,
+                announced=OrderState.OPEN,
+            )
+        )
+        self._sweep_wanted = True
+
+    def take_out(self, order_id: str, now: datetime) -> None:
+        """Ask for the cancel of an order that is open at the venue although our books have ended it. Asked once a look."""
+        tracked = self._orders.of_handle(order_id)
+        symbol = tracked.intent.symbol if tracked is not None else next(iter(self._pairs))
+        try:
+            self._venue.cancel(order_id=order_id, client_id="", symbol=symbol)
+        except (Rejected, OutcomeUnknown) as error:
+            get_logger().warning("a stray order is still open", order=order_id, reason=str(error), at=now)
 
     def open_orders(self) -> list[SubmittedOrder]:
         return [tracked.submitted() for tracked in self._orders.working()]
@@ -288,7 +324,8 @@ class LiveGateway:
             self._sweep_wanted = True
 
     def _sweep_due(self, at: datetime) -> bool:
-        if self._swept_at is not None and at - self._swept_at < SWEEP_GAP:
+        gap = min(SWEEP_GAP * 2.0**self._failures, SWEEP_GAP_MOST)
+        if self._swept_at is not None and at - self._swept_at < gap:
             return False
         looking = any(tracked.doubtful and tracked.look_at and at >= tracked.look_at for tracked in self._orders)
         if self._sweep_wanted or looking or self._swept_at is None:
@@ -304,12 +341,29 @@ class LiveGateway:
             self._lookup.sweep(since, at)
         except (Transient, Rejected) as error:
             self._sweep_wanted = True
+            self._failures = min(self._failures + 1, FAILURES_COUNTED)
             get_logger().warning("the venue could not be read", reason=str(error), at=at)
             return
-        self._swept_well_at = at
+        self._swept_well_at, self._failures = at, 0
         self._sweep_wanted = bool(self._orders.parked) or any(
             each.life.missing or self._orders.expects_stops(each) for each in self._orders
         )
 
     def _note(self, what: str, error: BrainError, tracked: Tracked) -> None:
         get_logger().warning(what, intent=tracked.intent.intent_id, reason=str(error), at=self._clock.now())
+
+
+def live_gateway(
+    venue: KrakenVenue,
+    state: HasKnownOrders | None,
+    *,
+    pairs: Mapping[str, Pair],
+    fees: Mapping[str, FeeSchedule],
+    clock: Clock,
+    limit_entry_expiry: timedelta,
+) -> LiveGateway:
+    """The gateway of one book with what the books know of its orders (`state` is a BookState, None for a new book)."""
+    gateway = LiveGateway(venue, pairs=pairs, fees=fees, clock=clock, limit_entry_expiry=limit_entry_expiry)
+    if state is not None:
+        gateway.restore(state.known_orders)
+    return gateway

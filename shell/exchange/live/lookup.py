@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 from shell.contract import OrderType
 from shell.exchange.kraken.private_types import OrderInfo, OrderKind
 from shell.exchange.live.facts import ending_of, fact_of_trade
-from shell.exchange.live.tracked import CHILD, FillFact, Tracked, TrackedOrders
+from shell.exchange.live.tracked import FillFact, Tracked, TrackedOrders
 from shell.exchange.live.venue import KrakenVenue
 from shell.execution.life import Life
 from shell.market.pair import Pair
 from shell.money import NO_MONEY, BaseQty, Price
-from shell.orders import ApprovedOrder, OrderIntent, Purpose, Side
+from shell.orders import SPAWNED, ApprovedOrder, OrderIntent, Purpose, Side
 from shell.risk.approval import restored
 
 # How far back a sweep reads besides: an order may be told a little after it ended.
@@ -148,10 +148,10 @@ class Lookup:
 def child_of(entry: OrderIntent, order: OrderInfo, trigger: Price | None) -> ApprovedOrder:
     """The intent of a stop that the venue spawned; its id leads back to the entry's."""
     intent = OrderIntent(
-        intent_id=f"{entry.intent_id}{CHILD}{order.order_id}", book=entry.book, version=entry.version,
+        intent_id=f"{entry.intent_id}{SPAWNED}{order.order_id}", book=entry.book, version=entry.version,
         symbol=entry.symbol, side=Side.SELL, purpose=Purpose.STOP, order_type=OrderType.MARKET, qty=BaseQty(order.qty),
         limit_price=None, decided_at=entry.decided_at, stop_loss=entry.stop_loss, take_profit=entry.take_profit,
-        horizon=entry.horizon, tag=entry.tag, trigger=trigger,
+        horizon=entry.horizon, tag=entry.tag, trigger=trigger, mark=entry.mark,
     )
     return restored(intent, NO_MONEY)
 

@@ -12,6 +12,7 @@ from shell.execution import life as lives
 from shell.execution.life import Life
 from shell.money import NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
 from shell.orders import (
+    SPAWNED,
     ApprovedOrder,
     Fill,
     Liquidity,
@@ -21,9 +22,6 @@ from shell.orders import (
     Purpose,
     SubmittedOrder,
 )
-
-# Joins an entry's intent to the venue's id of a stop that one of its fills brought about.
-CHILD = "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +106,7 @@ class TrackedOrders:
         self._by_intent[intent.intent_id] = self._by_client[intent.client_id] = tracked
         if tracked.life.order_id:
             self._by_order[tracked.life.order_id] = tracked
-        before, joint, _ = intent.intent_id.rpartition(CHILD)
+        before, joint, _ = intent.intent_id.rpartition(SPAWNED)
         if joint:
             self._children.setdefault(before, []).append(tracked)
         return tracked
@@ -117,6 +115,9 @@ class TrackedOrders:
         """By the venue's id, or by the name we gave."""
         found = self._by_order.get(order_id)
         return found if found is not None or not client_id else self._by_client.get(client_id)
+
+    def knows(self, intent_id: str) -> bool:
+        return intent_id in self._by_intent
 
     def of_handle(self, handle: str) -> Tracked | None:
         return self._by_order.get(handle) or self._by_client.get(handle)
@@ -130,7 +131,7 @@ class TrackedOrders:
         return iter(self._children.get(parent.intent.intent_id, ()))
 
     def parent(self, child: Tracked) -> Tracked | None:
-        before, joint, _ = child.intent.intent_id.rpartition(CHILD)
+        before, joint, _ = child.intent.intent_id.rpartition(SPAWNED)
         return self._by_intent.get(before) if joint else None
 
     def spawned(self, entry: Tracked) -> BaseQty:
@@ -142,6 +143,9 @@ class TrackedOrders:
     def took(self, tracked: Tracked, order_id: str, *, told: bool = True) -> None:
         """The venue holds it, or held it. `told` False: the caller tells the engine itself."""
         new = not tracked.life.order_id
+        if tracked.life.refused and tracked.intent.purpose is Purpose.ENTRY:
+            # Its reservation was given up, so something else may stand in its place.
+            tracked.cancel_reason = "it arrived after it was given up"
         tracked.life = lives.taken(tracked.life, order_id)
         tracked.look_at, tracked.absences = None, 0
         self._by_order[order_id] = tracked

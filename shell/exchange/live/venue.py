@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 
 from shell.errors import OutcomeUnknown
-from shell.exchange.kraken.events import AccountEvent
+from shell.exchange.kraken.events import AccountEvent, ReconcileNeeded
 from shell.exchange.kraken.private import PrivateApi
 from shell.exchange.kraken.private_types import Amendment, NewOrder, OrderInfo, TradeInfo
 from shell.exchange.live.bridge import NoAnswer, Runs
 
 WRITE_SECONDS = 16.0
-READ_SECONDS = 10.0
+# The client asks again by itself within this time; a longer wait would hold up the monitor.
+READ_SECONDS = 5.0
 # Kraken's clock may be ahead of ours; what it did just now must lie inside the window that is asked for.
 WINDOW_AHEAD = timedelta(hours=1)
 
@@ -32,10 +33,18 @@ class KrakenVenue:
         self._api = api
         self._runs = runs
         self._heard: SimpleQueue[AccountEvent] = SimpleQueue()
+        self._missed = ""
 
     def heard(self, event: AccountEvent) -> None:
         """Keep what the private socket told for the trading thread."""
         self._heard.put(event)
+        if isinstance(event, ReconcileNeeded):
+            self._missed = event.reason
+
+    def missed(self) -> str:
+        """Why something may have been missed since this was last asked; empty when nothing may."""
+        missed, self._missed = self._missed, ""
+        return missed
 
     def drain(self) -> list[AccountEvent]:
         """What was heard since the last call, in order."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, inspect, text
 
 # The newest migration in versions/; a constant, so that opening an up-to-date database does not import alembic.
-HEAD = "0008"
+HEAD = "0010"
 
 
 def current_version(connection: Connection) -> str:
@@ -22,12 +22,12 @@ def known_versions() -> frozenset[str]:
     return frozenset(file.name[:4] for file in Path(__file__).parent.glob("versions/0*.py"))
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring the schema to HEAD inside the caller's transaction."""
+def upgrade(connection: Connection, version: str = HEAD) -> None:
+    """Bring the schema to `version` inside the caller's transaction."""
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    command.upgrade(config, version)

@@ -18,6 +18,7 @@ from shell.store.store import Store
 from shell.trials.candidate import ChangeClass, Stage, StageResult, TrialScore
 from shell.trials.segments import Segment, SegmentName
 from tests.shell.store.examples import START, unguard
+from tests.shell.store.older import turn_back
 from tests.shell.store.test_candidates import PROPOSAL
 
 AT = START
@@ -164,17 +165,12 @@ def test_a_home_of_an_earlier_version_is_linked_and_guarded_by_the_migration(led
     """The migration run again over facts that were made without links gives the links they would have had."""
     head = ledger.trial_chain.head()
     ledger.close()
-    with sqlite3.connect(database) as raw:
-        for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            raw.execute(f"DROP TRIGGER {name}")
-        raw.execute("DROP TABLE trial_links")
-        for table in ("segment_splits", "selection_looks"):
-            raw.execute(f"ALTER TABLE {table} RENAME TO kept_{table}")
-        raw.execute("UPDATE alembic_version SET version_num = '0002'")
+    newer = turn_back(database, "0002")
     with Store.open(database) as again:
-        with again.transaction() as connection:
+        with sqlite3.connect(newer) as kept, again.transaction() as connection:
             for table in ("segment_splits", "selection_looks"):
-                connection.exec_driver_sql(f"INSERT INTO {table} SELECT * FROM kept_{table}")
+                for row in kept.execute(f"SELECT * FROM {table}"):
+                    connection.exec_driver_sql(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
         assert again.trial_chain.head() == head
         assert check_ledger(again).whole
 

@@ -68,6 +68,7 @@ def test_postgresql_can_hold_every_table():
         assert "SQLITE" not in ddl.upper()
 
 
+@pytest.mark.sqlite
 def test_a_database_is_made_from_any_working_directory_without_an_ini_file(tmp_path):
     code = "import sys; from shell.store.store import Store; print(Store.open(sys.argv[1]).schema_version)"
     root = Path(migrations.__file__).parents[3]

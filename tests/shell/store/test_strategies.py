@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 import pytest
 
 from shell.answers import Promotion
@@ -11,6 +9,7 @@ from shell.errors import NotNow, Rejected
 from shell.host.port import StrategySource
 from shell.store.store import Store
 from tests.shell.store.examples import minutes
+from tests.shell.store.older import turn_back
 
 
 def source(text: str) -> StrategySource:
@@ -178,12 +177,7 @@ def test_the_way_back_passes_over_what_is_in_quarantine(store):
 def test_a_home_of_the_first_schema_gets_its_quarantine(database):
     with Store.open(database) as store:
         insert(store, "v001")
-    with sqlite3.connect(database) as connection:
-        for (trigger,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
-            connection.execute(f"DROP TRIGGER {trigger}")
-        for table in ("strategy_quarantine", "segment_splits", "selection_looks", "trial_links"):
-            connection.execute(f"DROP TABLE {table}")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    turn_back(database, "0001")
     with Store.open(database) as store:
         assert store.strategies.get("v001").version == "v001"
         assert store.strategies.quarantine("h", "v001", "caught", minutes(0))

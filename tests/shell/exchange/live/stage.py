@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,13 +17,14 @@ from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.contract import Action, OrderType, Signal
 from shell.engine import Engine
 from shell.exchange.gateway import FeeSchedule
-from shell.exchange.live.gateway import LiveGateway
+from shell.exchange.live.gateway import LiveGateway, live_gateway
 from shell.exchange.simulator.desk import Desk
 from shell.execution.record import StepRecord
 from shell.market.book import MarketBook, ReplayFeed
 from shell.market.history import History
 from shell.money import Price, QuoteAmount
 from shell.orders import Purpose
+from shell.store.books import BookState, read_fills
 from shell.store.store import Store
 from tests.shell.exchange.live.in_process import InProcess
 from tests.shell.exchange.simulator import kit
@@ -65,13 +68,12 @@ class Stage:
 
     def open(self) -> None:
         """Start a process: everything it knows comes from the disk."""
-        self.store = Store.open(self.folder / "brain.db")
+        database = self.folder / "brain.db"
+        if not database.exists():
+            database.write_bytes(_empty_database())
+        self.store = Store.open(database)
         self.client = InProcess(self.desk, self.clock, self.folder)
         self.store.books.ensure_capital("main", QuoteAmount(CASH), START)
-        self.gateway = LiveGateway(
-            self.client.venue, pairs={BTC: self.client.names.pair(BTC).pair}, fees={BTC: FEES}, clock=self.clock,
-            limit_entry_expiry=PAPER.limit_entry_expiry,
-        )
         history = History(m5={BTC: candles(flat(30_000.0, 2_000), start=START - timedelta(days=1))})
         feed = ReplayFeed(history, (BTC,), self.clock.now(), self.clock.now() + timedelta(days=9))
         market = MarketBook((BTC,), feed)
@@ -80,9 +82,16 @@ class Stage:
             book="main", version="v001", market=market, host=self.host, journal=self.store.journal("main"),
             paper=PAPER, risk=self.risk, host_config=HostConfig(), zone=ZoneInfo("UTC"),
             pairs={BTC: self.client.names.pair(BTC).pair}, fees={BTC: FEES}, state=self.store.books.load("main"),
-            gateway=lambda **_: self.gateway,
+            gateway=self._gateway,
         )
         self.client.pump()
+
+    def _gateway(self, *, book: str, funds: Callable[[], QuoteAmount], state: BookState | None) -> LiveGateway:
+        self.gateway = live_gateway(
+            self.client.venue, state, pairs={BTC: self.client.names.pair(BTC).pair}, fees={BTC: FEES}, clock=self.clock,
+            limit_entry_expiry=PAPER.limit_entry_expiry,
+        )
+        return self.gateway
 
     def close(self) -> None:
         self.client.close()
@@ -153,8 +162,6 @@ class Stage:
         assert self.desk.exchange.venue.accounts.check() == []
         assert (self.engine.ledger.cash.value, self.held()) == (self.cash, self.coins)
         with self.store.reading() as connection:
-            from shell.store.books import read_fills
-
             booked = sorted(fill.fill_id for _, fill in read_fills(connection, "main"))
         assert booked == sorted(self.desk.exchange.venue.trades)
         names = [order.request.cl_ord_id for order in self.exchange_orders() if order.request.cl_ord_id]
@@ -163,3 +170,11 @@ class Stage:
 
     def purposes(self) -> list[Purpose]:
         return [fill.intent.purpose for record in self.records for fill in record.fills]
+
+
+@cache
+def _empty_database() -> bytes:
+    """The schema, made once: the migrations take longer than a whole test."""
+    with tempfile.TemporaryDirectory() as folder:
+        Store.open(Path(folder) / "brain.db").close()
+        return (Path(folder) / "brain.db").read_bytes()

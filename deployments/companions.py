@@ -1,0 +1,56 @@
+"""What runs beside the trading loop of a home: the companions that `brain shell` starts, in this order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from deployments.links import stored_links
+from deployments.telegram import telegram_for
+from shell.clock import Clock
+from shell.companion import Companion, LinkHealth
+from shell.control.server import ControlApi
+from shell.page.server import Page
+from shell.secrets import load_secrets
+from shell.service import Shell
+from shell.watchdog import Watchdog
+
+KRAKEN = "Kraken"
+LAG_SECONDS_MAX = 10.0
+
+
+def companions_of(
+    shell: Shell, clock: Clock, market: Callable[[], Mapping[str, Any]]
+) -> tuple[list[Companion], list[str]]:
+    """The control API first: it is how anybody else reaches the shell. And a sentence for each one that is left out.
+
+    `market` tells how the link to the exchange stands. Raises BadInput for a `.env` that cannot be read.
+    """
+    secrets = load_secrets(os.environ, shell.home.env_file)
+    made: list[Companion] = []
+
+    def links() -> Sequence[LinkHealth]:
+        return (exchange_health(market()), *stored_links(shell.home), *(each.health() for each in made))
+
+    bot, left_out = telegram_for(shell, secrets, clock, links)
+    made += [
+        ControlApi(shell.home.control_socket, shell.config.control, secrets.control_token),
+        Watchdog(shell.home, clock),
+        Page(shell.home, shell.config, token=secrets.page_token, links=links),
+        *bot,
+    ]
+    return made, [left_out] if left_out else []
+
+
+def exchange_health(state: Mapping[str, Any]) -> LinkHealth:
+    """The link to the exchange in one sentence."""
+    if not state.get("up"):
+        told = f"not connected: {state.get('reason') or 'no reason given'}; trading waits, and it connects again by itself"
+        return LinkHealth(name=KRAKEN, ok=False, sentence=told)
+    system, lag = str(state.get("system", "unknown")), state.get("lag_seconds")
+    if system not in ("online", "unknown"):
+        return LinkHealth(name=KRAKEN, ok=False, sentence=f"the exchange says {system}: orders wait until it is online")
+    if isinstance(lag, float) and lag > LAG_SECONDS_MAX:
+        return LinkHealth(name=KRAKEN, ok=False, sentence=f"prices are {lag:.0f} s old when they arrive")
+    return LinkHealth(name=KRAKEN, ok=True, sentence="connected")

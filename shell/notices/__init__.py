@@ -1,0 +1,1 @@
+"""Messages for people: what there is to tell, how loud, and what to do about it."""

@@ -1,0 +1,95 @@
+"""The kinds of messages there are, what each tells, and what a person does about it unless the message says otherwise.
+
+Everything that tells a person something names one of these: no alarm is without an action.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """INFO can wait for the morning, WARNING should be looked at today, CRITICAL now, whatever the hour."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of message.
+
+    `urgent` ones are told at once at any hour and cannot be switched off. `many` names several of them in one line.
+    """
+
+    name: str
+    tells: str
+    action: str
+    many: str = "messages"
+    urgent: bool = False
+
+
+KINDS: Mapping[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(name="fill", tells="an order was filled", action="/positions shows what is held", many="fills"),
+        Kind(name="stop", tells="a position left by its stop", action="/trades shows the result", many="stops"),
+        Kind(
+            name="refusals", tells="risk refused more signals within an hour than [telegram] refusals_per_hour",
+            action="/risk shows the limits; /pause stops openings", many="warnings of refused signals",
+        ),
+        Kind(
+            name="halt", tells="openings were halted, or allowed again", many="halts", urgent=True,
+            action="/risk shows what was measured; /resume lifts it once you agree",
+        ),
+        Kind(
+            name="rollback", tells="the version before is active again", action="/strategy shows both versions",
+            many="rollbacks",
+        ),
+        Kind(
+            name="promotion", tells="a candidate became the active version, or was refused at the last step",
+            action="/strategy shows it; /rollback goes back", many="promotions",
+        ),
+        Kind(
+            name="approval", tells="a candidate passed everything and waits for a person ([orchestrator] approval)",
+            action="approve or reject it", many="candidates that wait",
+        ),
+        Kind(
+            name="quarantine", tells="code tried what honest code never does, and never runs again", urgent=True,
+            action="/strategy shows what runs instead", many="quarantines",
+        ),
+        Kind(name="night", tells="what a night decided", action="/night says why", many="nights"),
+        Kind(name="daily", tells="the day's result", action="/performance shows the curve", many="days"),
+        Kind(name="weekly", tells="the week's result", action="/report sends the whole report", many="weeks"),
+        Kind(name="system", tells="the system started or stopped", action="/status shows more", many="starts and stops"),
+        Kind(
+            name="recovery", tells="what start-up found and mended", action="/health shows whether all is well now",
+            many="recoveries",
+        ),
+        Kind(
+            name="isolation", tells="strategies cannot be fully confined on this machine",
+            action="see docs/sandbox.md; live mode stays refused", many="warnings about the strategy's wall",
+        ),
+        Kind(
+            name="reconciliation", tells="our books and the exchange's differ",
+            action="/risk shows whether openings are halted; compare with the exchange's own page", many="differences",
+        ),
+        Kind(
+            name="fallback", tells="the shell scans on its own because nothing asks it to, or is asked again",
+            action="trading goes on; `brain up` starts the conductor again", many="messages about scans",
+        ),
+        Kind(name="budget", tells="a part of the AI budget is spent", action="/costs shows what is left", many="budgets"),
+        Kind(name="link", tells="a link to the outside broke or came back", action="/health shows every link", many="links"),
+    )
+}
+# What [telegram] muted may name.
+MUTABLE = tuple(kind.name for kind in KINDS.values() if not kind.urgent)
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of this name; one that is not known is told like any other."""
+    known = KINDS.get(name)
+    return known if known is not None else Kind(name=name, tells=name, action="/status shows how things stand")

@@ -1,0 +1,1 @@
+"""Package data: the page, its style and its script."""

@@ -1,0 +1,78 @@
+"""Answers about the search for better strategies: candidates, nights, and who waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shell.store.store import Store
+from shell.telegram.answers import owner_buttons
+from shell.telegram.books import Reader
+from shell.telegram.text import Reply, bold, plain
+from shell.trials.candidate import Candidate, Stage, Verdict
+
+CANDIDATES_SHOWN = 5
+REASONS_SHOWN = 3
+
+
+def candidates(reader: Reader) -> Reply:
+    """The newest candidates; buttons for those that wait for a person."""
+    with reader.store() as store:
+        known = store.candidates.list()
+        asking = waiting_for_a_person(store, known) if reader.settings.orchestrator.approval == "ask" else []
+        trials = {each.candidate_id: each for each in store.paper.list()}
+    if not known:
+        return Reply(html="No candidate has been tried yet. /night says what the last night decided.")
+    shown = {each.candidate_id: each for each in [*known[-CANDIDATES_SHOWN:], *asking]}
+    blocks = []
+    for each in reversed(list(shown.values())):
+        lines = [f"{bold(each.candidate_id)} {plain(_state(each))}", plain(each.proposal.hypothesis)]
+        lines += [f"· {plain(reason)}" for reason in each.reasons[:REASONS_SHOWN]]
+        trial = trials.get(each.candidate_id)
+        if trial is not None and trial.state in ("running", "extended"):
+            lines.append(f"on paper until {trial.due_at:%Y-%m-%d %H:%M} UTC")
+        blocks.append("\n".join(lines))
+    buttons = tuple(owner_buttons(each.candidate_id) for each in asking)
+    return Reply(html="\n\n".join(blocks), buttons=buttons)
+
+
+def waiting_for_a_person(store: Store, known: Any) -> list[Candidate]:
+    """Candidates that passed their paper trial and that nobody has decided about."""
+    return [
+        each for each in known
+        if each.verdict is Verdict.PENDING and each.stage is Stage.PAPER and each.stages[-1].passed
+        and store.approvals.get(each.candidate_id) is None
+    ]
+
+
+def night(reader: Reader, date: str) -> Reply:
+    """One night's decision and why: the newest unless a date ("2026-03-02", New York's) is given."""
+    with reader.store() as store:
+        nights = store.nights.list()
+    found = nights[-1] if nights and not date else next((each for each in nights if each.night == date), None)
+    if found is None:
+        known = f"; the newest is {nights[-1].night}" if nights else ""
+        return Reply(html=plain(f"No night {date or ''} is recorded yet{known}.".replace("  ", " ")))
+    decision = found.decision
+    lines = [f"{bold(f'Night of {found.night}')}: {plain(str(decision.get('decision', 'recorded')))}"]
+    lines += [f"· {plain(str(reason))}" for reason in decision.get("reasons", ())]
+    lines += [_candidate_line(each) for each in decision.get("candidates", ())]
+    lines += [_settled_line(each) for each in decision.get("settled", ())]
+    return Reply(html="\n".join(lines))
+
+
+def _state(candidate: Candidate) -> str:
+    kind = f", a {candidate.change_class.value}" if candidate.change_class is not None else ""
+    return f"{candidate.verdict.value} at {candidate.stage.value}{kind}, by {candidate.proposal.provider}"
+
+
+def _candidate_line(row: Mapping[str, Any]) -> str:
+    reasons = "; ".join(str(reason) for reason in list(row.get("reasons", ()))[:REASONS_SHOWN])
+    name, ended = str(row.get("id") or "no candidate"), f"{row.get('verdict', '')} at {row.get('stage', '')}"
+    return f"{bold(name)}: {plain(ended)}: {plain(reasons)}"
+
+
+def _settled_line(row: Mapping[str, Any]) -> str:
+    became = f"promoted as {row['promoted']}" if row.get("promoted") else str(row.get("refusal") or "not promoted")
+    passed = "passed" if row.get("passed") else "not passed"
+    return f"Paper trial of {bold(str(row.get('candidate')))}: {passed}, {plain(became)}"

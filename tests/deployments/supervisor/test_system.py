@@ -1,0 +1,165 @@
+"""The whole system as real processes, each killed in turn: the shell goes on, the rest comes back, and nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deployments.supervisor import conductor
+from deployments.supervisor.deployed_run import follow, require_completed, start
+from deployments.supervisor.note import Process, is_alive, is_up, leftovers, read_note
+from shell.clock import monotonic
+from shell.home import Home
+from tasks.socket_client import SocketClient
+from tests.thorough import THOROUGH
+
+pytestmark = [*THOROUGH, pytest.mark.prefect, pytest.mark.timeout(1500)]
+
+UP_SECONDS_MAX = 420.0
+BACK_SECONDS_MAX = 300.0
+PROJECT = Path(__file__).parents[3]
+
+
+def until(happened: Callable[[], object], what: str, seconds: float = BACK_SECONDS_MAX) -> None:
+    deadline = monotonic() + seconds
+    while not happened():
+        assert monotonic() < deadline, f"within {seconds:.0f} s it did not happen that {what}"
+        time.sleep(0.3)
+
+
+class Up:
+    """A running system and how to reach its parts."""
+
+    def __init__(self, folder: Path, database: str) -> None:
+        self.home = Home.private(folder)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._log = (folder.parent / "up.log").open("ab")
+        self._command = [
+            sys.executable, "-m", "tests.deployments.supervisor.up_stand_in", str(folder), str(self.port), database,
+        ]
+        self.client = SocketClient(self.home.control_socket, connect_seconds=30)
+        self.begin()
+
+    def begin(self) -> None:
+        self.process = subprocess.Popen(
+            self._command, cwd=PROJECT, stdout=self._log, stderr=self._log, env={**os.environ, "PYTHONPATH": str(PROJECT)}
+        )
+        until(lambda: self.process.poll() is not None or self._is_up(), "the system was up", UP_SECONDS_MAX)
+        assert self.process.poll() is None, Path(self._log.name).read_text()[-2000:]
+
+    def _is_up(self) -> bool:
+        note = read_note(self.home)
+        return note is not None and note.phase == "up" and note.supervisor.pid == self.process.pid
+
+    def child(self, name: str) -> Process:
+        note = read_note(self.home)
+        assert note is not None
+        return note.children[name]
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.port}/api"
+
+    def trades_on(self, shell: Process) -> None:
+        """The same shell process answers, and its own time goes on."""
+        assert self.child("shell") == shell
+        before = self.client.status().now
+        until(lambda: self.client.status().now > before, "the shell's time went on", 30)
+        assert is_alive(shell)
+
+
+@contextmanager
+def up(database: str) -> Iterator[Up]:
+    folder = Path(tempfile.mkdtemp(prefix="up-"))
+    system = Up(folder / "home", database)
+    try:
+        yield system
+    finally:
+        system.process.terminate()
+        system.process.wait(200)
+        left = leftovers(system.home)
+        shutil.rmtree(folder)
+        assert left == {}
+
+
+def run_now(system: Up, flow: str) -> Any:
+    run = follow(system.api, "", start(system.api, flow, {}), lambda line: None)
+    require_completed(run)
+    return run.answer
+
+
+def test_every_process_killed_in_turn_and_the_shell_trades_on() -> None:
+    with up("embedded") as system:
+        shell = system.child("shell")
+        assert {name: pid for name, pid in run_now(system, "snapshot").items() if name == "cash"} == {"cash": "10000"}
+
+        # The worker, by force: it is started again and runs flows.
+        worker = system.child("worker")
+        os.kill(worker.pid, signal.SIGKILL)
+        until(lambda: system.child("worker") != worker, "the worker came back")
+        system.trades_on(shell)
+        until(lambda: conductor.has_worker(system.api), "the worker polls")
+
+        # The server: the shell does not notice, history is kept, and what comes back is the same address.
+        server = system.child("server")
+        os.kill(server.pid, signal.SIGKILL)
+        system.trades_on(shell)
+        until(lambda: system.child("server") != server and conductor.is_healthy(system.api), "the server came back")
+        found = conductor.call(system.api, "POST", "/flow_runs/filter", {"flow_runs": {"name": {"like_": "snapshot"}}})
+        assert [run["state_type"] for run in found] == ["COMPLETED"]
+
+        # The server hangs: it answers nobody, and is replaced.
+        server = system.child("server")
+        os.kill(server.pid, signal.SIGSTOP)
+        system.trades_on(shell)
+        until(lambda: system.child("server") != server and conductor.is_healthy(system.api), "a hung server was replaced")
+
+        # Its database: the server rides it out.
+        database = system.child("postgres")
+        os.kill(database.pid, signal.SIGKILL)
+        system.trades_on(shell)
+        until(lambda: system.child("postgres") != database and conductor.has_worker(system.api), "the database came back")
+
+        # The shell itself: it is started again.
+        os.kill(shell.pid, signal.SIGKILL)
+        until(lambda: system.child("shell") != shell and system.client.alive(), "the shell came back")
+        assert system.client.status().halted == ()
+
+
+def test_a_killed_supervisor_leaves_the_shell_trading_and_the_next_start_clears_up() -> None:
+    with up("sqlite") as system:
+        shell, worker, server = (system.child(name) for name in ("shell", "worker", "server"))
+        os.kill(system.process.pid, signal.SIGKILL)
+        system.process.wait()
+        assert not is_up(system.home)
+        until(lambda: not is_alive(worker) and not is_alive(server), "the kernel ended worker and server", 60)
+        system.trades_on(shell)
+        system.begin()
+        assert not is_alive(shell)
+        assert system.client.status().total_value == 10_000.0
+        done = subprocess.run(
+            [sys.executable, "-m", "deployments.cli.main", "down", "--home", str(system.home.root), "--json"], cwd=PROJECT,
+            capture_output=True, text=True, timeout=240, check=False, env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        )
+        assert json.loads(done.stdout.splitlines()[-1])["was_up"], done.stderr
+        assert system.process.wait(60) == 0
+        assert leftovers(system.home) == {}
+        assert not system.home.control_socket.exists()
+        assert read_note(system.home) is None
+
+

@@ -1,0 +1,108 @@
+"""What a person does by hand is checked like a strategy's wish, recorded under a name, and happens once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from deployments.opening import OpenHome
+from shell.contract import Action, Signal
+from shell.desk import Desk
+from shell.errors import NotNow, Rejected
+from shell.host.port import StrategySource
+from shell.risk.halts import HaltKind
+from shell.trials.candidate import Proposal, Stage, StageResult
+from tests.shell.telegram.kit import buy, opened_home, step
+
+WHO = "Ann"
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHome]:
+    with opened_home(tmp_path_factory.mktemp("hand") / "home", orchestrator__approval="ask") as held:
+        yield held
+
+
+def candidate(opened: OpenHome, hypothesis: str) -> str:
+    source = StrategySource(code=f"class Strategy:\n    # {hypothesis}\n    pass\n")
+    proposal = Proposal(source=source, parent_version="v001", hypothesis=hypothesis, provider="person", seed=0)
+    return opened.store.candidates.register(proposal, opened.shell.now).candidate_id
+
+
+def told(opened: OpenHome, kind: str) -> list[str]:
+    return [each.text for each in opened.store.outbox.list() if each.kind == kind]
+
+
+def test_a_pause_stops_openings_and_leaves_exits_and_outlives_a_restart(opened: OpenHome) -> None:
+    shell, hand = opened.shell, Desk(opened.shell).by_hand
+    buy(opened)
+    hand.pause(WHO, shell.now)
+    with pytest.raises(NotNow, match="paused already"):
+        hand.pause(WHO, shell.now)
+    refused = shell.engine.by_hand(Signal("ETH/USD", Action.BUY, 0.05), "test:paused", shell.now)
+    assert [(answer.approved, answer.code) for answer in refused.answers] == [(False, "HALTED")]
+    assert [halt.kind for halt in opened.store.books.load("main").halts] == [HaltKind.OPERATOR_PAUSE]
+    assert "sell" in hand.close("BTC/USD", WHO, shell.now)
+    step(opened)
+    assert not shell.engine.ledger.positions
+    assert hand.resume(HaltKind.OPERATOR_PAUSE, WHO, shell.now) == ()
+    with pytest.raises(NotNow, match="no active halt"):
+        hand.resume(HaltKind.OPERATOR_PAUSE, WHO, shell.now)
+    assert opened.store.books.check("main") == []
+
+
+def test_closing_what_is_not_held_is_refused_and_nothing_is_recorded(opened: OpenHome) -> None:
+    before = len(opened.store.scans.answers("main"))
+    with pytest.raises(NotNow, match="no SOL/USD is held"):
+        Desk(opened.shell).by_hand.close("SOL/USD", WHO, opened.shell.now)
+    assert len(opened.store.scans.answers("main")) == before
+
+
+def test_a_candidate_that_waits_is_asked_about_once_and_heeds_the_last_word(opened: OpenHome) -> None:
+    desk, now = Desk(opened.shell), opened.shell.now
+    name = candidate(opened, "it trends")
+    opened.store.candidates.record_stage(
+        name, StageResult(stage=Stage.PAPER, passed=True, reasons=("9 of 9 fills agree",), inputs={}), now
+    )
+    assert [desk.approval(name, now + timedelta(hours=hours)) for hours in (0, 1)] == ["waiting", "waiting"]
+    (asked,) = [each for each in opened.store.outbox.list() if each.kind == "approval"]
+    assert (asked.text, asked.action, asked.severity) == (
+        f"{name} waits for you: it trends (9 of 9 fills agree)", f"/approve {name} or /reject {name}", "warning",
+    )
+    assert desk.by_hand.decide(name, True, WHO, now) == "the next night promotes it"
+    assert desk.approval(name, now) == "approved"
+    assert desk.by_hand.decide(name, False, "Bob", now) == "the next night refuses it"
+    assert desk.approval(name, now) == "rejected"
+    events = [(each.payload["approved"], each.payload["by"]) for each in opened.store.events.rows(kind="approval")]
+    assert events == [(True, WHO), (False, "Bob")]
+    assert opened.store.approvals.list()[0].by == "Bob"
+
+
+def test_nobody_decides_about_what_has_ended_or_was_never_there(opened: OpenHome) -> None:
+    hand, now = Desk(opened.shell).by_hand, opened.shell.now
+    name = candidate(opened, "it ended")
+    opened.store.candidates.record_stage(name, StageResult(stage=Stage.GATE, passed=False, reasons=("no",), inputs={}), now)
+    with pytest.raises(NotNow, match="has ended already"):
+        hand.decide(name, True, WHO, now)
+    with pytest.raises(Rejected, match="no candidate c9999"):
+        hand.decide("c9999", True, WHO, now)
+
+
+def test_a_request_is_taken_once_and_not_when_it_is_old(opened: OpenHome) -> None:
+    desk, now = Desk(opened.shell), opened.shell.now
+    assert desk.take_request("orchestrate", now) == ""
+    desk.by_hand.request_run("orchestrate", WHO, now)
+    assert [desk.take_request("orchestrate", now) for _ in range(2)] == [WHO, ""]
+    desk.by_hand.request_run("orchestrate", WHO, now)
+    assert desk.take_request("orchestrate", now + timedelta(hours=2)) == ""
+    with pytest.raises(Rejected, match="cannot be asked for"):
+        desk.by_hand.request_run("scan", WHO, now)
+
+
+def test_a_kill_is_told_once_however_often_it_is_asked_for(opened: OpenHome) -> None:
+    hand, now = Desk(opened.shell).by_hand, opened.shell.now
+    for _ in range(3):
+        hand.kill("enough", now)
+    assert [text for text in told(opened, "halt") if "KILL_SWITCH" in text] == ["Openings are halted: KILL_SWITCH: enough"]
