@@ -142,6 +142,10 @@ class SocketClient:
     def write_document(self, text: str, now: datetime) -> None:
         self._ask("write_document", text=text, now=now)
 
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._ask("distil", now=now)
+        return answer
+
     def performance(self, now: datetime) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = self._ask("performance", now=now)
         return answer

@@ -117,6 +117,7 @@ class SdkModels:
     async def _tried(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         from anthropic import AnthropicError, APIConnectionError, APIError, APIStatusError
 
+        unsent: tuple[type[Exception], ...] = (AnthropicError, *_credential_errors())
         ends = monotonic() + self._deadline
         async with self._connect() as client:
             for tries in range(self._retries_max + 1):
@@ -130,7 +131,7 @@ class SdkModels:
                     failure, asked = self._unreachable(error), 0.0
                     if not failure.free:
                         raise failure from error
-                except (AnthropicError, *_credential_errors()) as error:
+                except unsent as error:
                     # Credentials fail before anything leaves. Of the rest nobody knows.
                     free = not isinstance(error, APIError | RuntimeError)
                     raise CallFailed(f"{self.name}: {_one_line(error)}", free=free) from error
