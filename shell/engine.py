@@ -78,14 +78,13 @@ class Engine:
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent: list[RecentSignal] = []
         self._order_times: list[datetime] = []
-        self._booked: set[str] = set()
-        self._entered: set[str] = set()
+        self._booked, self._entered = set[str](), set[str]()
         self._try = ""
         self._equity: QuoteAmount | None = None
         self._valued_at = -1
         self._protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
-            book=self._book_events, ids=self._own_ids,
+            book=self._book_events, ids=lambda name: self._ids(f"{self.config.book}:{name}"),
         )
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
@@ -382,10 +381,7 @@ class Engine:
             withdraw(self.gateway, resting_of(signal.symbol), "the strategy closes the position", now)
             self._book_events(record)
         pair = self.config.pairs.get(signal.symbol)
-        ids = OrderIds(
-            intent_id=f"{signal_id}:o{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id,
-            mark=self.config.mark,
-        )
+        ids = self._ids(f"{signal_id}:o", signal_id)
         decision = assess(
             signal, view=self._view(now), config=self.config.risk, pair=pair,
             quote=self.market.live_quote(signal.symbol) if pair else None, now=now, ids=ids,
@@ -418,10 +414,9 @@ class Engine:
             allowance_pct=self.config.fill_allowance_pct,
         )
 
-    def _own_ids(self, name: str) -> OrderIds:
-        """Ids of an order that no signal asked for."""
+    def _ids(self, name: str, signal_id: str | None = None) -> OrderIds:
         return OrderIds(
-            intent_id=f"{self.config.book}:{name}{self._try}", book=self.config.book, version=self.config.version,
+            intent_id=f"{name}{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id,
             mark=self.config.mark,
         )
 

@@ -135,8 +135,7 @@ class Shell:
         self.trials.resume(now)
         for sentence in found:
             self.notify("recovery", "warning", sentence, now)
-        for sentence in reconciled:
-            self.notify("reconciliation", "warning", sentence, now)
+        # What reconciliation found is told by itself, with what it changed.
         if gap:
             self.notify("isolation", "warning", f"paper only: {gap}", now)
         if announce:

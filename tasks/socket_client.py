@@ -140,6 +140,17 @@ class SocketClient:
     def write_document(self, text: str, now: datetime) -> None:
         self._ask("write_document", text=text, now=now)
 
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._ask("distil", now=now)
+        return answer
+
+    def parity(self, now: datetime) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._ask("parity", now=now)
+        return answer
+
+    def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
+        self._ask("record_night_inputs", night=night, inputs=inputs, now=now)
+
     def performance(self, now: datetime) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = self._ask("performance", now=now)
         return answer

@@ -48,6 +48,11 @@ class Reconciled:
     strays: tuple[str, ...] = ()
 
     @property
+    def sentences(self) -> list[str]:
+        """What changed our books, or says that they cannot be trusted."""
+        return [each.sentence for each in self.outcome.findings if each.kind.concerns_us] if self.outcome is not None else []
+
+    @property
     def matches(self) -> bool:
         return self.outcome is not None and self.outcome.matches
 
@@ -152,15 +157,14 @@ class Reconciler:
             raise Fatal("reconciliation and the engine came to different books: nothing of it is stored")
 
     def _tell(self, outcome: Outcome, at: datetime) -> None:
-        if outcome.halt:
-            self._notify("reconcile", "critical", f"openings halted: {outcome.halt}", at)
-            return
-        concerning = [each.sentence for each in outcome.findings if each.kind.concerns_us]
-        if concerning:
-            self._notify("reconcile", "warning", f"books followed the exchange: {_listed(concerning)}", at)
+        """The halt itself is told from the event log, as every halt is."""
+        if outcome.halt == "":
+            concerning = [each.sentence for each in outcome.findings if each.kind.concerns_us]
+            if concerning:
+                self._notify("reconciliation", "warning", f"books followed the exchange: {_listed(concerning)}", at)
         others = [each.sentence for each in outcome.findings if not each.kind.concerns_us]
         if others:
-            self._notify("reconcile", "info", _listed(others), at)
+            self._notify("reconciliation", "info", _listed(others), at)
 
 
 def _listed(sentences: Sequence[str], most: int = 5) -> str:

@@ -15,7 +15,6 @@ from shell.portfolio.account import AccountPicture, VenueOrder, VenueTrade
 from shell.portfolio.reconcile_types import UNKNOWN_FOR, Adopted, BookView, Finding, FindingKind, OurOrder
 
 CLOSE_DEPTH_MAX = 4
-# Joins an entry's intent to the venue's id of a stop that one of its fills brought about, as the live gateway does.
 
 
 @dataclass(slots=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from shell.orders import Purpose, Side
+from shell.errors import Transient
+from shell.exchange.simulator.system import SystemState
+from shell.orders import OrderState, OrderUpdate, Purpose, Side
 from shell.risk.halts import HaltKind
 from tests.shell.exchange.bench import Bench, kinds
 from tests.shell.exchange.simulator.kit import wait
@@ -101,7 +104,8 @@ def test_coins_of_ours_that_a_person_sells_shrink_the_position_and_halt(bench: B
     assert Decimal(1180) < bench.ours("USD") - cash < Decimal(1200)
     assert list(bench.engine.halts) == [HaltKind.BOOKS_DIFFER]
     assert [fill.intent.purpose for _, fill in _fills(bench)] == [Purpose.ENTRY, Purpose.EXTERNAL]
-    assert bench.notes[-1][0] == "critical"
+    assert any("external sale" in sentence for sentence in done.sentences)
+    assert bench.notes == [("info", "deposit of 20000.0000 USD; it is external and left alone")]
     bench.agrees()
 
 
@@ -228,3 +232,51 @@ def _intended_only(bench: Bench):
     approved = ApprovedOrder(intent=intent, reserved=NO_MONEY, seal=APPROVAL_SEAL)
     bench.store.journal("main").write_ahead([approved])
     return approved
+
+
+def test_a_look_is_due_at_the_start_every_fifteen_minutes_and_soon_after_what_may_have_been_missed(bench: Bench) -> None:
+    reconciler = bench.reconciler
+    assert reconciler.due(bench.now)
+    bench.reconcile()
+    assert not reconciler.due(bench.now + timedelta(minutes=14))
+    assert reconciler.due(bench.now + timedelta(minutes=15))
+    reconciler.needed("the private stream was cut", bench.now)
+    assert reconciler.due(bench.now)
+    reconciler.failed(bench.now)
+    assert not reconciler.due(bench.now)
+    assert reconciler.due(bench.now + timedelta(seconds=10))
+
+
+def test_once_faults_stop_the_books_agree_within_a_minute(bench: Bench) -> None:
+    """I7: an answer and fills lost in maintenance are booked by the first look after it, seconds later."""
+    bench.reconcile()
+    bench.trade(Side.BUY, "0.1", told=False, linked=False, stop="29000")
+    bench.desk.exchange.set_state(SystemState.MAINTENANCE)
+    bench.reconciler.needed("the private stream was cut", bench.now)
+    for _ in range(6):
+        with pytest.raises(Transient):
+            bench.reconcile(seconds=10)
+        bench.reconciler.failed(bench.now)
+    assert bench.ours("BTC") == 0
+    bench.desk.exchange.set_state(SystemState.ONLINE)
+    healed = bench.now
+    while not bench.reconciler.due(bench.now):
+        wait(bench.desk, 1)
+    done = bench.reconcile(seconds=0)
+    assert bench.now - healed <= timedelta(seconds=60)
+    assert kinds(done) == ["missed_fill", "order_ended", "order_linked", "stop_adopted"]
+    assert bench.notes[-1][0] == "warning"
+    bench.agrees()
+
+
+def test_an_order_that_is_open_although_our_books_ended_it_is_named_for_cancelling(bench: Bench) -> None:
+    bench.reconcile()
+    txid = bench.trade(Side.BUY, "0.05", limit="25000", told=False)
+    (order,) = bench.store.books.load("main").open_orders
+    ended = OrderUpdate(
+        order_id=txid, intent_id=order.intent.intent_id, state=OrderState.CANCELLED, reason="thought so", at=bench.now
+    )
+    bench.engine.take_up([ended], bench.now)
+    done = bench.reconcile()
+    assert done.strays == (txid,)
+    assert "to be cancelled" in done.sentences[0]
