@@ -149,7 +149,7 @@ def drawn(chance: random.Random) -> dict[str, Any]:
     tried = {name: chance.choice(values) for name, values in TRIED.items()}
     if chance.random() < 0.5:
         # An owner doing it right, so that there is something to be stolen.
-        tried |= {"kind": chance.choice(("message", "callback_query")), "user": OWNER, "chat": "own", "age": 0,
+        tried |= {"kind": chance.choice(("message", "callback_query")), "user": chance.choice((OWNER, OTHER_OWNER)), "chat": "own", "age": 0,
                   "forwarded": False, "via_bot": False, "sender_chat": False, "is_bot": False, "gap": False}
     return tried
 
