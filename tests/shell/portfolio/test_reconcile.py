@@ -161,6 +161,8 @@ def agree(venue: Venue, ours: Ours) -> Outcome:
     assert ours.ledger.cash.value + ours.external["USD"] == venue.usd
     assert ours.btc + ours.external["BTC"] == venue.btc
     assert min(ours.ledger.cash.value, ours.btc, ours.external["USD"], ours.external["BTC"]) >= 0
+    booked = [fact.fill_id for fact in ours.facts if isinstance(fact, Fill)]
+    assert len(booked) == len(set(booked))
     # What is stored follows from the facts alone.
     facts = list(enumerate(ours.facts))
     again, _ = replayed(BookFacts(
@@ -227,7 +229,10 @@ def do(
             part = min(amount, venue.btc)
             if part > 0:
                 if deed == "outside sell":
-                    venue.trade(Side.SELL, part, price, None)
+                    in_coins = flag and part * Decimal("1.004") <= venue.btc
+                    before = venue.btc
+                    venue.trade(Side.SELL, part, price, None, fee_in_coins=in_coins)
+                    part = before - venue.btc
                 else:
                     venue.move("withdrawal", "BTC", -part)
                 agree(venue, ours)
@@ -254,6 +259,17 @@ def own_trade(
             intent=order.intent, client_id=order.client_id, order_id=trade.order_id, state=OrderState.FILLED
         )
         ours.book(fill_of(trade, order.intent))
+
+
+def test_a_sale_that_was_accounted_for_explains_no_later_loss() -> None:
+    venue, ours = world()
+    venue.at += timedelta(minutes=1)
+    own_trade(Side.BUY, Decimal("0.1"), Decimal(30_000), venue, ours, told=True)
+    venue.trade(Side.SELL, Decimal("0.5"), Decimal(30_000), None)
+    assert agree(venue, ours).matches
+    venue.at += timedelta(minutes=1)
+    venue.move("withdrawal", "BTC", Decimal("-0.1"))
+    assert FindingKind.COINS_GONE in {each.kind for each in agree(venue, ours).findings}
 
 
 def test_a_look_older_than_our_books_is_not_believed() -> None:
