@@ -37,7 +37,7 @@ def rehearse(
     seed: Annotated[int, typer.Option(help="Same seed, same event log.")] = 7,
     out: Annotated[Path, typer.Option(help="The rehearsal's home: database, workspace, report.")] = Path("reports/rehearsal"),
     provider: Annotated[
-        Provider, typer.Option(help="Who proposes candidates. All but local spend real money, within the caps of [ai].")
+        Provider, typer.Option(help="Who proposes candidates. All but local spend real money, within the caps of the settings.")
     ] = Provider.local,
     as_json: JsonFlag = False,
 ) -> None:
