@@ -19,7 +19,7 @@ from deployments.kraken_probe import CLOCK_SECONDS_MAX, probe_kraken
 from deployments.standing import prefect_of
 from shell.clock import from_ms
 from shell.config import Settings
-from shell.errors import BrainError, NotNow, Rejected, SettingsError, StrategyFault
+from shell.errors import BrainError, Rejected, SettingsError, StrategyFault
 from shell.home import Home, HomeLock
 from shell.host.isolation import isolation_is_complete
 from shell.host.isolation_measure import measured_isolation
@@ -138,16 +138,11 @@ def disk_check(folder: Path) -> Check:
 
 
 def lock_check(home: Home) -> Check:
-    """Whether a shell runs on this home. Tried for an instant, as `brain kill` does."""
-    if not home.lock_file.is_file():
-        return ok("shell", "none has run on this home yet")
-    try:
-        with HomeLock(home):
-            return note("shell", "none is running: `brain up` starts everything, `brain shell` the shell alone")
-    except NotNow as error:
-        return ok("shell", f"running ({str(error).split(' is ')[0]})")
-    except BrainError as error:
-        return wrong("shell", str(error))
+    """Whether a shell runs on this home; looking does not disturb one that is starting."""
+    writer = HomeLock.writer_of(home)
+    if writer:
+        return ok("shell", f"running, process {writer}")
+    return note("shell", "none is running: `brain up` starts everything, `brain shell` the shell alone")
 
 
 def wall_check(settings: Settings) -> Check:

@@ -10,6 +10,7 @@ from deployments.links import stored_links
 from deployments.telegram import telegram_for
 from shell.clock import Clock
 from shell.companion import Companion, LinkHealth
+from shell.config import Settings
 from shell.control.server import ControlApi
 from shell.page.server import Page
 from shell.secrets import load_secrets
@@ -37,10 +38,18 @@ def companions_of(
     made += [
         ControlApi(shell.home.control_socket, shell.config.control, secrets.control_token),
         Watchdog(shell.home, clock),
-        Page(shell.home, shell.config, token=secrets.page_token, links=links),
+        *([Page(shell.home, _page_of(shell), token=secrets.page_token, links=links)] if shell.config.page.enabled else []),
         *bot,
     ]
     return made, [left_out] if left_out else []
+
+
+def _page_of(shell: Shell) -> Settings:
+    """The port of the settings is the project's: a home beside it takes any free one, which `brain status` tells."""
+    home, config = shell.home, shell.config
+    if home.config.parent == home.root:
+        return config
+    return config.model_copy(update={"page": config.page.model_copy(update={"port": 0})})
 
 
 def exchange_health(state: Mapping[str, Any]) -> LinkHealth:

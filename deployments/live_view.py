@@ -27,7 +27,7 @@ class LiveView:
 
     def head(self, settings: Settings, source: LiveSource, speed: float) -> None:
         """What is about to run."""
-        money = "paper money" if settings.mode == "paper" else "REAL MONEY"
+        money = "paper money" if settings.mode == "paper" else "REAL MONEY" if source.real else "live mode, invented money"
         pace = "" if speed == 1 else f", {speed:g} times as fast as life"
         symbols = ", ".join(settings.account.symbols)
         self._print(f"[bold]{money}[/] on {escape(source.name)}{pace}: {symbols}; end it with Ctrl-C or SIGTERM")
@@ -61,8 +61,11 @@ class LiveView:
                 self.line(update.at, "order", f"{update.intent_id} is {update.state.value}: {update.reason}")
         for trade in record.trades:
             self.line(record.at, "closed", f"{trade.symbol} with {trade.pnl} ({trade.pnl_pct * 100:+.2f} %)")
-        for halt in record.halts_raised:
-            self.line(record.at, "halt", f"{halt.kind.value}: {halt.sentence}")
+
+    def notice(self, now: datetime, kind: str, sentence: str) -> None:
+        """A message for people, unless a step's record shows it already."""
+        if kind not in ("fill", "stop"):
+            self.line(now, kind, sentence)
 
     def _print(self, markup: str) -> None:
         # A terminal may go away; trading does not.

@@ -59,6 +59,8 @@ class Options:
     start: str = ""
     seed: int = 7
     out: Path = Path("reports/rehearsal")
+    # Not the settings': a rehearsal's nights would spend real money in minutes.
+    provider: str = "local"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
     history = _history(options)
     start, end = _period(options, history)
     home = Home.private(options.out)
-    settings = _settings(home, history)
+    settings = _settings(home, history, options.provider)
     _require_ours(home)
     home.root.mkdir(parents=True, exist_ok=True)
     with HomeLock(home) as lock:
@@ -233,8 +235,8 @@ def _period(options: Options, history: History) -> tuple[datetime, datetime]:
     return start, start + length
 
 
-def _settings(home: Home, history: History) -> Settings:
-    return settings_for(home, account_overrides(history.symbols))
+def _settings(home: Home, history: History, provider: str) -> Settings:
+    return settings_for(home, {**account_overrides(history.symbols), "ai.provider": provider})
 
 
 def _require_ours(home: Home) -> None:

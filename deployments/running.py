@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, Timer
 from typing import Any
@@ -18,7 +19,7 @@ from deployments.live_view import LiveView
 from deployments.opening import settings_for
 from deployments.simulated_source import simulated
 from shell.clock import SystemClock
-from shell.config import Settings
+from shell.config import LoopConfig, Settings
 from shell.errors import NotNow
 from shell.exchange.kraken.addresses import ENVIRONMENT, addresses_of
 from shell.exchange.kraken.pace import RealPace
@@ -84,14 +85,13 @@ def _trade(
     opened: LiveHome, source: LiveSource, settings: Settings, view: LiveView, stopped: Event, speed: float
 ) -> dict[str, Any]:
     shell = opened.shell
-    for sentence in shell.start(source.clock.now(), announce=False):
-        view.line(source.clock.now(), "start", sentence)
-    shell.on_record = view.record
+    shell.on_record, shell.notices.on_told = view.record, view.notice
+    shell.start(source.clock.now(), announce=False)
     companions, left_out = companions_of(shell, source.clock, opened.link_facts)
     for sentence in left_out:
         view.line(source.clock.now(), "beside", sentence)
     loop = TradingLoop(
-        shell, opened.market, opened.inbox, opened.calls, source.clock, config=settings.loop,
+        shell, opened.market, opened.inbox, opened.calls, source.clock, config=_at_speed(settings.loop, speed),
         companions=companions, link=opened.link_facts, tell=view.line, speed=speed, stopped=stopped,
     )
     loop.run()
@@ -103,6 +103,17 @@ def _trade(
         "strategy": {"version": status.active.version, "hash": status.active.hash},
         "books_check": shell.store.books.check("main"),
     }
+
+
+def _at_speed(config: LoopConfig, speed: float) -> LoopConfig:
+    """Where time is made to run, a second of this machine is many there: what bounds the machine is widened, within reason."""
+    if speed == 1:
+        return config
+    return config.model_copy(update={
+        "bar_grace": min(config.bar_grace * speed, timedelta(minutes=2)),
+        "slot_lateness_max": timedelta(minutes=4, seconds=59),
+        "clock_difference_max": min(config.clock_difference_max * speed, timedelta(minutes=10)),
+    })
 
 
 def _nothing(settings: Settings) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 
 from flows.evolve import evolve
-from flows.run import FLOW, as_run_of_its_own, label, moment, named, night_tag
+from flows.run import FLOW, Moment, as_run_of_its_own, begun, label, moment, named, night_tag
+from flows.window import Window, seconds_left
 from tasks.aggregate import aggregate_candles
 from tasks.costs import read_costs
 from tasks.decide import decide_night
@@ -17,7 +18,9 @@ from tasks.document import read_document, update_document
 from tasks.index import read_active, read_index
 from tasks.night import CandidateOutcome, Decision, NightRecord, Settlement, night_of
 from tasks.notify import notify_night
+from tasks.outcome import found_nothing
 from tasks.paper import find_due, settle
+from tasks.parity import check_parity
 from tasks.promote import find_ready, promote
 from tasks.report import write_night_report
 from tasks.settlements import answered, settled
@@ -30,11 +33,12 @@ DECIDED_PCT, EVOLVED_PCT, DONE_PCT = 20.0, 80.0, 100.0
     name="orchestrate", flow_run_name=named("orchestrate", "%Y-%m-%d"), **FLOW,
     description="The nightly cycle: settle paper trials, decide, perhaps evolve, aggregate, document, report.",
 )
-async def orchestrate(now: datetime | None = None, seed: int = 0, provider: str = "") -> NightRecord:
+async def orchestrate(now: Moment = None, seed: int = 0, provider: str = "") -> NightRecord:
     """One night. `seed` is what searches derive theirs from, `provider` (local, anthropic, vertex) goes before the settings'.
     Safe to repeat: stages done are not done again, and no model is asked the same question twice."""
     at = moment(now)
     night = night_of(at)
+    window = Window(seconds_left(at, begun(at)))
     await label(night_tag(night))
     progress = await acreate_progress_artifact(0.0, key="night", description=f"Night of {night}")
     await read_document()
@@ -44,12 +48,12 @@ async def orchestrate(now: datetime | None = None, seed: int = 0, provider: str 
     settlements = await _settle(at)
     decision = await decide_night(at, provider, seed)
     await aupdate_progress_artifact(progress, DECIDED_PCT)
-    outcomes = await _evolve(decision, at, seed, provider)
+    outcomes = await _evolve(decision, at, seed, provider, window)
     await aupdate_progress_artifact(progress, EVOLVED_PCT)
 
     record = NightRecord(
         night=night, at=at, decision=decision, settlements=settlements, outcomes=outcomes, performance=performance,
-        active_version=await read_active(), aggregated=await aggregate_candles(at),
+        active_version=await read_active(), parity=await check_parity(at), aggregated=await aggregate_candles(at),
         costs=await read_costs(at),
     )
     await update_document(record)
@@ -68,7 +72,9 @@ async def _settle(at: datetime) -> tuple[Settlement, ...]:
     return tuple(judged)
 
 
-async def _evolve(decision: Decision, at: datetime, seed: int, provider: str) -> tuple[CandidateOutcome, ...]:
+async def _evolve(
+    decision: Decision, at: datetime, seed: int, provider: str, window: Window
+) -> tuple[CandidateOutcome, ...]:
     """Each candidate in a run of its own, one after the other: they share the account's few processor cores."""
     outcomes = []
     for item in decision.items:
@@ -76,5 +82,6 @@ async def _evolve(decision: Decision, at: datetime, seed: int, provider: str) ->
             evolve, now=at, work=item.work, ordinal=item.ordinal, candidate_id=item.candidate_id, seed=seed,
             provider=provider,
         )
-        outcomes.append(await as_run_of_its_own(life))
+        outcome = await window.within(as_run_of_its_own(life))
+        outcomes.append(outcome or found_nothing("the night's window ended first; the next night goes on", 0))
     return tuple(outcomes)

@@ -1,22 +1,29 @@
-"""Comparison of live results with backtests of the same days; this version refuses it."""
+"""Parity: does the main book do what a backtest over the same bars says? Each difference is explained, or an alarm."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from prefect import flow
+from prefect.artifacts import acreate_markdown_artifact, acreate_table_artifact
 
 from flows.run import FLOW, moment, named
-from shell.errors import NotNow
+from tasks.parity import check_parity, difference_rows
 
 
 @flow(
     name="parity", flow_run_name=named("parity", "%Y-%m-%d"), **FLOW,
-    description="Comparison of live results with backtests of the same days. Comes with a later version.",
+    description="Run what the main book did since the last comparison again, and explain every difference.",
 )
-async def parity(now: datetime | None = None) -> None:
-    """Raises NotNow, always."""
-    raise NotNow(
-        f"the parity check of live results against backtests comes with a later version; nothing was done at "
-        f"{moment(now):%Y-%m-%d %H:%M} UTC"
-    )
+async def parity(now: datetime | None = None) -> Mapping[str, Any]:
+    """Compare since the last comparison; the night does it as well, so this one usually has little to do."""
+    compared = await check_parity(moment(now))
+    if compared["differences"]:
+        await acreate_table_artifact(
+            table=difference_rows(compared), key="parity-differences", description=str(compared["reason"])
+        )
+    else:
+        await acreate_markdown_artifact(str(compared["reason"]), key="parity", description="Parity")
+    return compared

@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 
 from flows.missing import show_scan
+from flows.requests import start_requested
 from flows.run import FLOW, Moment, deployed, moment, named
 from flows.schedule import follow_interval
 from tasks.scan import find_unreported, mark_reported, read_interval, slot_of
@@ -32,4 +33,5 @@ async def reconcile(now: Moment = None) -> int:
         )
     if deployed():
         await follow_interval(await read_interval())
+        await start_requested(at)
     return len(missing)

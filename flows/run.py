@@ -14,7 +14,7 @@ from prefect.runtime import deployment, flow_run
 from pydantic import Field
 
 from flows.hooks import keep_answer, tell_of_cancellation, tell_of_crash, tell_of_failure
-from shell.clock import require_utc
+from shell.clock import SystemClock, require_utc
 from shell.errors import UsageError
 
 Answer = TypeVar("Answer")
@@ -44,6 +44,11 @@ def moment(now: datetime | None) -> datetime:
 def deployed() -> bool:
     """Whether this run was made from a deployment, by a schedule or by hand; a rehearsal's were not."""
     return deployment.id is not None
+
+
+def begun(at: datetime) -> datetime:
+    """When the work really began: now, for a run of a deployment; else `at`, since a rehearsal's time is its own."""
+    return SystemClock().now() if deployed() else at
 
 
 def named(

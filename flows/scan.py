@@ -10,10 +10,12 @@ from datetime import timedelta
 from prefect import flow, get_run_logger
 from prefect.artifacts import acreate_table_artifact
 
+from flows.requests import start_requested
 from flows.run import FLOW, Moment, deployed, label, moment, named
 from flows.schedule import follow_interval
+from shell.slots import FALLBACK
 from tasks.client import ScanOutcome
-from tasks.scan import answer_rows, read_interval, scan_slot, slot_at
+from tasks.scan import answer_rows, mark_reported, read_interval, scan_slot, slot_at
 
 # Above what a client waits for a slot: a shell that never answers must not hold the next slot's run up.
 TIMEOUT_SECONDS = 285
@@ -38,10 +40,15 @@ async def scan(now: Moment = None) -> ScanOutcome | None:
         if slot != slot_at(at):
             await label(name=f"scan {slot:%Y-%m-%d %H:%M}")
     outcome = await scan_slot(slot)
+    if outcome.origin == FALLBACK:
+        # This run came too late to register, and shows the scan all the same: nobody need report it again.
+        await mark_reported([slot], at)
     told = f"{outcome.signals} signals, {outcome.approved} approved"
     get_run_logger().info(f"slot {outcome.slot:%Y-%m-%d %H:%M} UTC, {outcome.origin}: {told}")
     if outcome.answers:
         await acreate_table_artifact(
             table=answer_rows(outcome), key="scan-answers", description=f"Slot {outcome.slot:%Y-%m-%d %H:%M}: {told}",
         )
+    if deployed():
+        await start_requested(at)
     return outcome

@@ -20,6 +20,7 @@ from shell.host.port import StrategySource
 from shell.index.novelty import failed_ideas, repeat_of
 from shell.market.history import History
 from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
+from shell.parity.keeper import ParityParts, check_parity
 from shell.predictions import Grade, Prediction
 from shell.service import MAIN_BOOK, Shell
 from shell.trials.budget import Budget
@@ -95,6 +96,18 @@ class Desk:
     def distil(self, now: datetime) -> Mapping[str, Any]:
         """The quarterly distillation of the document."""
         return self._document.distil(now)
+
+    def parity(self, now: datetime) -> Mapping[str, Any]:
+        """Compare what the main book did since the last time with a second run of it over the same bars."""
+        self._shell.keep_bars()
+        return check_parity(
+            ParityParts(
+                store=self._store, engine=self._shell.engine, history=self._shell.access.lived_history,
+                settings=self._shell.backtest_settings(), pairs=self._shell.facts.pairs, fees=self._shell.facts.fees,
+                notify=self._shell.notify,
+            ),
+            now,
+        )
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
@@ -194,6 +207,9 @@ class Desk:
 
     def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
         self._shell.quarantine(source, name, sentence, now)
+
+    def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
+        self._store.night_inputs.record(night, inputs, now)
 
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self._store.nights.record(night, decision, now)

@@ -85,7 +85,7 @@ class Engine:
         self._valued_at = -1
         self._protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
-            book=self._book_events, ids=lambda name: self._ids(f"{self.config.book}:{name}"),
+            book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"),
         )
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
@@ -114,17 +114,13 @@ class Engine:
         """Bring this book to `now`: reveal, fill, protect, mark, and scan if a slot is due. Returns what happened."""
         record = StepRecord(book=self.config.book, at=now)
         self.market.advance(now)
-        concerned = self.symbols_concerned()
-        if concerned:
+        if concerned := self.symbols_concerned():
             for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=_open_ms):
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
         self._cursor = self.market.cursor
-        self.gateway.expire(now)
-        self._book_events(record)
+        self._tend(now, record)
         self._mark(now, record)
-        if withdraw_unwanted(self.gateway, bool(self.halts), self.config.version, now):
-            self._book_events(record)
         if scan and self.gateway.ready and self._slot_ms(now) > self._last_slot_ms:
             self._scan(now, origin, record)
         self._protector.arrange(now, record)
@@ -139,9 +135,10 @@ class Engine:
         return self._finish(record)
 
     def settle(self, now: datetime) -> StepRecord:
-        """Book what the gateway has told since the last time."""
+        """Let the gateway do what is due, book what it has told, and keep stops and withdrawals as they should be."""
         record = StepRecord(book=self.config.book, at=now)
-        self._book_events(record)
+        self._tend(now, record)
+        self._protector.arrange(now, record)
         return self._finish(record)
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
@@ -157,6 +154,7 @@ class Engine:
     def take_up(self, found: Sequence[GatewayEvent], now: datetime) -> StepRecord:
         """Book what reconciliation found, as if the gateway had told it; a fill that is booked already changes nothing."""
         record = StepRecord(book=self.config.book, at=now)
+        self.gateway.learn(found)
         self._book_events(record, found)
         return self._finish(record)
 
@@ -254,6 +252,12 @@ class Engine:
                 if level is not None:
                     self._protector.watch(symbol, level, at, record)
         self._protector.watch(symbol, price, at, record)
+
+    def _tend(self, now: datetime, record: StepRecord) -> None:
+        self.gateway.expire(now)
+        self._book_events(record)
+        if withdraw_unwanted(self.gateway, bool(self.halts), self.config.version, now):
+            self._book_events(record)
 
     # -- booking --------------------------------------------------------------------------------------------------
 
@@ -416,10 +420,9 @@ class Engine:
         )
 
     def _ids(self, name: str, signal_id: str | None = None) -> OrderIds:
-        return OrderIds(
-            intent_id=f"{name}{self._try}", book=self.config.book, version=self.config.version, signal_id=signal_id,
-            mark=self.config.mark,
-        )
+        config = self.config
+        intent_id = f"{name}{self._try}"
+        return OrderIds(intent_id=intent_id, book=config.book, version=config.version, signal_id=signal_id, mark=config.mark)
 
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
         """Write ahead, send once. Returns a refusal's sentence, or nothing."""

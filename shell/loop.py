@@ -18,7 +18,7 @@ from shell.clock import Clock, from_ms, local_day, local_moment, monotonic, to_m
 from shell.companion import Companion
 from shell.config import LoopConfig
 from shell.desk import Desk
-from shell.errors import Fatal
+from shell.errors import Fatal, Rejected
 from shell.live_status import LiveCounts, LoopErrors, link_of
 from shell.log import get_logger
 from shell.main_book import LIVE_FACT, MAIN_BOOK
@@ -80,7 +80,7 @@ class TradingLoop:
     def run(self) -> None:
         """Work until `stop`, then shut down in the order of the specification. The feed and the store are the caller's."""
         self._start_companions()
-        self._say(self._clock.now(), "system", self._shell.announce(self._clock.now()))
+        self._shell.announce(self._clock.now())
         try:
             while not self._stopped.is_set():
                 now = self._clock.now()
@@ -115,7 +115,6 @@ class TradingLoop:
             self._guarded(companion.name, now, partial(_stop, companion))
         self._calls.close("the shell is stopping")
         self._guarded("shutdown", now, self._shut_down)
-        self._say(now, "system", "System stopped; positions and their stops stay")
 
     def _shut_down(self, now: datetime) -> None:
         self._shell.shutdown(now)
@@ -123,8 +122,16 @@ class TradingLoop:
 
     def _start_companions(self) -> None:
         for companion in self._companions:
-            if self._guarded(companion.name, self._clock.now(), partial(_start, companion, self._calls)):
-                self._say(self._clock.now(), "beside", f"{companion.name} is up")
+            self._guarded(companion.name, self._clock.now(), partial(self._start_beside, companion))
+
+    def _start_beside(self, companion: Companion, now: datetime) -> None:
+        try:
+            companion.start(self._calls)
+        except Rejected as refusal:
+            # Its own word for what a person can mend; trading needs none of it.
+            self._say(now, "beside", f"{companion.name} is off: {refusal}")
+        else:
+            self._say(now, "beside", f"{companion.name} is up")
 
     # -- parts of a round -----------------------------------------------------------------------------------------
 
@@ -263,7 +270,6 @@ class TradingLoop:
 
     def _notify(self, now: datetime, kind: str, sentence: str) -> None:
         self._shell.notify(kind, "warning", sentence, now)
-        self._say(now, kind, sentence)
 
     def _say(self, now: datetime, kind: str, sentence: str) -> None:
         get_logger().info(kind, sentence=sentence)
@@ -302,10 +308,6 @@ class TradingLoop:
 def _floor(now: datetime) -> datetime:
     """The newest slot at `now`."""
     return from_ms(to_ms(now) // Tier.M5.ms * Tier.M5.ms)
-
-
-def _start(companion: Companion, calls: Calls, _now: datetime) -> None:
-    companion.start(calls)
 
 
 def _stop(companion: Companion, _now: datetime) -> None:

@@ -62,6 +62,10 @@ class ShellClient(Protocol):
     def distil(self, now: datetime) -> Mapping[str, Any]:
         """The quarterly distillation. Raises NotNow when nothing happened in the quarter that is over."""
 
+    def parity(self, now: datetime) -> Mapping[str, Any]:
+        """Compare what the main book did since the last comparison with a second run of it: `compared` False, and the
+        `reason`, where there was nothing to compare."""
+
     def performance(self, now: datetime) -> Mapping[str, Any]: ...
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
@@ -113,6 +117,9 @@ class ShellClient(Protocol):
     def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
         """Code that tried what honest code never does never runs again, under no name: `name` is what it was caught as, a
         version or a candidate. Its candidates end; if it is active, the version before takes over."""
+
+    def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
+        """Keep what a night's decision was taken on, so that it can be run again. The same again changes nothing."""
 
     def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
         """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.

@@ -13,6 +13,7 @@ from tasks.advise import advised
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
 from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
+from tasks.night_inputs import inputs_of
 from tasks.paper import is_running
 from tasks.policy import WRITE
 
@@ -125,9 +126,16 @@ def decide(context: NightContext) -> Decision:
 
 @task(name="decide", description="What tonight is for: a rule table, then a model's judgement, if there is one.", **WRITE)
 async def decide_night(now: datetime, provider: str = "", seed: int = 0) -> Decision:
-    shell = client()
+    return decide_and_keep(client(), now, provider, seed)
+
+
+def decide_and_keep(shell: ShellClient, now: datetime, provider: str = "", seed: int = 0) -> Decision:
+    """Decide by the rule table, keep what that was decided on before anybody else is asked or anything is done about it, so
+    that the night can be run again, and take a model's advice, if there is one."""
     context = gather(shell, now)
-    return advised(shell, context, decide(context), now, provider, seed)
+    decision = decide(context)
+    shell.record_night_inputs(context.night, inputs_of(shell, context, decision, now, seed, provider), now)
+    return advised(shell, context, decision, now, provider, seed)
 
 
 def _no_change(reason: str) -> Decision:

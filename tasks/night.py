@@ -105,6 +105,7 @@ class NightRecord:
     performance: Mapping[str, Any]
     active_version: str
     aggregated: Mapping[str, int]
+    parity: Mapping[str, Any] = field(default_factory=dict)
     costs: str = ""
 
 
@@ -138,6 +139,7 @@ def decision_values(record: NightRecord) -> dict[str, Any]:
         "decision": record.decision.kind.value,
         "reasons": list(record.decision.reasons),
         "incumbent": record.active_version,
+        "parity": {name: record.parity[name] for name in ("compared", "reason") if name in record.parity},
         "candidates": [
             {
                 "id": outcome.candidate_id, "verdict": outcome.verdict, "stage": outcome.stage,

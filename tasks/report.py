@@ -49,6 +49,8 @@ def render_night(record: NightRecord) -> str:
         f"| {name} | {_figure(name, record.performance[name])} |"
         for name in PERFORMANCE_SHOWN if record.performance.get(name) is not None
     ]
+    if record.parity:
+        lines += ["", f"Parity: {cell(record.parity['reason'])}."]
     if record.aggregated:
         moved = ", ".join(f"{cell(name)} {count}" for name, count in sorted(record.aggregated.items()))
         lines += ["", f"Candles: {moved}."]

@@ -29,6 +29,8 @@ from shell.control.wire import Refusal, decode, encode, error_of
 from shell.errors import NotNow, OutcomeUnknown, Transient
 from shell.host.port import StrategySource
 from shell.market.history import History
+from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
+from shell.predictions import Grade, Prediction
 from shell.secrets import Secret
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore
@@ -140,6 +142,17 @@ class SocketClient:
     def write_document(self, text: str, now: datetime) -> None:
         self._ask("write_document", text=text, now=now)
 
+    def distil(self, now: datetime) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._ask("distil", now=now)
+        return answer
+
+    def parity(self, now: datetime) -> Mapping[str, Any]:
+        answer: Mapping[str, Any] = self._ask("parity", now=now)
+        return answer
+
+    def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
+        self._ask("record_night_inputs", night=night, inputs=inputs, now=now)
+
     def performance(self, now: datetime) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = self._ask("performance", now=now)
         return answer
@@ -243,6 +256,38 @@ class SocketClient:
 
     def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
         self._ask("quarantine", source=source, name=name, sentence=sentence, now=now)
+
+    def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
+        answer: ModelCall = self._ask("reserve_call", asked=asked, now=now)
+        return answer
+
+    def settle_call(
+        self, call_id: str, state: CallState, now: datetime, usage: Usage | None = None,
+        reply: Mapping[str, Any] | None = None, error: str = "",
+    ) -> ModelCall:
+        answer: ModelCall = self._ask(
+            "settle_call", call_id=call_id, state=state, now=now, usage=usage, reply=reply, error=error
+        )
+        return answer
+
+    def spending(self, night: str) -> Spending:
+        answer: Spending = self._ask("spending", night=night)
+        return answer
+
+    def model_calls(self, night: str) -> Sequence[ModelCall]:
+        answer: Sequence[ModelCall] = self._ask("model_calls", night=night)
+        return answer
+
+    def predict(self, prediction: Prediction) -> Prediction:
+        answer: Prediction = self._ask("predict", prediction=prediction)
+        return answer
+
+    def predictions(self) -> Sequence[Prediction]:
+        answer: Sequence[Prediction] = self._ask("predictions")
+        return answer
+
+    def grade_prediction(self, night: str, grade: Grade, value: float | None, now: datetime) -> None:
+        self._ask("grade_prediction", night=night, grade=grade, value=value, now=now)
 
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self._ask("record_night", night=night, decision=decision, now=now)

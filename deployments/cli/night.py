@@ -1,26 +1,77 @@
-"""`brain night`: what the nights decided."""
+"""`brain night`: what the nights decided, and running one again."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from deployments.cli.homes import HomeOption, home_of, read_store
-from deployments.cli.output import JsonFlag, answer, command, console_for, table
+from deployments.cli.output import FAILED, JsonFlag, answer, command, console_for, table
 
-app = typer.Typer(no_args_is_help=True, help="The nights and their decisions.")
+app = typer.Typer(no_args_is_help=True, help="The nights and their decisions: list, replay.")
 
 
 @app.command("list")
 @command
 def list_(home: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Every night: what was decided, and why."""
+    """Every night: what was decided, why, and whether it can be run again."""
     with read_store(home_of(home)) as store:
-        nights = store.nights.list()
+        nights, replayable = store.nights.list(), store.night_inputs.nights()
     if as_json:
-        answer({"nights": [{"night": each.night, "at": each.at, "decision": dict(each.decision)} for each in nights]})
+        answer({
+            "nights": [
+                {"night": each.night, "at": each.at, "decision": dict(each.decision), "replayable": each.night in replayable}
+                for each in nights
+            ]
+        })
         return
     rows = [
-        [each.night, str(each.decision.get("decision", "")), "; ".join(each.decision.get("reasons", ()))[:140]]
+        [
+            each.night, str(each.decision.get("decision", "")), "yes" if each.night in replayable else "no",
+            "; ".join(each.decision.get("reasons", ()))[:140],
+        ]
         for each in nights
     ]
-    console_for(as_json).print(table("Nights", ["night", "decision", "why"], rows))
+    console_for(as_json).print(table("Nights", ["night", "decision", "replayable", "why"], rows))
+
+
+@app.command("replay")
+@command
+def replay(
+    night: Annotated[str, typer.Argument(help="A night by its New York date, such as 2026-03-14.")],
+    provider: Annotated[str, typer.Option(help="Let another provider propose: local. Default: what is on record.")] = "",
+    home: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Run a night again from its record, without a call to anybody, and compare bit for bit.
+
+    With --provider the proposals of another one are shown beside those on record. Nothing is written. Exits 1 when a night
+    run again as it was made differs from its record.
+    """
+    from deployments.night_replay.run import replay_night
+    from shell.errors import UsageError
+
+    if provider not in ("", "local", "anthropic", "vertex"):
+        raise UsageError(f"--provider {provider}: local, anthropic or vertex")
+    console = console_for(as_json)
+    place = home_of(home)
+    with console.status(f"night of {night}") as status:
+        facts = replay_night(place, night, provider, lambda doing: status.update(f"night of {night}: {doing}"))
+    if as_json:
+        answer(facts)
+    else:
+        for attempt in facts["attempts"]:
+            console.print(f"{night}, attempt {attempt['attempt']}: {attempt['decision']}", markup=False)
+            for life in attempt["candidates"]:
+                reasons = "; ".join(life["reasons"])[:160]
+                made = ", ".join(life["made"]) or "no candidate"
+                console.print(f"  {made}: {life['verdict']} at {life['stage']}: {reasons}", markup=False, soft_wrap=True)
+        for line in facts["differences"]:
+            console.print(f"differs: {line}", markup=False, soft_wrap=True)
+        if facts["identical"]:
+            console.print("identical to the record: decision, candidates and every stage", markup=False)
+        if not facts["same_program"]:
+            console.print("the program has changed since that night; a difference may come from that", markup=False)
+    if not facts["identical"] and facts["provider"] == facts["recorded_provider"]:
+        raise typer.Exit(FAILED)

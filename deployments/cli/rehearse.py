@@ -19,6 +19,14 @@ class Market(str, Enum):
     planted_edge = "planted-edge"
 
 
+class Provider(str, Enum):
+    """Who proposes candidates."""
+
+    local = "local"
+    anthropic = "anthropic"
+    vertex = "vertex"
+
+
 @command
 def rehearse(
     days: Annotated[int, typer.Option(help="How many days and nights.")] = 14,
@@ -28,6 +36,9 @@ def rehearse(
     start: Annotated[str, typer.Option(help="First day, UTC; default: the last days of the data.")] = "",
     seed: Annotated[int, typer.Option(help="Same seed, same event log.")] = 7,
     out: Annotated[Path, typer.Option(help="The rehearsal's home: database, workspace, report.")] = Path("reports/rehearsal"),
+    provider: Annotated[
+        Provider, typer.Option(help="Who proposes candidates. All but local spend real money, within the caps of [ai].")
+    ] = Provider.local,
     as_json: JsonFlag = False,
 ) -> None:
     """Run the whole system over DAYS days on a virtual clock: shell, strategy, books, and each night as Prefect flows.
@@ -39,7 +50,7 @@ def rehearse(
     console = console_for(as_json)
     options = rehearsal.Options(
         days=days, data=data, market=market.value, symbols=tuple(each for each in symbols.split(",") if each.strip()),
-        start=start, seed=seed, out=out,
+        start=start, seed=seed, out=out, provider=provider.value,
     )
     if data is None:
         edge = "with an edge planted in it" if market is Market.planted_edge else "without any edge"

@@ -8,12 +8,14 @@ from deployments.cli import report_books
 from deployments.cli.costs import costs
 from deployments.cli.homes import HomeOption, home_of
 from deployments.cli.output import JsonFlag, answer, command, console_for
+from deployments.cli.worth import worth
 
 app = typer.Typer(
     invoke_without_command=True,
     help="The HTML report of everything a home has done so far; with a name, one kind of record for books and tax.",
 )
 app.command("costs")(costs)
+app.command("worth")(worth)
 report_books.register(app)
 
 

@@ -64,7 +64,6 @@ def kill(
     try:
         with HomeLock(place), Store.open(place.database) as store:
             store.halts.raise_(Halt(kind=HaltKind.KILL_SWITCH, book=MAIN_BOOK, sentence=reason, raised_at=now))
-            store.outbox.add("halt", "critical", f"kill switch: {reason}", now)
         running = False
     except NotNow:
         # A shell runs on this home and alone writes its database: it heeds this note before its next step.

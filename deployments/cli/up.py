@@ -48,17 +48,16 @@ def up(
     from shell.home import Home
     from shell.log import configure
 
-    place = home_of(home, new=True).create()
+    place = _place(home, simulated=simulated).create()
     settings = settings_for(place)
     port = prefect_port if prefect_port is not None else settings.prefect.port
     if detach:
-        _detach(place, port, home, simulated=simulated, as_json=as_json)
+        _detach(place, port, simulated=simulated, as_json=as_json)
         return
     configure(place, settings.log.level, console=False, name="up")
-    shell = [sys.executable, "-m", "deployments.cli.main", "shell", *(["--home", str(place.root)] if home else [])]
     plan = Plan(
-        home=place, settings=settings, root=Home.project().root, shell=(*shell, *(["--simulated"] if simulated else [])),
-        port=port, simulated=simulated,
+        home=place, settings=settings, root=Home.project().root, port=port, simulated=simulated,
+        shell=(sys.executable, "-m", "deployments.cli.main", "shell", *_options(place, simulated=simulated)),
     )
     console = console_for(as_json)
     begun = monotonic()
@@ -78,11 +77,15 @@ def up(
 
 
 @command
-def down(home: HomeOption = None, as_json: JsonFlag = False) -> None:
+def down(
+    simulated: Annotated[bool, typer.Option("--simulated", help="The system that `brain up --simulated` started.")] = False,
+    home: HomeOption = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Stop everything `brain up` started on this home, also what an `up` that was killed left behind."""
     from deployments.supervisor.note import end, is_alive, is_up, leftovers, read_note, remove_note
 
-    place, console = home_of(home), console_for(as_json)
+    place, console = _place(home, simulated=simulated), console_for(as_json)
     note = read_note(place)
     found: list[str] = sorted(note.children) if note else []
     was_up = is_up(place)
@@ -92,6 +95,10 @@ def down(home: HomeOption = None, as_json: JsonFlag = False) -> None:
         deadline = monotonic() + DOWN_SECONDS_MAX
         while is_alive(note.supervisor) and monotonic() < deadline:
             time.sleep(POLL_SECONDS)
+        if is_alive(note.supervisor):
+            # It would start again what is stopped below.
+            console.print(f"the supervisor (process {note.supervisor.pid}) does not end: ending it by force")
+            os.kill(note.supervisor.pid, signal.SIGKILL)
     left = leftovers(place) if place.run.is_dir() else {}
     if left:
         console.print(f"an earlier start left {', '.join(f'{name} ({each.pid})' for name, each in left.items())}: stopping it")
@@ -103,7 +110,24 @@ def down(home: HomeOption = None, as_json: JsonFlag = False) -> None:
         answer({"stopped": sorted({*found, *left}) if was_up or left else [], "was_up": was_up, "leftovers": sorted(left)})
 
 
-def _detach(place: Home, port: int, home: Path | None, *, simulated: bool, as_json: bool) -> None:
+def _place(folder: Path | None, *, simulated: bool) -> Home:
+    """The home to run; an invented market has its own, the one `brain shell --simulated` takes."""
+    from shell.home import Home
+
+    if folder is None and simulated:
+        return Home.private(Home.project().root / "data" / "simulated")
+    return home_of(folder, new=True)
+
+
+def _options(place: Home, *, simulated: bool) -> list[str]:
+    """What names the home and its market to a command."""
+    from shell.home import Home
+
+    named = [] if place == Home.project() else ["--home", str(place.root)]
+    return [*named, *(["--simulated"] if simulated else [])]
+
+
+def _detach(place: Home, port: int, *, simulated: bool, as_json: bool) -> None:
     """The same command in a session of its own; waits until it is up, or shows why it is not."""
     from deployments.supervisor.note import is_up
     from shell.errors import NotNow
@@ -111,7 +135,7 @@ def _detach(place: Home, port: int, home: Path | None, *, simulated: bool, as_js
     if is_up(place):
         raise NotNow(f"the system is up already on {place.root}: `brain down` stops it")
     words = [sys.executable, "-m", "deployments.cli.main", "up", "--prefect-port", str(port)]
-    words += [*(["--home", str(place.root)] if home else []), *(["--simulated"] if simulated else [])]
+    words += _options(place, simulated=simulated)
     log = place.logs / "up.out"
     with log.open("wb") as file:
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)

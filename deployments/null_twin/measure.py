@@ -36,6 +36,8 @@ NIGHTS_MAX = 85
 SYMBOLS_DEFAULT = 2
 MADE_SYMBOLS = ("BTC/USD", "ETH/USD")
 HASH_DIGITS = 16
+# Hundreds of invented months must not cost a cent, whatever the settings say.
+WITHOUT_MODELS = {"ai.provider": "local"}
 # What decides a month's outcome besides its settings: any change of these lives through every month again.
 CODE_FOLDERS = ("shell", "tasks", "deployments/null_twin", "strategy/active", "strategy/skills")
 
@@ -82,7 +84,7 @@ def measure(options: Options, tell: Tell) -> Outcome:
     begun = monotonic()
     _check(options)
     source, symbols = _source(options)
-    settings = settings_for(Home.project(), account_overrides(symbols))
+    settings = settings_for(Home.project(), {**account_overrides(symbols), **WITHOUT_MODELS})
     terms = Terms(
         seed=options.seed, symbols=symbols, markets=options.markets or tuple(NullKind), nights=options.nights
     )

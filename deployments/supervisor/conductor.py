@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,16 @@ def worker_command() -> tuple[str, ...]:
     )
 
 
+@lru_cache(maxsize=1)
+def _http() -> httpx.Client:
+    """One client for all: each new one loads the certificates, which polled five times a second is half a core."""
+    return httpx.Client(timeout=ASK_SECONDS_MAX, trust_env=False)
+
+
 def is_healthy(api: str) -> bool:
     """Whether the server answers."""
     try:
-        return httpx.get(f"{api}/health", timeout=5.0, trust_env=False).status_code == httpx.codes.OK
+        return _http().get(f"{api}/health", timeout=5.0).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
 
@@ -171,6 +178,6 @@ def call(api: str, verb: str, path: str, body: Any) -> Any:
 
 def _send(api: str, verb: str, path: str, body: Any) -> httpx.Response:
     try:
-        return httpx.request(verb, f"{api}{path}", json=body, timeout=ASK_SECONDS_MAX, trust_env=False)
+        return _http().request(verb, f"{api}{path}", json=body)
     except httpx.TransportError as error:
         raise Transient(f"Prefect does not answer {path}: {error or type(error).__name__}") from None

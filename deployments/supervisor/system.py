@@ -31,7 +31,8 @@ from deployments.supervisor.note import (
     session_of,
     write_note,
 )
-from shell.clock import monotonic
+from deployments.supervisor.requested import start_requested
+from shell.clock import SystemClock, monotonic
 from shell.config import Settings
 from shell.errors import BadInput, NotNow
 from shell.home import Home, make_private
@@ -87,8 +88,11 @@ class System:
         home = self.plan.home
         make_private(home.run)
         with holding(home), self._signals():
-            require_free(self.plan.port)
+            if "server" not in leftovers(home):
+                # Before anything is stopped: a shell that an earlier start left goes on trading when this one cannot begin.
+                require_free(self.plan.port)
             self._clear_leftovers()
+            require_free(self.plan.port)
             try:
                 self._start()
                 yield
@@ -105,6 +109,8 @@ class System:
             if now >= self._probe_due:
                 self._probe_due = now + PROBE_SECONDS
                 self._probe()
+                if told := start_requested(self._control, self.api, SystemClock().now()):
+                    self._tell("flows", told)
 
     def ask_to_stop(self) -> None:
         self._stopping.set()

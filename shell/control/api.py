@@ -67,6 +67,12 @@ class Reason(_Body):
     reason: str
 
 
+class By(_Body):
+    """Who asks; it is recorded."""
+
+    by: str
+
+
 class Lift(_Body):
     """Which halt to lift, and who does."""
 
@@ -91,7 +97,7 @@ def create_app(calls: Calls) -> FastAPI:
         title="Trading Brain control API", version="1", docs_url=None, redoc_url=None,
         description="What flows and people ask of a running shell. One desk, one question at a time, between two steps.",
     )
-    bodies: list[type[BaseModel]] = [Reason, Lift, CandidateName, *(each.arguments for each in methods().values())]
+    bodies: list[type[BaseModel]] = [Reason, By, Lift, CandidateName, *(each.arguments for each in methods().values())]
     _handle_errors(app)
     _add_slots(app, calls)
     _add_controls(app, calls)
@@ -144,14 +150,19 @@ def _add_controls(app: FastAPI, calls: Calls) -> None:
         """The paper trials that run."""
         return _json(tuple[PaperTrial, ...], calls.ask(lambda desk: tuple(desk.paper_trials())))
 
+    def pause(desk: Desk, given: By) -> Halts:
+        """No opening order leaves until somebody resumes; stops and exits go on."""
+        desk.by_hand.pause(given.by, desk.shell.now)
+        return halts(desk)
+
     def kill(desk: Desk, given: Reason) -> Halts:
         """The kill switch: no opening order leaves until a person lifts it; resting entries are cancelled."""
-        desk.shell.kill(given.reason, desk.shell.now)
+        desk.by_hand.kill(given.reason, desk.shell.now)
         return halts(desk)
 
     def resume(desk: Desk, given: Lift) -> Halts:
         """Lift one halt; what tripped it is measured afresh from now."""
-        desk.shell.lift(given.kind, given.by, desk.shell.now)
+        desk.by_hand.resume(given.kind, given.by, desk.shell.now)
         return halts(desk)
 
     def rollback(desk: Desk, given: Reason) -> Promotion:
@@ -166,6 +177,7 @@ def _add_controls(app: FastAPI, calls: Calls) -> None:
         """Undo a promotion that was prepared and not committed; nothing to do otherwise."""
         desk.abort_promotion(given.candidate_id, desk.shell.now)
 
+    _post(app, calls, "/pause", "control", By, Halts, pause)
     _post(app, calls, "/kill", "control", Reason, Halts, kill)
     _post(app, calls, "/resume", "control", Lift, Halts, resume)
     _post(app, calls, "/rollback", "control", Reason, Promotion, rollback, seconds=120.0)

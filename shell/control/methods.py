@@ -22,6 +22,7 @@ NOT_SERVED = frozenset({"scan", "shell"})
 READS = frozenset({
     "settings", "status", "unreported_scans", "active_strategy", "strategy_index", "document", "performance", "budget",
     "backtest_settings", "submissions", "candidate", "candidates", "scores", "last_search", "paper_trials",
+    "spending", "model_calls", "predictions",
 })
 # Also repeatable, since what they write down is written once: a quarter's edges, a candidate's look at selection.
 REPEATABLE = READS | {"segments"}
@@ -29,7 +30,7 @@ SECONDS = 30.0
 # What reads or computes much before it answers. The trading thread is held meanwhile, so nothing else belongs here.
 SLOW_SECONDS: Mapping[str, float] = {
     "history": 120.0, "settle_paper": 600.0, "aggregate": 120.0, "promote": 120.0, "rollback": 120.0, "snapshot": 60.0,
-    "quarantine": 120.0, "start_paper": 120.0,
+    "quarantine": 120.0, "start_paper": 120.0, "parity": 120.0, "distil": 60.0,
 }
 
 

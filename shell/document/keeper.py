@@ -6,13 +6,12 @@ writes passes the rules first, or the old one stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 from shell.clock import NEW_YORK, local_day
 from shell.document.distil import PeriodFacts, Tried, before, distilled, quarter_of, yearly
-from shell.document.notes import difference, words
+from shell.document.notes import words
 from shell.document.rules import faults_of
 from shell.errors import NotNow, Rejected
 from shell.money import NO_MONEY, QuoteAmount
@@ -112,16 +111,3 @@ def _tried(candidate: Candidate, version: str) -> Tried:
         name=candidate.candidate_id, provider=candidate.proposal.provider, hypothesis=candidate.proposal.hypothesis,
         failed_at=failed, promoted_as=version,
     )
-
-
-def changes(store: Store, start: datetime, end: datetime) -> tuple[Sequence[str], Sequence[str]]:
-    """How the document changed from `start` to `end`: the lines of the difference, and why rewrites were refused."""
-    versions = [each for each in store.documents.versions() if each.at <= end]
-    earlier = [each for each in versions if each.at < start]
-    first = earlier[-1] if earlier else versions[0] if versions else None
-    refused = [
-        each.sentence for each in store.documents.list() if each.kind is DocumentKind.REFUSED and start <= each.at <= end
-    ]
-    if first is None:
-        return (), refused
-    return difference(first.text, versions[-1].text), refused

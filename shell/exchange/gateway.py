@@ -75,6 +75,9 @@ class Gateway(Protocol):
     def works_on(self, symbol: str) -> bool:
         """True when an order of `symbol` could fill."""
 
+    def learn(self, found: Sequence[GatewayEvent]) -> None:
+        """What was found out about its orders besides: it is known from now on, and not told again."""
+
     def expire(self, now: datetime) -> None:
         """Let time pass: a paper book ends orders whose time is over, a live one looks up what it does not know."""
 

@@ -96,6 +96,9 @@ class PaperGateway:
     def move_stop(self, order_id: str, trigger: Price, now: datetime) -> None:
         """There is none to move."""
 
+    def learn(self, found: Sequence[GatewayEvent]) -> None:
+        """Nobody but this book knows of its orders."""
+
     def on_price(self, symbol: str, price: Price, at: datetime) -> None:
         """Match every working order of `symbol` against a price seen at `at`."""
         if not self.works_on(symbol):

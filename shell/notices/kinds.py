@@ -83,6 +83,18 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(name="budget", tells="a part of the AI budget is spent", action="/costs shows what is left", many="budgets"),
         Kind(name="link", tells="a link to the outside broke or came back", action="/health shows every link", many="links"),
+        Kind(
+            name="slots", tells="slots passed without a scan, such as while the machine slept",
+            action="keep the machine awake; /status shows the newest scan", many="warnings about slots",
+        ),
+        Kind(
+            name="clock", tells="the machine's clock jumped, or differs from the exchange's",
+            action="let the machine set its time from the network", many="warnings about the clock",
+        ),
+        Kind(
+            name="stale", tells="a position's price is too old to watch its stop",
+            action="/health shows the link; look at the exchange's own page", many="warnings about old prices",
+        ),
     )
 }
 # What [telegram] muted may name.

@@ -7,6 +7,7 @@ loses no message and repeats none. The log always gets a line; without another c
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,6 +46,8 @@ class Notices:
         self._fallbacks = 0
         # Set by the channel that delivers: that there is one, and that it has said goodbye by itself.
         self.delivered_elsewhere = False
+        self.on_told: Callable[[datetime, str, str], None] = _unread
+        """Called with every message: when, of which kind, what. For a terminal."""
         self.farewell_told = False
 
     def tell(self, notice: Notice, now: datetime) -> bool:
@@ -53,7 +56,12 @@ class Notices:
             return False
         text, action = notice.text, notice.told_action
         get_logger().info("notification", kind=notice.kind, severity=notice.severity.value, text=text, action=action)
-        self._store.outbox.add(notice.kind, notice.severity.value, text, now, action=action, key=notice.key)
+        # Where nobody else delivers, the line in the log was the delivery.
+        channel = "" if self.delivered_elsewhere else LOG_CHANNEL
+        self._store.outbox.add(
+            notice.kind, notice.severity.value, text, now, action=action, key=notice.key, channel=channel
+        )
+        self.on_told(now, notice.kind, text)
         return True
 
     def notify(self, kind: str, severity: str, text: str, now: datetime, *, action: str = "", key: str = "") -> None:
@@ -62,7 +70,6 @@ class Notices:
         notice = Notice(kind=kind, severity=Severity(severity), text=text, action=action, key=key)
         self.catch_up(now)
         self.tell(notice, now)
-        self._deliver_to_log(now)
 
     def of_step(self, record: StepRecord, now: datetime) -> None:
         """What a step of the main book has to tell."""
@@ -73,7 +80,6 @@ class Notices:
                 self._refused(answer.code, answer.sentence, now)
         if record.eventful:
             self.catch_up(now)
-            self._deliver_to_log(now)
 
     def online(self, status: Status, now: datetime) -> str:
         """The start, in the words of the specification, and what still stands against trading; returns the sentence."""
@@ -82,6 +88,7 @@ class Notices:
         severity = Severity.WARNING if halted else Severity.INFO
         action = "/risk shows what was measured; /resume lifts a halt once you agree" if halted else ""
         self.notify("system", severity.value, text, now, action=action)
+        self._log_what_waits(now)
         return text
 
     def stopped(self, now: datetime) -> None:
@@ -91,7 +98,6 @@ class Notices:
         if self.farewell_told:
             (message,) = self._store.outbox.newest(1)
             self._store.outbox.mark_delivered([message.id], now, "farewell")
-        self._deliver_to_log(now)
 
     def of_day(self, snapshot: dict[str, Any], now: datetime) -> None:
         """The day's result, and on Sundays the week's. Once a local day, however often the snapshot is taken."""
@@ -108,7 +114,6 @@ class Notices:
                 f"{figures.money(best, sign=True)}, worst {figures.money(worst, sign=True)}"
             )
             self.tell(Notice(kind="weekly", text=text, key=f"weekly:{snapshot['day']}"), now)
-        self._deliver_to_log(now)
 
     def catch_up(self, now: datetime) -> None:
         """Tell what the event log holds beyond the cursor. A home without a cursor begins at its present end."""
@@ -143,14 +148,12 @@ class Notices:
             if self._fallbacks >= FALLBACKS_TOLD:
                 text = f"Scans are asked for again, after {figures.plural(self._fallbacks, 'scan')} of the shell's own"
                 self.tell(Notice(kind="fallback", text=text, action="nothing to do"), now)
-                self._deliver_to_log(now)
             self._requested, self._fallbacks = True, 0
         elif origin == FALLBACK and self._requested:
             self._fallbacks += 1
             if self._fallbacks == FALLBACKS_TOLD:
                 text = f"Nothing asked for the last {FALLBACKS_TOLD} scans; the shell made them on its own and goes on"
                 self.tell(Notice(kind="fallback", severity=Severity.WARNING, text=text), now)
-                self._deliver_to_log(now)
 
     def _refused(self, code: str, sentence: str, now: datetime) -> None:
         self._refusals.append((now, code, sentence))
@@ -163,16 +166,19 @@ class Notices:
         text = f"{len(self._refusals)} signals were refused within an hour, {count} of them {often}: {example}"
         self.tell(Notice(kind="refusals", severity=Severity.WARNING, text=text, key="refusals"), now)
         self._refusals.clear()
-        self._deliver_to_log(now)
 
     def _result(self, pnl: float, equity: float) -> str:
         before = equity - pnl
         part = f" ({figures.percent(pnl / before, sign=True)})" if before > 0 else ""
         return f"{figures.money(pnl, sign=True)} {self._quote}{part}, value {figures.money(equity)} {self._quote}"
 
-    def _deliver_to_log(self, now: datetime) -> None:
-        """Where nobody else delivers, the log's line was the delivery."""
-        if not self.delivered_elsewhere:
-            waiting = self._store.outbox.undelivered(100)
-            if waiting:
-                self._store.outbox.mark_delivered([message.id for message in waiting], now, LOG_CHANNEL)
+    def _log_what_waits(self, now: datetime) -> None:
+        """What an earlier process left for a channel that there is no more goes to the log."""
+        while not self.delivered_elsewhere and (waiting := self._store.outbox.undelivered(100)):
+            for message in waiting:
+                get_logger().info("notification", kind=message.kind, severity=message.severity, text=message.text)
+            self._store.outbox.mark_delivered([message.id for message in waiting], now, LOG_CHANNEL)
+
+
+def _unread(_now: datetime, _kind: str, _text: str) -> None:
+    """Nobody looks."""

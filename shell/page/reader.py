@@ -12,16 +12,16 @@ from sqlalchemy import text
 
 from shell.answers import PaperTrial
 from shell.book_figures import newest_prices
-from shell.clock import from_ms, local_day, local_moment, to_ms
+from shell.clock import Clock, SystemClock, from_ms, local_day, local_moment, to_ms
 from shell.companion import LinkHealth
 from shell.config import Settings
 from shell.errors import BrainError, NotNow
 from shell.home import Home
-from shell.main_book import ISOLATION_FACT, MAIN_BOOK
+from shell.main_book import ISOLATION_FACT, LIVE_FACT, MAIN_BOOK
 from shell.market.archive import Archive
 from shell.page import tables
 from shell.page.curves import Curve, Marks, Prices, curve_of
-from shell.page.links import wall_health
+from shell.page.links import live_health, wall_health
 from shell.portfolio.ledger import Ledger, equity
 from shell.report import figures
 from shell.report.candidate_rows import candidate_row
@@ -31,7 +31,8 @@ from shell.store.store import Store
 SOURCE_FACT = "market.source"
 FILLS_SHOWN, SIGNALS_SHOWN, NIGHTS_SHOWN, CANDIDATES_SHOWN, HALTS_SHOWN = 40, 60, 30, 30, 20
 _CHANGES = text(
-    "SELECT max(seq) FROM events WHERE kind IN ('candidate', 'stage', 'paper_started', 'paper_changed', 'night')"
+    "SELECT max(seq) FROM events WHERE kind IN "
+    "('candidate', 'stage', 'paper_started', 'paper_changed', 'night', 'ai_reserved', 'ai_settled')"
 )
 _NEWER_FEES = text("SELECT seq, filled_at, fee FROM fills WHERE book = :book AND seq > :after ORDER BY seq")
 
@@ -39,10 +40,11 @@ _NEWER_FEES = text("SELECT seq, filled_at, fee FROM fills WHERE book = :book AND
 class PageReader:
     """One home for reading. Used by one thread at a time; opened when first asked, so that it may be there before the home."""
 
-    def __init__(self, home: Home, settings: Settings, zone: ZoneInfo | None = None) -> None:
+    def __init__(self, home: Home, settings: Settings, clock: Clock | None = None) -> None:
         self._home = home
         self._settings = settings
-        self._zone = zone or ZoneInfo(settings.account.timezone)
+        self._clock = clock or SystemClock()
+        self._zone = ZoneInfo(settings.account.timezone)
         self._store: Store | None = None
 
     def close(self) -> None:
@@ -110,7 +112,9 @@ class PageReader:
         marked = from_ms(int(curve.times_ms[-1])) if len(curve.times_ms) else None
         seen = [at for at in (marked, state.last_scan) if at is not None]
         now = max(seen) if seen else None
-        wall = wall_health(store.facts.get(ISOLATION_FACT))
+        known = {each.name for each in links}  # of one link told twice, what this process knows is newer
+        live = [each for each in live_health(store.facts.get(LIVE_FACT), self._clock.now()) if each.name not in known]
+        health = [wall_health(store.facts.get(ISOLATION_FACT)), *live, *links]
         history = store.halts.history(MAIN_BOOK)
         source, _, kind = (store.facts.get(SOURCE_FACT) or "imported candles|real").partition("|")
         return {
@@ -124,8 +128,8 @@ class PageReader:
             "last": _last(curve), "positions": tables.positions(state.ledger, prices),
             "signals": self._signals(store, now),
             "fills": tables.fills(store.history.newest_fills(MAIN_BOOK, FILLS_SHOWN)),
-            "halts": tables.halts(history[-HALTS_SHOWN:]), "links": tables.links([wall, *links]),
-            "costs": self._fees.table(state.ledger, self._settings.account.quote), **self._nightly(store),
+            "halts": tables.halts(history[-HALTS_SHOWN:]), "links": tables.links(health),
+            **self._nightly(store), "costs": self._costs(state.ledger, self._nightly(store)["model_months"]),
         }
 
     def _headline(
@@ -146,8 +150,8 @@ class PageReader:
                     f"{figures.percent(change, sign=True)} from {figures.money(ledger.capital.value)}", change),
             _figure("Buy and hold", figures.percent(beat, sign=True) if beat is not None else figures.ABSENT,
                     "the same money in the same coins" if beat is not None else "prices of the first day are not kept here"),
-            _figure(f"Today, {quote}", figures.money(today.value, sign=True) if today else figures.ABSENT,
-                    f"since midnight in {self._zone.key}", float(today) if today else 0.0),
+            _figure(f"Today, {quote}", figures.money(today.value, sign=True) if today is not None else figures.ABSENT,
+                    f"since midnight in {self._zone.key}", float(today) if today is not None else 0.0),
             _figure("Drawdown", figures.percent(fall), f"deepest {figures.percent(deepest)}"),
             _figure(f"Cash, {quote}", figures.money(ledger.cash.value),
                     f"{figures.plural(len(ledger.positions), 'position')}, "
@@ -164,6 +168,18 @@ class PageReader:
         intents = [each.intent_id for each in answers if each.intent_id]
         return tables.signals(answers, {each.intent.intent_id: each for each in store.history.orders_of(MAIN_BOOK, intents)})
 
+    def _costs(self, ledger: Ledger, model_months: Sequence[tuple[str, tuple[int, Decimal]]]) -> dict[str, Any]:
+        """Fees and models by month, newest first, with the sum of the fees as the ledger has it."""
+        quote = self._settings.account.quote
+        paid = self._fees.months()
+        found = [[month, "exchange fees", count, f"{figures.money(total)} {quote}"] for month, (count, total) in paid]
+        found += [[month, "models", count, f"{figures.money(total)} USD"] for month, (count, total) in model_months]
+        found.sort(reverse=True)
+        if paid:
+            every = sum(count for _, (count, _) in paid)
+            found.insert(0, ["all", "exchange fees", every, f"{figures.money(ledger.fees_paid.value)} {quote}"])
+        return tables.table(("month (UTC)", "kind", "times", "amount"), found, "Nothing has been paid yet.", right=(2, 3))
+
     def _nightly(self, store: Store) -> dict[str, Any]:
         """Nights and candidates, read again only when one of them has changed: they are long to read."""
         with store.reading() as connection:
@@ -175,7 +191,12 @@ class PageReader:
                 trial = trials.get(each.candidate_id)
                 rows.append(candidate_row(each, trial, store.paper.result(trial.trial_id) if trial else None))
             nights = store.nights.list()[-NIGHTS_SHOWN:]
-            self._kept = (newest, {"nights": tables.nights(nights), "candidates": tables.candidates(rows)})
+            months: dict[str, tuple[int, Decimal]] = {}
+            for call in store.model_calls.list():
+                count, total = months.get(call.asked.night[:7], (0, Decimal(0)))
+                months[call.asked.night[:7]] = (count + 1, total + call.counted_usd)
+            found = {"nights": tables.nights(nights), "candidates": tables.candidates(rows)}
+            self._kept = (newest, {**found, "model_months": sorted(months.items())})
         return self._kept[1]
 
 
@@ -187,21 +208,15 @@ class _FeeTally:
         self._after = 0
         self._months: dict[str, tuple[int, Decimal]] = {}
 
-    def table(self, ledger: Ledger, quote: str) -> dict[str, Any]:
+    def months(self) -> list[tuple[str, tuple[int, Decimal]]]:
+        """Month, number of fills and their fees, oldest first."""
         with self._store.reading() as connection:
             rows = connection.execute(_NEWER_FEES, {"book": MAIN_BOOK, "after": self._after}).all()
         for seq, at, fee in rows:
             count, total = self._months.get(at[:7], (0, Decimal(0)))
             self._months[at[:7]] = (count + 1, total + Decimal(fee))
             self._after = seq
-        found: list[list[Any]] = [
-            [month, "exchange fees", str(count), figures.money(total)] for month, (count, total) in sorted(self._months.items())
-        ]
-        if found:
-            every = sum(count for count, _ in self._months.values())
-            found.append(["all", "exchange fees", str(every), figures.money(ledger.fees_paid.value)])
-        columns = ("month (UTC)", "kind", "times", quote)
-        return tables.table(columns, list(reversed(found)), "Nothing has been paid yet.", right=(2, 3))
+        return sorted(self._months.items())
 
 
 def _figure(name: str, value: str, detail: str, tone: float = 0.0) -> dict[str, str]:

@@ -63,8 +63,8 @@ def compare(
 ) -> Comparison:
     """Count equal signals (slot, symbol, action, size, fate) and fills of the same order (symbol, side, and time and quantity
     but for what a price within the bar changes); their prices are compared on average."""
-    signals = [Counter(_signal_key(answer) for answer in run[0]) for run in (paper, backtest)]
-    pairs = _pairs(paper[1], backtest[1])
+    signals = [Counter(signal_key(answer) for answer in run[0]) for run in (paper, backtest)]
+    pairs = fill_pairs(paper[1], backtest[1])
     return Comparison(
         scans=scans,
         signals_paper=signals[0].total(), signals_backtest=signals[1].total(),
@@ -124,14 +124,15 @@ def _agree(paper: int, backtest: int, equal: int) -> bool:
     return equal >= AGREEMENT_MIN * max(paper, backtest)
 
 
-def _signal_key(answer: SignalAnswer) -> tuple[object, ...]:
+def signal_key(answer: SignalAnswer) -> tuple[object, ...]:
+    """What makes two signals the same: slot, symbol, action, size, order and fate."""
     return (
         answer.decided_at, answer.symbol, answer.action, answer.size_pct, answer.order_type, answer.limit_price,
         answer.stop_loss, answer.take_profit, answer.approved, answer.code,
     )
 
 
-def _pairs(paper: Sequence[Fill], backtest: Sequence[Fill]) -> list[tuple[Fill, Fill]]:
+def fill_pairs(paper: Sequence[Fill], backtest: Sequence[Fill]) -> list[tuple[Fill, Fill]]:
     """Each of paper's fills with the backtest's that is nearest to it in time, every one of those used once."""
     left = list(backtest)
     found: list[tuple[Fill, Fill]] = []

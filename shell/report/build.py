@@ -25,6 +25,7 @@ from shell.report import data as rows
 from shell.report.candidate_rows import candidate_row, night_row, promotion_row, within
 from shell.report.data import ReportData, Series, Value
 from shell.report.evidence_rows import count_of, evidence_rows, trials_told
+from shell.report.memory_rows import memory_rows
 from shell.report.series import downsample
 from shell.report.settings_table import settings_table
 from shell.store.store import Store
@@ -95,7 +96,7 @@ def build_report_data(
         fills=tuple(_fill(fill) for fill in period.fills), fees_total=period.fees.value,
         fees_by_symbol=_fees_by_symbol(period.fills), nights=nights, candidates=candidates, promotions=changes,
         evidence=evidence_rows(store, settings.gate.min_deflated_sharpe, end, book),
-        trials=trials_told(count_of(store), scored),
+        trials=trials_told(count_of(store), scored), memory=memory_rows(store, start, end, book),
         refusals=_refusals(answers), halts=_halts(store, book, start, end), gaps=_gaps(history, start, end),
         faults=tuple(
             rows.FaultRow(at=at, sentence=text) for at, text in store.history.faults(book) if within(at, start, end)

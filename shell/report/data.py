@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from shell.report.memory import MemoryRows
+
 Series = tuple[tuple[datetime, float], ...]
 Value = float | int | str | bool | Decimal | None
 
@@ -208,8 +210,8 @@ class ReportData:
     `real` is False for any invented market, `planted_edge` True when an edge was put into it on purpose. `metrics` are
     those of `shell.truth`, `unanswered` says why one has no value, the groups are of closed trades; `statistics` those of
     the `backtesting` library, if it was run; `settings` maps a section to names and texts for people; `trials` tells how
-    many trials were made; `quality` holds sentences about the data, `notes` about the run. `partial` says that the run was
-    stopped before its end.
+    many trials were made, `memory` what is remembered of them; `quality` holds sentences about the data, `notes` about the
+    run. `partial` says that the run was stopped before its end.
     """
 
     title: str
@@ -241,6 +243,7 @@ class ReportData:
     promotions: tuple[PromotionRow, ...] = ()
     evidence: tuple[EvidenceRow, ...] = ()
     trials: str = ""
+    memory: MemoryRows = field(default_factory=MemoryRows)
     refusals: tuple[RefusalRow, ...] = ()
     halts: tuple[HaltRow, ...] = ()
     gaps: tuple[GapRow, ...] = ()

@@ -22,6 +22,7 @@ from shell.truth.definitions import DEFINITIONS
 
 TRADES_MAX = 1000
 _TEMPLATES = "shell.report.templates"
+_PAGES = ("report.html", "macros.html", "memory.html")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ def render_html(data: ReportData) -> str:
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, loader=DictLoader({name: _asset(name) for name in ("report.html", "macros.html")}),
+        keep_trailing_newline=True, loader=DictLoader({name: _asset(name) for name in _PAGES}),
     )
     environment.filters.update(
         money=figures.money, percent=figures.percent, price=figures.price, quantity=figures.quantity,

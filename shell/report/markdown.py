@@ -24,8 +24,8 @@ def render_markdown(data: ReportData) -> str:
         f"{figures.moment(data.start)} to {figures.moment(data.end)} UTC · {_text(data.mode)} · "
         f"{_text(', '.join(data.symbols))} · source: {_text(data.source)} ({reality} prices)",
         _text(" ".join(wording.verdict(data))),
-        *_figures(data), *_trades(data), *_nights(data), *_candidates(data), *_evidence(data), *_changes(data), *_limits(data),
-        *_fees(data), *_data(data), *_run(data),
+        *_figures(data), *_trades(data), *_nights(data), *_candidates(data), *_evidence(data), *_memory(data),
+        *_changes(data), *_limits(data), *_fees(data), *_data(data), *_run(data),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -109,6 +109,25 @@ def _evidence(data: ReportData) -> list[str]:
         parts.append(_text(data.trials))
     if data.evidence:
         parts += ["\n".join(f"- {_text(row.sentence)}" for row in data.evidence), _text(wording.PAPER_POWER)]
+    return parts
+
+
+def _memory(data: ReportData) -> list[str]:
+    """What each proposer is worth, parity, and how the document changed; nothing where there is nothing to tell."""
+    memory = data.memory
+    parts: list[str] = []
+    if memory.worth:
+        parts += ["## What each proposer is worth", "\n".join(f"- {_text(row.sentence)}" for row in memory.worth)]
+    if memory.parity:
+        told = [
+            f"- {figures.moment(row.until)}: {row.scans_equal} of {row.scans} scans and {row.fills_equal} of {row.fills} fills "
+            f"equal a second run's{'' if row.explained else ', not every difference is explained'}"
+            for row in memory.parity
+        ]
+        parts += ["## Parity", "\n".join(told)]
+    if memory.document or memory.document_refused:
+        parts += ["## Strategy document", *(_text(sentence) for sentence in memory.document_refused)]
+        parts += ["\n".join(f"- {_text(line)}" for line in memory.document if line.strip())] if memory.document else []
     return parts
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, select
 
 from shell.store.canonical import canonical
 from shell.store.database import Database
@@ -84,13 +85,12 @@ class EventLog:
         with self._database.reading() as connection:
             return _last(connection)[0]
 
-    def after(self, seq: int, kinds: Sequence[str], limit: int = PAGE_ROWS) -> list[Event]:
-        """The first `limit` facts of these kinds with a higher number, in order."""
-        statement = select(EVENTS).where(EVENTS.c.seq > seq, EVENTS.c.kind.in_(list(kinds))).order_by(EVENTS.c.seq)
+    def after(self, seq: int, kinds: tuple[str, ...]) -> list[Event]:
+        """The first facts of these kinds with a higher number, in order, at most `PAGE_ROWS`."""
         with self._database.reading() as connection:
             return [
                 Event(seq=row.seq, at=row.at, book=row.book, kind=row.kind, payload=json.loads(row.payload), hash=row.hash)
-                for row in connection.execute(statement.limit(limit))
+                for row in connection.execute(_after(kinds), {"number": seq})
             ]
 
     def verify(self) -> bool:
@@ -130,6 +130,13 @@ class Chain:
         if kind in LEDGER_KINDS:
             add_link(self._connection, self._seq, kind, at, text)
         return self._seq
+
+
+@lru_cache(maxsize=8)
+def _after(kinds: tuple[str, ...]) -> Select[Any]:
+    """Built once: it is run after every eventful step."""
+    where = (EVENTS.c.seq > bindparam("number")) & EVENTS.c.kind.in_(kinds)
+    return select(EVENTS).where(where).order_by(EVENTS.c.seq).limit(PAGE_ROWS)
 
 
 def _last(connection: Connection) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from shell.store.tables_nights import OutboxRow
 
 OUTBOX = table_of(OutboxRow)
 MARKED_AT_ONCE = 500
+_INSERT = insert(OUTBOX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +41,16 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, kind: str, severity: str, text: str, at: datetime, *, action: str = "", key: str = "") -> None:
+    def add(
+        self, kind: str, severity: str, text: str, at: datetime, *, action: str = "", key: str = "", channel: str = ""
+    ) -> None:
+        """Write a message down; with a `channel` as one that it has told already."""
+        values = {
+            "kind": kind, "severity": severity, "text": text, "at": at, "delivered_at": at if channel else None,
+            "action": action or None, "key": key or None, "channel": channel or None,
+        }
         with self._database.transaction() as connection:
-            connection.execute(
-                insert(OUTBOX).values(
-                    kind=kind, severity=severity, text=text, at=at, delivered_at=None, action=action or None,
-                    key=key or None, channel=None,
-                )
-            )
+            connection.execute(_INSERT, values)
 
     def told(self, key: str, since: datetime) -> bool:
         """Whether a message of this key was written at or after `since`."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from shell.host.isolation import isolation_is_complete
-from shell.main_book import ISOLATION_FACT, MAIN_BOOK
+from shell.main_book import ISOLATION_FACT, LIVE_FACT, MAIN_BOOK
 from shell.notices.kinds import Severity
 from shell.portfolio.ledger import TradeClosed
 from shell.report import figures
@@ -68,12 +68,14 @@ def health(reader: Reader) -> Reply:
     for link in reader.links():
         lines.append(f"{_tick(link.ok)} {plain(link.name)}" + (f": {plain(link.sentence)}" if link.sentence else ""))
     with reader.store() as store:
+        live = store.facts.get(LIVE_FACT) or {}
         gap = isolation_is_complete(store.facts.get(ISOLATION_FACT) or {})
         waiting = store.outbox.waiting()
         caught = store.strategies.quarantined()
     lines.append(f"{_tick(not gap)} Strategy's wall: {plain(gap or 'complete')}")
     lines.append(f"{_tick(waiting < 50)} Messages that wait: {waiting}")
     lines += [f"{_tick(False)} In quarantine: {plain(each.name)}: {plain(each.sentence)}" for each in caught[-3:]]
+    lines += _loop_lines(live)
     lines.append(f"Last scan: {_ago(found.last_scan, now)}")
     return Reply(html="\n".join([*lines, _as_of(found, now)]))
 
@@ -175,6 +177,20 @@ def owner_buttons(candidate_id: str) -> tuple[Button, ...]:
         Button(label=f"Approve {candidate_id}", data=f"approve:{candidate_id}"),
         Button(label=f"Reject {candidate_id}", data=f"reject:{candidate_id}"),
     )
+
+
+def _loop_lines(live: Mapping[str, Any]) -> list[str]:
+    """What the trading loop last wrote of itself (`LIVE_FACT`): the age of its prices, and errors it survived."""
+    lines = []
+    ages = live.get("price_age_s") or {}
+    if ages:
+        symbol, age = max(ages.items(), key=lambda pair: pair[1])
+        lines.append(f"Oldest price: {plain(symbol)}, {duration(float(age))} when it was last written down")
+    errors = live.get("errors") or {}
+    if errors.get("count"):
+        newest = "; ".join(f"{name}: {text}" for name, text in (errors.get("newest") or {}).items())
+        lines.append(f"{_tick(False)} {errors['count']} errors survived, the newest: {plain(newest)}")
+    return lines
 
 
 def _halt_lines(halts: Sequence[Halt]) -> list[str]:

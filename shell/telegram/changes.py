@@ -31,11 +31,12 @@ WARNINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change to be made, its argument checked and written out."""
+    """One change to be made, its argument checked and written out, as of when it was asked for."""
 
     command: str
     argument: str
     by: str
+    at: datetime
 
 
 def checked(command: str, argument: str, reader: Reader) -> str:
@@ -55,7 +56,7 @@ def checked(command: str, argument: str, reader: Reader) -> str:
 
 def carry_out(change: Change, reader: Reader) -> str:
     """Make the change; returns what happened, as a sentence. Raises what the shell raises."""
-    now, by, argument, calls = reader.clock.now(), change.by, change.argument, reader.calls
+    now, by, argument, calls = change.at, change.by, change.argument, reader.calls
     match change.command:
         case "pause":
             return calls.ask(lambda desk: desk.by_hand.pause(by, now), seconds=CHANGE_SECONDS)
@@ -81,11 +82,11 @@ def carry_out(change: Change, reader: Reader) -> str:
             raise Rejected(f"/{change.command} changes nothing")
 
 
-def not_taken_up(reader: Reader, since: datetime) -> Reply | None:
-    """A word to whoever asked for a night's work that nothing has begun; None once something has."""
+def not_taken_up(reader: Reader, asked_at: datetime) -> Reply | None:
+    """A word to whoever asked for a night's work that nothing has begun; None once something has, or it was asked for anew."""
     with reader.store() as store:
         known = store.facts.get(REQUEST_FACT.format(flow="orchestrate"))
-    if known is None or known["taken"] or datetime.fromisoformat(known["at"]) > since:
+    if known is None or known["taken"] or datetime.fromisoformat(known["at"]) != asked_at:
         return None
     text = "Nothing has taken up your /orchestrate: the conductor is not running. `brain up` on the machine starts it."
     return Reply(html=plain(text))

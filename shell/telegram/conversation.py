@@ -108,19 +108,18 @@ class Conversation:
 
     def _change(self, name: str, argument: str, wish: Wish) -> Reply:
         """One change at a time, so that they happen in the order they were asked for; a kill waits for nobody."""
-        change = Change(command=name, argument=argument, by=wish.name)
+        change = Change(command=name, argument=argument, by=wish.name, at=self._reader.clock.now())
         if name == "kill":
             return Reply(html=f"{plain(carry_out(change, self._reader))}.")
         if not self._changing.acquire(blocking=False):
             raise Rejected("another command is still being carried out; ask again in a moment")
         try:
-            asked_at = self._reader.clock.now()
             html = f"Done: {plain(carry_out(change, self._reader))}."
         finally:
             self._changing.release()
         if name != "orchestrate":
             return Reply(html=html)
-        later = Later(seconds=TAKEN_UP_SECONDS, check=lambda: not_taken_up(self._reader, asked_at))
+        later = Later(seconds=TAKEN_UP_SECONDS, check=lambda: not_taken_up(self._reader, change.at))
         return Reply(html=html, later=later)
 
     def _send_report(self) -> Reply:

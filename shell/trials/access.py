@@ -121,6 +121,27 @@ class HistoryAccess:
                 )
         return self._read(start, now)
 
+    def seen_before(self, name: SegmentName, candidate_id: str, now: datetime) -> History:
+        """Selection or vault again for a candidate that had its look: what it was shown, and nothing anybody else may see.
+
+        For running a night again; nothing is written down. Raises NotNow for a candidate that was never let in.
+        """
+        looked = (
+            self._store.looks.vault_look(candidate_id) is not None if name is SegmentName.VAULT
+            else any(look.candidate_id == candidate_id for look in self._store.looks.selection_looks())
+        )
+        if not looked:
+            raise NotNow(f"{candidate_id} was never shown the {name.value} segment, so there is nothing to show again")
+        segment = self.preview(now)[name]
+        return self._read(segment.start - WARM_UP, segment.end)
+
+    def lived_history(self, since: datetime, now: datetime) -> History:
+        """The bars the main book was shown since a moment, with their warm-up: for a second run of what it did itself.
+
+        No candidate is measured on them, so it is no look at any segment.
+        """
+        return self._read(since - WARM_UP, now)
+
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _budget(self, segments: Mapping[SegmentName, Segment], now: datetime) -> Budget:

@@ -162,7 +162,7 @@ def _skills_imported(code: str) -> set[str]:
     """Skills a text imports; none for one that does not parse, which the review reports."""
     try:
         tree = parse_source(code)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     found: set[str] = set()
     for node in ast.walk(tree):

@@ -7,12 +7,14 @@ own date. A date would tell a model that has read the news what comes next.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from shell.config import RiskConfig, Settings
+from shell.document.distil import QUARTERS_HEADING
 from shell.document.notes import split_notes
 from shell.host.port import StrategySource
 from shell.market.history import History
@@ -31,6 +33,7 @@ LIMITS_SHOWN = (
     "max_trade_pct", "default_trade_pct", "max_position_pct", "max_positions", "max_daily_loss_pct", "max_drawdown_pct"
 )
 DIGITS = 3
+_QUARTERS = re.compile(rf"^{re.escape(QUARTERS_HEADING)}$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def ground_truth(performance: Mapping[str, object]) -> Section:
@@ -87,8 +90,9 @@ def skills_code(source: StrategySource) -> str:
 
 
 def document(text: str) -> Section:
-    """What stands above the night notes: these tell of gates and vaults, and are for people."""
-    return Section(name="strategy document", writer=Writer.MODELS, text=split_notes(text)[0], chars_max=16_000)
+    """What the author wrote, without night notes and quarters: these tell of gates, vaults and dates, and are for people."""
+    body = _QUARTERS.sub("", split_notes(text)[0])
+    return Section(name="strategy document", writer=Writer.MODELS, text=body, chars_max=16_000)
 
 
 def index(versions: Sequence[VersionRow]) -> Section:

@@ -142,6 +142,8 @@ def read_opinion(text: str) -> Opinion:
 
 def read_manuscript(text: str) -> Manuscript:
     """The tagged sections of an author's answer. Raises Unusable, with what is wrong."""
+    if any(ord(each) < 32 and each not in "\t\n\r" for each in text):
+        raise Unusable("it holds control characters, which no source has")
     found: dict[str, str] = {}
     skills: dict[str, str] = {}
     tags = list(_TAG.finditer(text))
@@ -200,7 +202,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 def _check(name: str, value: Any, schema: Mapping[str, Any]) -> None:
     kind = schema["type"]
-    if not isinstance(value, _KINDS[kind]) or isinstance(value, bool):
+    if type(value) not in _KINDS[kind]:
         raise Unusable(f"{name} is no {kind}")
     if "enum" in schema and value not in schema["enum"]:
         raise Unusable(f"{name} is none of {', '.join(schema['enum'])}")
@@ -215,7 +217,7 @@ def _check(name: str, value: Any, schema: Mapping[str, Any]) -> None:
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:
-    text = " ".join(str(values[name]).split())
+    text = " ".join(str(values[name]).split()).encode("utf-8", "replace").decode("utf-8")
     if len(text) > TEXT_MAX:
         raise Unusable(f"{name} is {len(text)} characters long; at most {TEXT_MAX}")
     return text

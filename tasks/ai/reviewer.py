@@ -36,8 +36,8 @@ def _files(source: StrategySource) -> dict[str, str]:
     texts = {MAIN_FILE: source.code, **{f"skills/{name}.py": text for name, text in sorted(source.skills.items())}}
     try:
         return {name: numbered(without_comments(text)) for name, text in texts.items()}
-    except SyntaxError as error:
-        raise Unusable(f"the code does not parse: {error.msg}", final=True) from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise Unusable(f"the code does not parse: {error}"[:200], final=True) from None
 
 
 def numbered(code: str) -> str:

@@ -100,6 +100,9 @@ class SdkModels:
 
     def _within_deadline(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
         """Run `call` in a loop and thread of its own: the caller may stand inside a loop already."""
+        # Loading the SDK takes seconds on a busy machine; they are not the provider's.
+        import anthropic  # noqa: F401
+
         async def bounded() -> T:
             try:
                 async with asyncio.timeout(self._deadline):
@@ -112,8 +115,9 @@ class SdkModels:
             return own.submit(asyncio.run, bounded()).result()
 
     async def _tried(self, call: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
-        from anthropic import AnthropicError, APIConnectionError, APIStatusError
+        from anthropic import AnthropicError, APIConnectionError, APIError, APIStatusError
 
+        unsent: tuple[type[Exception], ...] = (AnthropicError, *_credential_errors())
         ends = monotonic() + self._deadline
         async with self._connect() as client:
             for tries in range(self._retries_max + 1):
@@ -127,8 +131,10 @@ class SdkModels:
                     failure, asked = self._unreachable(error), 0.0
                     if not failure.free:
                         raise failure from error
-                except AnthropicError as error:
-                    raise CallFailed(f"{self.name}: {_one_line(error)}", free=True) from error
+                except unsent as error:
+                    # Credentials fail before anything leaves. Of the rest nobody knows.
+                    free = not isinstance(error, APIError | RuntimeError)
+                    raise CallFailed(f"{self.name}: {_one_line(error)}", free=free) from error
                 wait = max(asked, self._backoff(tries))
                 if tries == self._retries_max:
                     raise failure
@@ -152,13 +158,24 @@ class SdkModels:
         return CallFailed(f"{self.name} cannot be reached: {_one_line(error.__cause__ or error)}", free=never)
 
 
+def _credential_errors() -> tuple[type[Exception], ...]:
+    """What fails before a request leaves, for want of Google credentials: google-auth's own, and the SDK's for none at all."""
+    try:
+        from google.auth.exceptions import GoogleAuthError
+    except ImportError:
+        return (RuntimeError,)
+    return GoogleAuthError, RuntimeError
+
+
 def _reply_of(message: Message, request_id: str) -> Reply:
     used = message.usage
     kept_1h = used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0
     kept = used.cache_creation_input_tokens or 0
     blocks = tuple(block.model_dump(mode="json", exclude_none=True, exclude={"parsed_output"}) for block in message.content)
+    text = "".join(block["text"] for block in blocks if block["type"] == "text")
     return Reply(
-        text="".join(block["text"] for block in blocks if block["type"] == "text"),
+        # JSON can carry half a character, which no file and no hash can.
+        text=text.encode("utf-8", "replace").decode("utf-8"),
         stop_reason=str(message.stop_reason), model=str(message.model), content=blocks, request_id=request_id,
         usage=Usage(
             input_tokens=used.input_tokens, output_tokens=used.output_tokens, cache_write_5m_tokens=max(kept - kept_1h, 0),

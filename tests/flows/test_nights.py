@@ -15,7 +15,7 @@ from flows.evolve import evolve
 from flows.orchestrate import orchestrate
 from flows.registry import FLOWS, flow_parameters, run_flow
 from shell.config import GateConfig, Settings
-from shell.errors import NotNow, UsageError
+from shell.errors import UsageError
 from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict
 from tasks.context import use_client
 from tasks.night import DecisionKind, Work
@@ -153,10 +153,10 @@ def test_the_small_flows_do_their_one_thing(shell: MemoryShell) -> None:
     assert [run.name for run in runs()].count(f"scan {slot:%Y-%m-%d %H:%M} (by the shell alone)") == 1
 
 
-@pytest.mark.parametrize("name", ["distill", "parity"])
-def test_what_comes_later_refuses_with_a_sentence(shell: MemoryShell, name: str) -> None:
-    with pytest.raises(NotNow, match="comes with a later version"):
-        run_flow(name, {"now": NOW.isoformat()})
+def test_distillation_and_parity_answer_what_the_shell_did(shell: MemoryShell) -> None:
+    at = {"now": NOW.isoformat()}
+    assert run_flow("distill", at) == {"quarter": "2023-Q4"}
+    assert run_flow("parity", at)["compared"] is False
 
 
 def test_wrong_parameters_are_refused_before_anything_runs(shell: MemoryShell) -> None:

@@ -61,6 +61,7 @@ class LiveShell:
         )
         self.link: dict[str, Any] = {"up": True, "lag_seconds": 0.1}
         self.said: list[tuple[str, str]] = []
+        self.shell.notices.on_told = lambda _now, kind, sentence: self.said.append((kind, sentence))
         self.clock = VirtualClock(START)
 
     def loop(self, *companions: Companion) -> TradingLoop:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,15 +13,9 @@ from shell.errors import NotNow, Rejected
 from shell.host.port import StrategySource
 from shell.risk.halts import HaltKind
 from shell.trials.candidate import Proposal, Stage, StageResult
-from tests.shell.telegram.kit import buy, opened_home, step
+from tests.shell.telegram.kit import buy, step
 
 WHO = "Ann"
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHome]:
-    with opened_home(tmp_path_factory.mktemp("hand") / "home", orchestrator__approval="ask") as held:
-        yield held
 
 
 def candidate(opened: OpenHome, hypothesis: str) -> str:
@@ -92,6 +85,7 @@ def test_nobody_decides_about_what_has_ended_or_was_never_there(opened: OpenHome
 
 def test_a_request_is_taken_once_and_not_when_it_is_old(opened: OpenHome) -> None:
     desk, now = Desk(opened.shell), opened.shell.now
+    desk.take_request("orchestrate", now)
     assert desk.take_request("orchestrate", now) == ""
     desk.by_hand.request_run("orchestrate", WHO, now)
     assert [desk.take_request("orchestrate", now) for _ in range(2)] == [WHO, ""]
@@ -104,5 +98,7 @@ def test_a_request_is_taken_once_and_not_when_it_is_old(opened: OpenHome) -> Non
 def test_a_kill_is_told_once_however_often_it_is_asked_for(opened: OpenHome) -> None:
     hand, now = Desk(opened.shell).by_hand, opened.shell.now
     for _ in range(3):
-        hand.kill("enough", now)
-    assert [text for text in told(opened, "halt") if "KILL_SWITCH" in text] == ["Openings are halted: KILL_SWITCH: enough"]
+        hand.kill("enough of this", now)
+    assert [text for text in told(opened, "halt") if "enough of this" in text] == [
+        "Openings are halted: KILL_SWITCH: enough of this"
+    ]

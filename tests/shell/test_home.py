@@ -113,3 +113,12 @@ def test_the_same_process_cannot_lock_one_home_twice(tmp_path: Path) -> None:
             lock.acquire()
     with HomeLock(Home.private(tmp_path)):
         pass
+
+
+def test_looking_for_a_writer_finds_it_and_takes_nothing(tmp_path: Path) -> None:
+    home = Home.private(tmp_path / "home")
+    assert HomeLock.writer_of(home) == ""
+    with HomeLock(home):
+        assert HomeLock.writer_of(home) == str(os.getpid())
+    assert HomeLock.writer_of(home) == ""
+    HomeLock(home).acquire().release()

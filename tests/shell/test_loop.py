@@ -290,7 +290,8 @@ def test_a_run_starts_and_stops_in_order_and_a_companion_that_fails_ends_nothing
     asking.join(10)
     assert answers == ["paper"]
     assert made == ["page starts", "bot starts", "bot stops", "page stops"]
-    assert ("error", "bot: its port is taken") in scene.said
+    assert ("beside", "bot is off: its port is taken") in scene.said
+    assert ("error", "bot: planted") in scene.said
     told = [message.text for message in scene.store.outbox.list()]
     assert any(text.startswith("System online, 0 positions") for text in told)
     assert told[-1] == "System stopped; positions and their stops stay"

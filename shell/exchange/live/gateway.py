@@ -27,7 +27,7 @@ from shell.execution.known import KnownOrder
 from shell.execution.life import Life
 from shell.log import get_logger
 from shell.market.pair import Pair
-from shell.money import NO_QTY, BaseQty, Price
+from shell.money import BaseQty, Price
 from shell.orders import ApprovedOrder, OrderState, Purpose, SubmittedOrder
 
 # The engine refuses an order that arrives later; Kraken takes 2 to 60 s.
@@ -78,6 +78,7 @@ class LiveGateway:
         self._swept_at: datetime | None = None
         self._swept_well_at: datetime | None = None
         self._failures = 0
+        self._strays: dict[str, datetime] = {}
         self._ready = False
         self.trouble = ""
 
@@ -142,30 +143,6 @@ class LiveGateway:
         if tracked.cancel_at is None or self._time(now) >= tracked.cancel_at:
             self._try_cancel(tracked, self._time(now))
 
-    def adopt(self, order: SubmittedOrder) -> None:
-        """Take over an order of ours that reconciliation found open at the venue, unless it is known already."""
-        if self._orders.find(order.order_id) is not None or self._orders.knows(order.intent.intent_id):
-            return
-        life = restored_life(
-            qty=order.intent.qty, order_id=order.order_id, state=OrderState.OPEN, filled=NO_QTY, fills=frozenset(), reason="",
-        )
-        self._orders.add(
-            Tracked(
-                approved=order.approved, sent_at=order.submitted_at, life=life, trigger=order.intent.trigger,
-                announced=OrderState.OPEN,
-            )
-        )
-        self._sweep_wanted = True
-
-    def take_out(self, order_id: str, now: datetime) -> None:
-        """Ask for the cancel of an order that is open at the venue although our books have ended it. Asked once a look."""
-        tracked = self._orders.of_handle(order_id)
-        symbol = tracked.intent.symbol if tracked is not None else next(iter(self._pairs))
-        try:
-            self._venue.cancel(order_id=order_id, client_id="", symbol=symbol)
-        except (Rejected, OutcomeUnknown) as error:
-            get_logger().warning("a stray order is still open", order=order_id, reason=str(error), at=now)
-
     def open_orders(self) -> list[SubmittedOrder]:
         return [tracked.submitted() for tracked in self._orders.working()]
 
@@ -203,10 +180,16 @@ class LiveGateway:
             return
         tracked.trigger = trigger
 
+    def learn(self, found: Sequence[GatewayEvent]) -> None:
+        """Orders, fills and endings that reconciliation read at the venue and the engine has booked."""
+        self._orders.learn(found)
+        self._sweep_wanted = True
+
     def expire(self, now: datetime) -> None:
         """Hear the socket, repeat what has to be repeated, and look up what is not known."""
         at = self._time(now)
         self._hear()
+        self._cancel_strays(at)
         for tracked in self._orders.working():
             if tracked.cancel_reason and (tracked.cancel_at is None or at >= tracked.cancel_at):
                 self._try_cancel(tracked, at)
@@ -231,6 +214,15 @@ class LiveGateway:
     def resting_entries(self) -> Sequence[SubmittedOrder]:
         """Entries that may still fill: none is left when the kill switch has done its work."""
         return [each.submitted() for each in self._orders.working() if each.intent.purpose is Purpose.ENTRY]
+
+    def adopt(self, order: SubmittedOrder) -> None:
+        """An order that reconciliation found to be ours: watched from now on like any other."""
+        self.learn([order])
+
+    def take_out(self, order_id: str, now: datetime) -> None:
+        """Take out an order that is open at the venue although no book answers for it; repeated at every step until the
+        venue shows it gone."""
+        self._strays.setdefault(order_id, now)
 
     def ask_again(self) -> None:
         """Read the venue at the next step, whatever is known."""
@@ -304,6 +296,22 @@ class LiveGateway:
         )
         if tracked.life.missing:
             self._sweep_wanted = True
+
+    def _cancel_strays(self, at: datetime) -> None:
+        for order_id in [each for each, due in self._strays.items() if at >= due]:
+            self._strays[order_id] = at + CANCEL_AGAIN
+            try:
+                self._venue.cancel(order_id=order_id, client_id="", symbol="")
+                told = self._venue.orders([order_id])
+            except KrakenRefused as error:
+                if error.refusal is Refusal.UNKNOWN_ORDER:
+                    # It is not open any more, and whatever it filled is reconciliation's to find.
+                    del self._strays[order_id]
+            except (Rejected, OutcomeUnknown, Transient, Fatal) as error:
+                get_logger().warning("a stray order has to be cancelled again", order=order_id, reason=str(error), at=at)
+            else:
+                if all(order.status.final for order in told.values()):
+                    del self._strays[order_id]
 
     def _try_cancel(self, tracked: Tracked, at: datetime) -> None:
         tracked.cancel_at = at + CANCEL_AGAIN

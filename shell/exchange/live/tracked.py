@@ -116,9 +116,6 @@ class TrackedOrders:
         found = self._by_order.get(order_id)
         return found if found is not None or not client_id else self._by_client.get(client_id)
 
-    def knows(self, intent_id: str) -> bool:
-        return intent_id in self._by_intent
-
     def of_handle(self, handle: str) -> Tracked | None:
         return self._by_order.get(handle) or self._by_client.get(handle)
 
@@ -185,6 +182,20 @@ class TrackedOrders:
             else:
                 self._fill(tracked, fact)
 
+    def learn(self, found: Iterable[GatewayEvent]) -> None:
+        """Take over what the engine knows already, without telling it again. Orders that others made are none of ours."""
+        told = len(self.events)
+        for event in found:
+            match event:
+                case SubmittedOrder():
+                    if event.intent.purpose is not Purpose.EXTERNAL:
+                        self._learn_order(event)
+                case Fill():
+                    self._learn_fill(event)
+                case OrderUpdate():
+                    self._learn_ending(event)
+        del self.events[told:]
+
     def drop(self, order_ids: Iterable[str]) -> None:
         """These orders are somebody else's: nothing about them concerns this book."""
         gone = set(order_ids)
@@ -217,6 +228,35 @@ class TrackedOrders:
         return self.spawned(entry) < entry.life.filled
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _learn_order(self, order: SubmittedOrder) -> None:
+        tracked = self._by_intent.get(order.intent.intent_id)
+        if tracked is None:
+            life = Life(qty=order.intent.qty)
+            tracked = self.add(
+                Tracked(approved=order.approved, sent_at=order.submitted_at, life=life, trigger=order.intent.trigger)
+            )
+        self.foreign.discard(order.order_id)
+        self.took(tracked, order.order_id, told=False)
+
+    def _learn_fill(self, fill: Fill) -> None:
+        tracked = self._by_order.get(fill.order_id)
+        if tracked is None or fill.fill_id in self.fills:
+            return
+        self.fills.add(fill.fill_id)
+        self.parked.pop(fill.fill_id, None)
+        tracked.life = lives.executed(tracked.life, fill.fill_id, fill.qty)
+        tracked.filled_at = fill.filled_at
+        self._settle(tracked, fill.filled_at)
+
+    def _learn_ending(self, update: OrderUpdate) -> None:
+        tracked = self._by_intent.get(update.intent_id)
+        if tracked is None:
+            return
+        if tracked.life.order_id and update.state in lives.ENDINGS:
+            self.reported(tracked, NO_QTY, update.state, update.reason, update.at)
+        elif not tracked.life.order_id and update.state is OrderState.REJECTED:
+            self.refused(tracked, update.reason, update.at, told=False)
 
     def _covered(self, tracked: Tracked, qty: BaseQty) -> bool:
         parent = self.parent(tracked)

@@ -20,16 +20,16 @@ const Charts = (() => {
     stroke: colour("--soft"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false }, size, font: "12px system-ui", ...extra,
   });
 
-  function draw(id, series, format, height) {
+  function draw(id, series, format, height, scales) {
     const place = document.getElementById(id);
     place.textContent = "";
     const readout = document.getElementById(id + "-readout");
     const chart = new uPlot({
       width: place.clientWidth, height, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"), legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
-      scales: { x: { time: true } },
+      scales: { x: { time: true }, ...scales },
       axes: [
-        axis(28, { space: 64, values: [
+        axis(40, { space: 64, values: [
           [31536000, "{YYYY}", null, null, null, null, null, null, 1], [2419200, "{MMM} {YYYY}", null, null, null, null, null, null, 1],
           [86400, "{D} {MMM}", null, null, null, null, null, null, 1], [3600, "{HH}:{mm}", "\n{D} {MMM}", null, null, null, null, null, 1],
           [60, "{HH}:{mm}", "\n{D} {MMM}", null, null, null, null, null, 1],
@@ -60,7 +60,7 @@ const Charts = (() => {
       ], plain, narrow ? 210 : 260),
       draw("drawdown", [
         { name: "drawdown", look: { stroke: colour("--loss"), width: 1.5, fill: colour("--fall"), points: { show: false } } },
-      ], percent, narrow ? 120 : 140),
+      ], percent, narrow ? 120 : 140, { y: { range: (_, low) => [Math.min(low, -1) * 1.08, 0] } }),
     ];
     span();
   }

@@ -9,6 +9,7 @@
     return one;
   };
   const CURVES_SECONDS = 600;
+  const NEWS = new Set(["signals", "fills", "halts", "nights"]);  // where a new row is shown as new
   let curvesAt = -Infinity;
   let rowsBefore = {};
 
@@ -33,13 +34,13 @@
       row.forEach((cell, at) => {
         const text = typeof cell === "string" ? cell : cell.text;
         const tone = typeof cell === "string" ? "" : cell.tone;
-        const place = made("td", undefined, right.has(at) ? "right" : text.length > 22 ? "long" : "");
+        const place = made("td", undefined, right.has(at) ? "right" : text.length > 22 ? "long" : text ? "" : "none");
         place.dataset.name = found.columns[at];
         place.append(made("span", text, tone));
         line.append(place);
       });
       now.add(line.textContent);
-      if (before && !before.has(line.textContent)) line.className = "fresh";
+      if (NEWS.has(key) && before && !before.has(line.textContent)) line.className = "fresh";
       body.append(line);
     }
     rowsBefore[key] = now;

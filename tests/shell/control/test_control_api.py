@@ -14,7 +14,8 @@ import httpx
 import polars as pl
 import pytest
 
-from shell.clock import parse_moment
+from deployments.companions import companions_of
+from shell.clock import SystemClock, parse_moment
 from shell.config import ControlConfig
 from shell.control.server import ControlApi
 from shell.desk import Desk
@@ -23,14 +24,22 @@ from shell.market.columns import rows_of
 from shell.secrets import Secret
 from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult, TrialScore
 from shell.trials.segments import SegmentName
+from tasks.client import ShellClient
 from tasks.socket_client import SocketClient
 from tests.shell.control.desks import START, STEP, Served, served
+from tests.thorough import thorough
 
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("control") / "home") as ready:
         yield ready
+
+
+def raw_client(shell: Served) -> httpx.Client:
+    """Requests as anybody with curl would make them, in a time that a busy machine can keep."""
+    transport = httpx.HTTPTransport(uds=str(shell.opened.home.control_socket))
+    return httpx.Client(transport=transport, base_url="http://shell", timeout=60)
 
 
 def test_only_its_owner_may_open_the_socket(shell: Served) -> None:
@@ -129,7 +138,7 @@ def test_a_slot_that_was_passed_over_is_not_found_and_one_far_ahead_is_refused(s
 
 
 def test_a_body_is_read_strictly_and_told_what_is_wrong(shell: Served) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(shell.opened.home.control_socket)), base_url="http://shell") as raw:
+    with raw_client(shell) as raw:
         for path, body, told in [
             ("/desk/performance", {"now": "2026-03-02T00:00:00"}, "now"),
             ("/desk/performance", {"now": "2026-03-02T00:00:00Z", "more": 1}, "more"),
@@ -146,10 +155,14 @@ def test_a_body_is_read_strictly_and_told_what_is_wrong(shell: Served) -> None:
 
 
 def test_the_kill_switch_halts_and_a_person_lifts_it(shell: Served) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(shell.opened.home.control_socket)), base_url="http://shell") as raw:
+    with raw_client(shell) as raw:
         assert raw.post("/kill", json={"reason": "drill"}).json() == {"halted": ["KILL_SWITCH"]}
         assert shell.client.status().halted == ("KILL_SWITCH",)
-        assert raw.post("/resume", json={"kind": "KILL_SWITCH", "by": "a test"}).json() == {"halted": []}
+        assert raw.post("/pause", json={"by": "a test"}).json() == {"halted": ["KILL_SWITCH", "OPERATOR_PAUSE"]}
+        assert raw.post("/pause", json={"by": "a test"}).status_code == 409
+        for kind in ("KILL_SWITCH", "OPERATOR_PAUSE"):
+            left = raw.post("/resume", json={"kind": kind, "by": "a test"}).json()
+        assert left == {"halted": []}
 
 
 def test_no_shell_is_a_sentence_and_a_lost_answer_is_unknown(tmp_path: Path) -> None:
@@ -190,13 +203,14 @@ def test_tcp_needs_a_token_and_a_caller_who_knows_it(shell: Served, tmp_path: Pa
         url = f"http://127.0.0.1:{port}"
         assert SocketClient(url=url, token=Secret("right")).status().mode == "paper"
         for wrong in ({}, {"authorization": "Bearer wrong"}):
-            assert httpx.get(f"{url}/status", headers=wrong, trust_env=False).status_code == 401
+            assert httpx.get(f"{url}/status", headers=wrong, trust_env=False, timeout=60).status_code == 401
         assert api.health().ok
     finally:
         api.stop()
     assert not (shell.opened.home.run / "tcp.sock").exists()
 
 
+@thorough
 def test_a_successors_socket_survives_the_stop_of_the_one_before(shell: Served) -> None:
     path = shell.opened.home.run / "twice.sock"
     first, second = ControlApi(path), ControlApi(path)
@@ -208,9 +222,22 @@ def test_a_successors_socket_survives_the_stop_of_the_one_before(shell: Served) 
     assert not path.exists()
 
 
-def test_the_protocol_and_the_desk_have_the_same_methods() -> None:
-    from tasks.client import ShellClient
+def test_the_control_api_is_the_first_companion_of_every_shell(shell: Served) -> None:
+    companions, told = companions_of(shell.opened.shell, SystemClock(), dict)
+    assert [each.name for each in companions] == ["control", "Watchdog", "page"]
+    assert "TELEGRAM_BOT_TOKEN" in told[0]
+    assert not any(each.health().ok for each in companions)
+    for each in companions:
+        each.stop()
+    assert shell.client.alive()
 
+
+def test_the_protocol_and_the_desk_have_the_same_methods(shell: Served) -> None:
     named = {name for name in vars(ShellClient) if not name.startswith("_")}
-    assert {name for name in vars(Desk) if not name.startswith("_")} - {"shell"} >= named
-    assert all(hasattr(SocketClient, name) for name in named)
+    assert {name for name in vars(Desk) if not name.startswith("_")} >= named
+    assert [name for name in sorted(named) if not callable(getattr(shell.client, name))] == []
+    # One that this client has no line for is served all the same, by position and by name.
+    night = "2026-03-02"
+    assert shell.client.spending(night) == shell.client.spending(night=night) == shell.calls.ask(lambda desk: desk.spending(night))
+    with pytest.raises(AttributeError):
+        shell.client.nonsense()

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shell.document.keeper import DocumentKeeper, changes
+from shell.document.history import changes
+from shell.document.keeper import DocumentKeeper
 from shell.document.notes import with_note
 from shell.errors import NotNow, Rejected
 from shell.promotion.workspace import Workspace
@@ -41,7 +42,7 @@ def test_a_poisoned_rewrite_leaves_the_old_text_and_a_record_without_the_poison(
     [refused] = store.documents.list()
     assert (refused.kind, refused.text) == (DocumentKind.REFUSED, "")
     assert "abcdefghijk" not in refused.sentence
-    assert changes(store, NOW, NOW) == ((), [refused.sentence])
+    assert changes(store.documents.list(), NOW, NOW) == ((), [refused.sentence])
 
 
 def test_every_version_is_kept_and_a_persons_edit_is_one(keeper: DocumentKeeper, store: Store, tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_every_version_is_kept_and_a_persons_edit_is_one(keeper: DocumentKeeper,
     keeper.write(keeper.text(), NOW + timedelta(days=1))
     kinds = [each.kind for each in store.documents.versions()]
     assert kinds == [DocumentKind.FOUND, DocumentKind.WRITTEN, DocumentKind.FOUND, DocumentKind.WRITTEN]
-    lines, refused = changes(store, NOW + timedelta(hours=1), NOW + timedelta(days=2))
+    lines, refused = changes(store.documents.list(), NOW + timedelta(hours=1), NOW + timedelta(days=2))
     assert "+My own line." in lines and "-first" in lines and refused == []
     assert store.events.verify()
 

@@ -104,6 +104,9 @@ class QuietGateway:
     def move_stop(self, order_id: str, trigger: Price, now: datetime) -> None:
         raise AssertionError("no stop is moved in these tests")
 
+    def learn(self, found: Any) -> None:
+        return None
+
     def expire(self, now: datetime) -> None:
         return None
 

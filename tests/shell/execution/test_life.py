@@ -50,7 +50,7 @@ def test_what_contradicts_the_facts_is_fatal(wrong: object) -> None:
         wrong(taken(Life(qty=QTY), "O1"))  # type: ignore[operator]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     parts=st.lists(st.integers(1, 4), min_size=1, max_size=4),
     rest=st.integers(0, 3),
@@ -159,4 +159,4 @@ class Lives(RuleBasedStateMachine):
 
 
 TestLives = Lives.TestCase
-TestLives.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestLives.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)

@@ -61,7 +61,7 @@ def test_what_was_traded_is_shown_with_its_stop_and_its_fate(store: Store, reade
     assert signal[4]["text"].startswith("✓ approved, order")
     (fill,) = view["fills"]["rows"]
     assert fill[1:6] == ["BTC/USD", "buy", "entry", "0.5", "20,000.10"]
-    assert view["costs"]["rows"][0][-1] == "40.00"
+    assert view["costs"]["rows"][0][-1] == "40.00 USD"
     assert ["Kraken REST", {"text": "▲ look here", "tone": "loss"}, "no answer for 40 s"] in view["links"]["rows"]
     json.dumps(view, allow_nan=False)
 
@@ -106,7 +106,7 @@ def test_fees_are_counted_once_over_several_looks(store: Store, reader: PageRead
     buy(store, 1)
     reader.view(())
     trade(store, 2, Side.SELL)
-    assert [row[1:] for row in reader.view(())["costs"]["rows"]] == [["exchange fees", "2", "80.00"]] * 2
+    assert [row[1:] for row in reader.view(())["costs"]["rows"]] == [["exchange fees", "2", "80.00 USD"]] * 2
 
 
 def test_a_year_of_marks_is_drawn_in_under_a_second(store: Store, reader: PageReader, seed: int) -> None:

@@ -314,3 +314,15 @@ def test_capital_events_change_no_result(story, place):
         assert other_trades == trades
         assert (others[-1].realised_pnl, others[-1].fees_paid) == (ledgers[-1].realised_pnl, ledgers[-1].fees_paid)
         assert dict(others[-1].positions) == dict(ledgers[-1].positions)
+
+
+def test_a_fee_taken_in_coins_makes_the_holding_smaller_and_the_venues_own_cost_is_booked() -> None:
+    bought = replace(fill(Side.BUY, "1", "100"), fee=NO_MONEY, fee_base=BaseQty("0.004"), paid=QuoteAmount("99.9999"))
+    ledger, _ = apply_fill(Ledger(cash=QuoteAmount(1_000), capital=QuoteAmount(1_000)), bought)
+    assert (ledger.cash, ledger.positions[bought.symbol].qty) == (QuoteAmount("900.0001"), BaseQty("0.996"))
+    with pytest.raises(Fatal):
+        apply_fill(ledger, replace(fill(Side.SELL, "1", "110"), fill_id="another"))
+    sold = replace(fill(Side.SELL, "0.996", "110"), fill_id="another")
+    after, trade = apply_fill(ledger, sold)
+    assert trade is not None
+    assert trade.pnl == after.cash - QuoteAmount(1_000)

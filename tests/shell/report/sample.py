@@ -6,6 +6,7 @@ import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from shell.index.worth import worth_of
 from shell.report.data import (
     CandidateRow,
     CheckRow,
@@ -24,7 +25,9 @@ from shell.report.data import (
     Series,
     TradeRow,
 )
+from shell.report.memory import LineageMark, MemoryRows
 from shell.report.series import drawdown
+from shell.store.parity import ParityResult
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 DAYS = 14
@@ -68,6 +71,7 @@ def sample_report_data() -> ReportData:
         equity=equity, buy_and_hold=hold, prices=prices, trades=trades, fills=fills, fees_total=fees,
         fees_by_symbol=by_symbol, nights=_nights(), candidates=candidates,
         trials="2 distinct trials have been scored on the selection segment.",
+        memory=memory(),
         evidence=(
             EvidenceRow(
                 name="v002 on the account", have_days=9, daily_sharpe=0.11, bar_sharpe=0.0, more_days=219, paper_power=0.0875,
@@ -149,7 +153,7 @@ def hostile_report_data() -> ReportData:
     return ReportData(
         title=HOSTILE, start=START, end=START + timedelta(days=1), mode=HOSTILE, source=HOSTILE, real=False,
         symbols=(HOSTILE,), starting_value=Decimal(0), final_value=Decimal(0), quote=HOSTILE,
-        metrics={HOSTILE: HOSTILE, "sharpe": float("nan")},
+        metrics={HOSTILE: HOSTILE, "sharpe": float("nan")}, memory=memory(HOSTILE),
         equity=((START, float("nan")), (START, 1.0), (START + timedelta(hours=1), float("inf"))),
         prices={HOSTILE: ((START, 1.0), (START + timedelta(hours=1), 2.0))}, trades=(trade,),
         fills=(FillRow(symbol=HOSTILE, at=START, side=HOSTILE, price=Decimal(1), qty=Decimal(3), purpose=HOSTILE),),
@@ -175,6 +179,23 @@ def hostile_report_data() -> ReportData:
         gaps=(GapRow(symbol=HOSTILE, begins=START, ends=START, bars=1),),
         faults=(FaultRow(at=START, sentence=HOSTILE),), settings={HOSTILE: {HOSTILE: HOSTILE}},
         statistics={HOSTILE: HOSTILE}, notes=(HOSTILE,), quality=(HOSTILE,), event_log_hash=HOSTILE,
+    )
+
+
+def memory(text: str = "a tweak") -> MemoryRows:
+    """A small lineage, two providers, a comparison with a difference, and a changed document; `text` stands everywhere."""
+    worth = worth_of([], [], [], {}, {"anthropic": Decimal("1.25"), text: Decimal(1)})
+    marks = (
+        LineageMark(x=18, y=18, parent_x=None, parent_y=None, kind="version", name="v001", text=text),
+        LineageMark(x=46, y=44, parent_x=18, parent_y=18, kind="refused", name="c0001", text=text),
+    )
+    compared = ParityResult(
+        since=START, until=START + timedelta(days=1), version="v001", scans=288, scans_equal=287, fills=4, fills_equal=4,
+        explained=False, differences=({"slot": START.isoformat(), "reason": text},),
+    )
+    return MemoryRows(
+        lineage=marks, lineage_height=88, left_out=1, worth=tuple(worth), parity=(compared,),
+        document=(f"+{text}", "-old", " same"), document_refused=(text,),
     )
 
 

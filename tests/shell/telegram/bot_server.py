@@ -42,6 +42,7 @@ class BotServer:
         self.hanging = Event()
         self.closing = False
         self.pollers = 0
+        self.polls = 0
         self._number = 100
         self._messages = 0
 
@@ -144,6 +145,8 @@ class BotServer:
             if self.pollers:
                 raise Refusal(409, "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running")
             self.pollers += 1
+            self.polls += seconds > 0
+            self.changed.notify_all()
             try:
                 if offset < 0:
                     while len(self.updates) > -offset:

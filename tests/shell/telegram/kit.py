@@ -50,8 +50,21 @@ def opened_home(folder: Path, **overrides: Any) -> Iterator[OpenHome]:
 def buy(opened: OpenHome, symbol: str = "BTC/USD") -> None:
     """Hold something, the way a person's signal gets in, and let the next bar fill it."""
     shell = opened.shell
-    shell.engine.by_hand(Signal(symbol, Action.BUY, 0.05, stop_loss=1.0), f"test:{symbol}", shell.now)
+    shell.engine.by_hand(Signal(symbol, Action.BUY, 0.05, stop_loss=1.0), f"test:{symbol}:{shell.now:%H%M%S}", shell.now)
     step(opened)
+
+
+def cleared(opened: OpenHome) -> OpenHome:
+    """As if nobody had done anything yet: no position, no halt, no message that waits."""
+    shell, hand = opened.shell, Desk(opened.shell).by_hand
+    for kind in list(shell.engine.halts):
+        shell.lift(kind, "the test", shell.now)
+    for symbol in list(shell.engine.ledger.positions):
+        hand.close(symbol, "the test", shell.now)
+    step(opened)
+    shell.notices.delivered_elsewhere = shell.notices.farewell_told = False
+    opened.store.outbox.mark_delivered([each.id for each in opened.store.outbox.undelivered(1_000)], shell.now)
+    return opened
 
 
 def step(opened: OpenHome) -> None:
@@ -66,16 +79,17 @@ def step(opened: OpenHome) -> None:
 def talking(
     opened: OpenHome, bot: BotServer, *, links: Callable[[], Sequence[LinkHealth]] = tuple,
     report: Callable[[], Path] | None = None, trading: bool = True, connected: bool = True,
+    owners: Sequence[int] = (OWNER,),
 ) -> Iterator[tuple[Telegram, Calls]]:
     """The bot over the stand-in, beside a shell that answers (or, not `trading`, that does not)."""
     with serving(bot) as url:
-        telegram = companion(opened, url, links=links, report=report)
+        telegram = companion(opened, url, links=links, report=report, owners=owners)
         calls = Calls()
         with answered(Desk(opened.shell), calls) if trading else _silent(calls):
             telegram.start(calls)
             try:
                 if connected:
-                    assert bot.wait_for(lambda: bot.calls["getUpdates"] >= 2), telegram.health()
+                    assert bot.wait_for(lambda: bot.polls > 0), telegram.health()
                 yield telegram, calls
             finally:
                 telegram.stop()
@@ -83,11 +97,10 @@ def talking(
 
 def companion(
     opened: OpenHome, url: str, *, links: Callable[[], Sequence[LinkHealth]] = tuple,
-    report: Callable[[], Path] | None = None,
+    report: Callable[[], Path] | None = None, owners: Sequence[int] = (OWNER,),
 ) -> Telegram:
-    config = opened.settings.model_copy(
-        update={"telegram": opened.settings.telegram.model_copy(update={"base_url": url})}
-    )
+    changed = {"base_url": url, "owner_ids": tuple(owners)}
+    config = opened.settings.model_copy(update={"telegram": opened.settings.telegram.model_copy(update=changed)})
     return Telegram(
         home=opened.home, settings=config, token=Secret(TOKEN), clock=SystemClock(), notices=opened.shell.notices,
         links=links, report=report, poll_seconds=2,

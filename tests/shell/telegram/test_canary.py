@@ -101,7 +101,7 @@ def lived_through(
                 assert text not in repr(secrets) + str(secrets) + f"{secrets}"
             monkeypatch.setattr("shell.telegram.line.trouble_of", without_waiting)
             with talking(opened, bot) as (telegram, _):
-                for command in ("/status", "/health", "/positions", "/risk", "/strategy", "/costs", "/night", "/performance"):
+                for command in ("/status", "/health", "/positions", "/risk", "/strategy", "/costs", "/night"):
                     bot.ask(command, ".")
                 bot.ask("/close btc", "Sell all")
                 bot.press(bot.buttons()[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,18 +15,12 @@ from shell.desk import Desk
 from shell.errors import NotNow
 from shell.risk.halts import HaltKind
 from tests.shell.telegram.bot_server import OWNER, BotServer
-from tests.shell.telegram.kit import buy, companion, opened_home, step, talking
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHome]:
-    with opened_home(tmp_path_factory.mktemp("telegram") / "home") as held:
-        buy(held)
-        yield held
+from tests.shell.telegram.kit import buy, companion, step, talking
 
 
 def test_the_online_message_waits_for_the_bot_and_every_read_answers(opened: OpenHome) -> None:
     bot = BotServer()
+    buy(opened)
     opened.shell.notices.delivered_elsewhere = True
     opened.shell.notices.online(opened.shell.status(), opened.shell.now)
     links = (LinkHealth(name="Kraken", ok=False, sentence="silent for 40 s: nothing to do, it is called again"),)
@@ -40,7 +33,7 @@ def test_the_online_message_waits_for_the_bot_and_every_read_answers(opened: Ope
         assert re.search(r"<b>BTC/USD</b>\n<pre>Held +0\.\d+\nEntry", bot.ask("/positions", "Held"))
         assert "Positions        1 of 5" in bot.ask("/risk", "Risk")
         assert "v001" in bot.ask("/strategy", "since")
-        bot.ask("/candidates", "No candidate has been tried")
+        bot.ask("/candidates", "No candidate has been tried|it trends")
         bot.ask("/night 2026-03-02", "No night 2026-03-02 is recorded")
         bot.ask("/costs", "Fees so far")
         bot.ask("/trades", "No trade has been closed yet")
@@ -134,8 +127,7 @@ def test_the_report_is_sent_as_a_file(opened: OpenHome, tmp_path: Path) -> None:
 
 
 def test_a_bot_nobody_may_command_is_refused_with_what_to_do(opened: OpenHome) -> None:
-    bare = companion(opened, "http://127.0.0.1:9")
-    bare._settings = bare._settings.model_copy(update={"telegram": bare._settings.telegram.model_copy(update={"owner_ids": ()})})
+    bare = companion(opened, "http://127.0.0.1:9", owners=())
     with pytest.raises(NotNow, match="owner_ids names nobody"):
         bare.start(Calls())
     bare.stop()

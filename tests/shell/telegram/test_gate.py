@@ -140,7 +140,7 @@ def attack(tries: list[dict[str, Any]], folder: Path) -> tuple[int, int]:
 
 
 @given(st.lists(st.fixed_dictionaries({name: st.sampled_from(values) for name, values in TRIED.items()}), max_size=25))
-@settings(max_examples=40)
+@settings(max_examples=25)
 def test_nothing_happens_that_an_owner_did_not_ask_for(tmp_path_factory: Any, tries: list[dict[str, Any]]) -> None:
     attack(tries, tmp_path_factory.getbasetemp())
 
@@ -149,16 +149,16 @@ def drawn(chance: random.Random) -> dict[str, Any]:
     tried = {name: chance.choice(values) for name, values in TRIED.items()}
     if chance.random() < 0.5:
         # An owner doing it right, so that there is something to be stolen.
-        tried |= {"kind": chance.choice(("message", "callback_query")), "user": OWNER, "chat": "own", "age": 0,
+        tried |= {"kind": chance.choice(("message", "callback_query")), "user": chance.choice((OWNER, OTHER_OWNER)), "chat": "own", "age": 0,
                   "forwarded": False, "via_bot": False, "sender_chat": False, "is_bot": False, "gap": False}
     return tried
 
 
 def test_among_thousands_of_updates_only_the_owners_have_effects(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
-    effects, let_in = attack([drawn(chance) for _ in range(2_000)], tmp_path)
-    assert effects > 100, "nothing was tried"
-    assert let_in > 500
+    effects, let_in = attack([drawn(chance) for _ in range(1_000)], tmp_path)
+    assert effects > 50, "nothing was tried"
+    assert let_in > 250
 
 
 @thorough

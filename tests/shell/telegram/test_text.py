@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shell.telegram.text import PAGE_CHARACTERS_MAX, PAGES_MAX, bold, duration, facts, pages, plain, pre
@@ -13,6 +13,7 @@ from tests.shell.telegram.bot_server import _require_html
 
 
 @given(st.lists(st.one_of(st.text(max_size=300).map(plain), st.lists(st.text(max_size=40), max_size=60).map(pre), st.text(max_size=60).map(bold)), max_size=60))
+@settings(max_examples=30)
 def test_any_answer_is_cut_into_messages_telegram_takes(parts: list[str]) -> None:
     cut = pages("\n".join(parts))
     assert len(cut) <= PAGES_MAX

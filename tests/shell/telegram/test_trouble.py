@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from threading import Event
 
 import pytest
@@ -13,15 +11,9 @@ from deployments.opening import OpenHome
 from shell.notices.kinds import Severity
 from shell.risk.halts import HaltKind
 from tests.shell.telegram.bot_server import OWNER, BotServer
-from tests.shell.telegram.kit import opened_home, talking
+from tests.shell.telegram.kit import talking
 
 HOUR_AGO = timedelta(hours=1)
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHome]:
-    with opened_home(tmp_path_factory.mktemp("trouble") / "home") as held:
-        yield held
 
 
 @pytest.fixture(autouse=True)
@@ -86,15 +78,14 @@ def test_a_token_that_is_not_known_is_explained_without_being_shown(opened: Open
         assert "canary" not in telegram.health().sentence
 
 
-def test_an_owner_who_blocked_the_bot_is_named_and_the_others_are_told(tmp_path: Path) -> None:
-    with opened_home(tmp_path / "home", telegram__owner_ids=[OWNER, 1002]) as opened:
-        bot = BotServer()
-        bot.blocked.add(1002)
-        tell(opened, "for everybody")
-        with talking(opened, bot) as (telegram, _):
-            bot.expect("for everybody")
-            assert bot.wait_for(lambda: opened.store.outbox.waiting() == 0)
-            assert "1002 cannot be reached: that person has to open a chat" in telegram.health().sentence
+def test_an_owner_who_blocked_the_bot_is_named_and_the_others_are_told(opened: OpenHome) -> None:
+    bot = BotServer()
+    bot.blocked.add(1002)
+    tell(opened, "for everybody")
+    with talking(opened, bot, owners=(OWNER, 1002)) as (telegram, _):
+        bot.expect("for everybody")
+        assert bot.wait_for(lambda: opened.store.outbox.waiting() == 0)
+        assert "1002 cannot be reached: that person has to open a chat" in telegram.health().sentence
 
 
 def test_while_telegram_hangs_the_desk_answers_and_the_bot_stops_in_time(opened: OpenHome) -> None:
@@ -139,6 +130,33 @@ def test_what_was_sent_while_the_shell_was_busy_is_marked_later_and_not_sent_aga
         assert bot.wait_for(lambda: opened.store.outbox.waiting() == 0)
         bot.ask("/status", "Paper")
     assert sum("told while busy" in text for text in bot.texts()) == 1
+
+
+def test_what_a_process_sent_before_it_could_say_so_is_sent_again_by_the_next(opened: OpenHome) -> None:
+    bot, next_bot = BotServer(), BotServer()
+    tell(opened, "once or twice, never not at all")
+    with talking(opened, bot, trading=False):
+        bot.expect("once or twice")
+    assert opened.store.outbox.waiting() == 1
+    with talking(opened, next_bot):
+        next_bot.expect("once or twice")
+        assert next_bot.wait_for(lambda: opened.store.outbox.waiting() == 0)
+
+
+def test_a_request_that_nothing_takes_up_is_told_of_and_one_that_is_taken_is_not(
+    opened: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot = BotServer()
+    monkeypatch.setattr("shell.telegram.conversation.TAKEN_UP_SECONDS", 0.2)
+    with talking(opened, bot) as (_, calls):
+        bot.ask("/orchestrate", "asked for; the conductor takes it up")
+        bot.expect("Nothing has taken up your /orchestrate")
+        monkeypatch.setattr("shell.telegram.conversation.TAKEN_UP_SECONDS", 1.5)
+        before = len(bot.texts())
+        bot.ask("/orchestrate", "asked for")
+        assert calls.ask(lambda desk: desk.take_request("orchestrate", datetime.now(UTC))).startswith("Ann")
+        bot.wait_for(lambda: False, 2.5)
+        assert len(bot.texts()) == before + 1
 
 
 def test_an_answer_that_breaks_is_told_and_the_bot_goes_on(opened: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:

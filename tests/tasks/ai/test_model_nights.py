@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,13 +10,14 @@ from decimal import Decimal
 
 import pytest
 
+from shell.clock import VirtualClock
 from shell.config import Settings
 from shell.config_ai import AiConfig
 from shell.model_calls import CallState
 from shell.predictions import Grade
 from shell.trials.candidate import ChangeClass, Stage, Verdict
-from tasks.advise import advised
-from tasks.ai.registry import provider_for
+from tasks.advise import advised, briefed, with_plan
+from tasks.ai.registry import RecordedProvider, provider_for
 from tasks.decide import decide, gather
 from tasks.generate import Generation
 from tasks.life import stage_of
@@ -26,6 +28,7 @@ from tests.tasks.ai.messages_server import MessagesServer, Refuse, Say, serving
 from tests.tasks.memory_shell import NOW, START, SYMBOLS, MemoryShell, small_settings
 from tests.tasks.sources import proposal, rule
 from tests.tasks.zigzag import zigzag
+from tests.thorough import THOROUGH
 
 DAYS = 62
 IDLE = rule(term_1="rsi", rsi_period=8, rsi_below=40, term_2="breakout", channel=96)
@@ -116,6 +119,8 @@ def test_a_prediction_is_graded_from_data_when_its_day_has_come(server: Messages
     assert advised(shell, context, decide(context), later).remarks == ()
 
 
+@THOROUGH[0]
+@THOROUGH[1]
 def test_flawed_code_is_mended_with_the_reviewers_findings(server: MessagesServer) -> None:
     shell = shell_with()
     bad = replace(GOOD, code=GOOD.code.replace("stop_loss=stop, ", ""))
@@ -134,32 +139,21 @@ def test_flawed_code_is_mended_with_the_reviewers_findings(server: MessagesServe
     assert len([body for body in server.asked if body["system"].startswith("You review")]) == 2
 
 
-@pytest.mark.parametrize(
-    ("answers", "why"),
-    [
-        ([Say(text="", stop_reason="refusal")], "the model refused"),
-        ([Say(text="<strategy>", stop_reason="max_tokens"), Say(text="again")], "no <hypothesis>"),
-        ([Say(text="I would rather not."), Say(text="Still not.")], "no <hypothesis> and no <strategy>"),
-        ([Refuse(status=529), Refuse(status=529)], "answered 529"),
-        ([Refuse(status=401, kind="authentication_error")], "answered 401"),
-        ([Refuse(status=429, headers={"retry-after": "3600"})], "past the deadline"),
-        ([Say(text="x" * 2000, break_off=True)], "broke off"),
-        ([Say(text="y" * 40_000, drip_seconds=0.2)], "did not answer within"),
-    ],
+FAILING: tuple[tuple[list[Say | Refuse], str], ...] = (
+    ([Say(text="", stop_reason="refusal")], "the model refused"),
+    ([Say(text="<strategy>", stop_reason="max_tokens"), Say(text="again")], "it is not|no <hypothesis>"),
+    ([Say(text="I would rather not."), Say(text="Still not.")], "it is not|no <hypothesis> and no <strategy>"),
+    ([Refuse(status=529), Refuse(status=529)], "answered 529"),
+    ([Refuse(status=401, kind="authentication_error")], "answered 401"),
+    ([Refuse(status=429, headers={"retry-after": "3600"})], "past the deadline"),
+    ([Say(text="x" * 2000, break_off=True)], "broke off"),
+    ([Say(text="y" * 40_000, drip_seconds=0.2)], "did not answer within"),
 )
-def test_what_a_model_does_not_write_is_searched_locally(
-    server: MessagesServer, answers: list[Say | Refuse], why: str
-) -> None:
-    shell = shell_with(call_deadline=timedelta(seconds=4))
-    server.by_role = {"generate": list(answers), "review": [opinion()]}
-    made = Generation(shell, WorkItem(work=Work.SEARCH, ordinal=0), NOW, 7).generate()
-    assert why in made.reason
-    assert "local searched instead" in made.reason
-    if made.candidate_id:
-        assert shell.candidate(made.candidate_id).proposal.provider == "local"
+
+
+def settled_rows(shell: MemoryShell) -> list[CallState]:
+    """The states of the night's calls, each checked for what it was charged."""
     rows = shell.model_calls(NIGHT)
-    assert rows
-    assert all(row.state is not CallState.RESERVED for row in rows)
     for row in rows:
         if row.state is CallState.FREE:
             assert row.cost_usd == 0
@@ -168,6 +162,34 @@ def test_what_a_model_does_not_write_is_searched_locally(
         else:
             assert row.usage is not None
             assert row.cost_usd, "a reply that cannot be used was paid for"
+    return [row.state for row in rows]
+
+
+@pytest.mark.parametrize(("answers", "why"), [FAILING[0], FAILING[1], FAILING[4], FAILING[6], FAILING[7]])
+def test_a_night_that_no_model_judges_is_the_rules(server: MessagesServer, answers: list[Say | Refuse], why: str) -> None:
+    shell = shell_with(call_deadline=timedelta(seconds=4))
+    server.script = list(answers)
+    decision = judged(shell)
+    assert decision.kind is DecisionKind.EVOLVE
+    assert re.search(f"anthropic did not judge the night .*({why})", decision.remarks[-1])
+    assert settled_rows(shell)
+    assert shell.predictions() == []
+
+
+@THOROUGH[0]
+@THOROUGH[1]
+@pytest.mark.parametrize(("answers", "why"), FAILING)
+def test_what_a_model_does_not_write_is_searched_locally(
+    server: MessagesServer, answers: list[Say | Refuse], why: str
+) -> None:
+    shell = shell_with(call_deadline=timedelta(seconds=4))
+    server.by_role = {"generate": list(answers), "review": [opinion()]}
+    made = Generation(shell, WorkItem(work=Work.SEARCH, ordinal=0), NOW, 7).generate()
+    assert re.search(why, made.reason)
+    assert "local searched instead" in made.reason
+    if made.candidate_id:
+        assert shell.candidate(made.candidate_id).proposal.provider == "local"
+    assert settled_rows(shell)
 
 
 def test_a_wrong_form_is_mended_once_and_paid_twice(server: MessagesServer) -> None:
@@ -203,8 +225,6 @@ def test_a_spent_budget_leaves_every_role_to_the_rules_and_says_so(server: Messa
     assert "above call_usd_max ($0.10)" in decision.remarks[0]
     assert decision.kind is DecisionKind.EVOLVE, "the rules alone would search"
     assert server.asked == []
-    made = Generation(shell, WorkItem(work=Work.SEARCH, ordinal=0), NOW, 7).generate()
-    assert "local searched instead" in made.reason
     assert shell.model_calls(NIGHT) == []
 
 
@@ -221,7 +241,9 @@ def test_without_a_key_the_night_is_local_and_says_so(monkeypatch: pytest.Monkey
     assert decision.kind is DecisionKind.EVOLVE
 
 
-@pytest.mark.parametrize("cut", ["decide", "generate:0:0", "review"])
+@pytest.mark.parametrize(
+    "cut", ["generate:0:0", pytest.param("decide", marks=THOROUGH), pytest.param("review", marks=THOROUGH)]
+)
 def test_a_night_cut_short_after_a_reply_does_not_pay_for_it_again(server: MessagesServer, cut: str) -> None:
     shell = shell_with()
     server.by_role = {"analyse": [plan()], "generate": [manuscript(GOOD)], "review": [opinion()]}
@@ -299,3 +321,51 @@ def test_a_model_on_its_way_out_is_told(server: MessagesServer) -> None:
     assert remarks[0] == (
         "model claude-opus-5-5 is deprecated, it ends on 2027-01-31: name another under [ai] in config/settings.toml"
     )
+
+
+def test_a_recorded_night_is_lived_again_from_its_record_alone(server: MessagesServer) -> None:
+    shell = shell_with()
+    server.by_role = {"analyse": [plan()], "generate": [manuscript(GOOD)], "review": [opinion()]}
+    first = judged(shell)
+    _, names = lived(shell)
+    calls = shell.model_calls(NIGHT)
+    sent = len(server.requests)
+    again = shell_with()
+    provider = RecordedProvider(again, calls)
+    context = gather(again, NOW)
+    advice = provider.advise(briefed(again, context, NOW))
+    assert advice.plan is not None
+    assert with_plan(decide(context), advice.plan).reasons == first.reasons
+    generation = Generation(again, WorkItem(work=Work.SEARCH, ordinal=0), NOW, 7, provider)
+    made = generation.generate()
+    result = review_candidate(again, str(made.candidate_id), NOW, provider)
+    assert again.candidate(str(made.candidate_id)).stages == shell.candidate(names[0]).stages
+    assert result.passed
+    assert len(server.requests) == sent, "nothing was sent"
+    assert again.model_calls(NIGHT) == [], "nothing was paid"
+    # Another question than the recorded one is not answered with a guess.
+    again.text += "\nOne more belief.\n"
+    assert "the record holds no answer to decide" in provider.advise(briefed(again, context, NOW)).note
+
+
+@THOROUGH[0]
+@THOROUGH[1]
+def test_a_month_of_nights_stays_within_its_money_and_can_be_told_from_its_record(server: MessagesServer) -> None:
+    """Thirty nights, a month's money that ends before they do: full, thrifty, local, each announced; grades in between."""
+    shell = shell_with(night_usd_max=Decimal(1), call_usd_max=Decimal(1), month_usd_max=Decimal(1), thrifty_pct=Decimal("0.5"))
+    server.counted_tokens = 500
+    server.otherwise = lambda body: plan(decision="no change", direction="", bound=10, due_days=2)
+    said: list[str] = []
+    for night in range(30):
+        now = NOW + timedelta(days=night) - timedelta(days=29)
+        shell.wall = VirtualClock(now)
+        context = gather(shell, now)
+        decision = advised(shell, replace(context, night=night_of(now)), decide(context), now)
+        said += decision.remarks
+    spending = shell.spending(NIGHT)
+    assert spending.month_usd <= spending.month_usd_max
+    assert any("the month's money is short" in remark for remark in said)
+    assert any("was refuted" in remark for remark in said)
+    models = {row.asked.model for row in shell.calls.list()}
+    assert models == {"claude-opus-5-5", "claude-sonnet-5-5"}
+    assert len(shell.predictions()) == len({row.asked.night for row in shell.calls.list() if row.state is CallState.ANSWERED})

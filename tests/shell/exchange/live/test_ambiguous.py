@@ -11,6 +11,7 @@ from shell.exchange.simulator.orders import OrderRequest
 from shell.orders import OrderState, Purpose
 from tests.shell.exchange.live.conftest import Opens
 from tests.shell.exchange.live.stage import BTC, buy, limit_buy
+from tests.thorough import THOROUGH
 
 LOST_AFTER: list[dict[str, Any]] = [
     {"kind": "lost_after"}, {"kind": "lost_after", "hang": True}, {"kind": "html_after", "status": 520},
@@ -22,12 +23,21 @@ LOST_BEFORE: list[dict[str, Any]] = [
 ]
 
 
+def told(faults: list[dict[str, Any]], everyday: int) -> list[Any]:
+    """The faults as cases: the first ones every day, the rest with `make faults`."""
+    names = ["-".join(str(value) for value in fault.values()) for fault in faults]
+    return [
+        pytest.param(fault, id=name, marks=() if number < everyday else THOROUGH)
+        for number, (fault, name) in enumerate(zip(faults, names, strict=True))
+    ]
+
+
 def on_add(fault: dict[str, Any]) -> dict[str, Any]:
     return {"faults": [{**fault, "on": "AddOrder"}]}
 
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["hearing", "deaf"])
-@pytest.mark.parametrize("fault", LOST_AFTER, ids=lambda fault: "-".join(str(value) for value in fault.values()))
+@pytest.mark.parametrize("fault", told(LOST_AFTER, 2))
 def test_an_order_whose_answer_was_lost_is_found_and_never_sent_again(
     stage: Opens, fault: dict[str, Any], deaf: bool
 ) -> None:
@@ -44,7 +54,7 @@ def test_an_order_whose_answer_was_lost_is_found_and_never_sent_again(
     on.agree()
 
 
-@pytest.mark.parametrize("fault", LOST_BEFORE, ids=lambda fault: "-".join(str(value) for value in fault.values()))
+@pytest.mark.parametrize("fault", told(LOST_BEFORE, 2))
 def test_an_order_that_never_arrived_is_given_up_only_after_its_deadline(stage: Opens, fault: dict[str, Any]) -> None:
     on = stage({0: [buy()]}, plan=on_add(fault))
     on.scan()
@@ -60,7 +70,7 @@ def test_an_order_that_never_arrived_is_given_up_only_after_its_deadline(stage: 
     on.agree()
 
 
-@pytest.mark.parametrize("fault", [*LOST_AFTER, *LOST_BEFORE], ids=lambda fault: "-".join(map(str, fault.values())))
+@pytest.mark.parametrize("fault", told([LOST_AFTER[0], LOST_BEFORE[0], *LOST_AFTER[1:], *LOST_BEFORE[1:]], 2))
 def test_a_doubtful_order_of_a_dead_process_is_resolved_before_the_first_scan(
     stage: Opens, fault: dict[str, Any]
 ) -> None:

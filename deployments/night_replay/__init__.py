@@ -1,0 +1,1 @@
+"""Running a recorded night again: from the record alone, without a word to anybody outside and without writing anything."""

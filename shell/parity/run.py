@@ -1,0 +1,63 @@
+"""Run a book's window again: the engine of the main book on recorded bars, from the mark on, in the strategy's own host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from shell.backtest.driver import MemoryJournal
+from shell.backtest.result import BacktestSettings
+from shell.book_setup import new_engine
+from shell.errors import DataError, StrategyFault
+from shell.exchange.gateway import FeeSchedule
+from shell.execution.record import ScanDone, StepRecord
+from shell.host.faults import ATTEMPT
+from shell.host.port import StrategySource
+from shell.host.supervisor import HostedStrategy
+from shell.market.history import History
+from shell.market.pair import Pair
+from shell.market.recorded import RecordedBook
+from shell.parity.compare import Run
+from shell.store.books import BookState
+from shell.store.parity import ParityMark
+
+PARITY_ORIGIN = "parity"
+
+
+@dataclass(slots=True)
+class _Journal(MemoryJournal):
+    scans: list[ScanDone] = field(default_factory=list)
+
+    def record(self, step: StepRecord) -> None:
+        # Not by super(): a slotted dataclass is made anew, and the name of the class inside is the old one.
+        MemoryJournal.record(self, step)
+        if step.scan is not None:
+            self.scans.append(step.scan)
+
+
+def run_again(
+    mark: ParityMark, state: BookState, source: StrategySource, history: History, until: datetime, *, book: str,
+    settings: BacktestSettings, pairs: dict[str, Pair], fees: dict[str, FeeSchedule],
+) -> Run:
+    """What the book does from the mark to `until` when it is run again. Raises DataError for a window without bars and
+    StrategyFault when the strategy tries what honest code never does."""
+    spread = float(settings.paper.spread_pct) if settings.paper.slippage_pct else 0.0
+    market = RecordedBook(history, history.symbols, mark.at, until, spread_pct=spread)
+    if not market.bars:
+        raise DataError(f"there are no bars from {mark.at:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC to compare with")
+    journal = _Journal()
+    hosted = HostedStrategy(source, settings.host)
+    try:
+        engine = new_engine(
+            book=book, version=mark.version, market=market, host=hosted, journal=journal, paper=settings.paper,
+            risk=settings.risk, host_config=settings.host, zone=settings.zone, pairs=pairs, fees=fees, state=state,
+        )
+        engine.seat.restore(mark.rows["state"], state.recent_trades)
+        for slot in range(1, market.slots + 1):
+            record = engine.step(market.moment_of(slot), origin=PARITY_ORIGIN)
+            if record.attempt:
+                raise StrategyFault(ATTEMPT, record.attempt)
+    finally:
+        hosted.close()
+    fills = [fill for fill in journal.fills if mark.at <= fill.filled_at < until]
+    return Run(scans=journal.scans, answers=journal.answers, fills=fills)

@@ -1,0 +1,178 @@
+"""Parity on a real shell: a quiet window agrees to the last fill, and whatever parts the two runs is explained or an alarm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
+from shell.desk import Desk
+from shell.home import Home
+from shell.market.synthetic import synthetic_market
+from shell.parity.mark import restored
+from shell.risk.halts import HaltKind
+from tests.thorough import thorough
+
+START = datetime(2026, 3, 2, 5, tzinfo=UTC)
+STEP = timedelta(minutes=5)
+SYMBOLS = ("BTC/USD", "ETH/USD")
+
+# Market and resting orders, stops, a state that decides what comes next: everything a restart could lose.
+BUSY = """
+from shell.contract import Action, OrderType, Signal
+
+
+class Strategy:
+    scan_interval_minutes = 15
+
+    def __init__(self):
+        self.turns = 0
+
+    def initialize(self, risk_limits, symbols):
+        pass
+
+    def analyze(self, markets, portfolio, timestamp):
+        self.turns += 1
+        if portfolio.positions and self.turns % 3 == 0:
+            return [Signal(position.symbol, Action.CLOSE) for position in portfolio.positions]
+        if self.turns % 4 == 0:
+            price = markets["BTC/USD"].current_price
+            return [Signal("BTC/USD", Action.BUY, 0.05, stop_loss=price * 0.95)]
+        if self.turns % 5 == 0:
+            price = markets["ETH/USD"].current_price
+            return [Signal("ETH/USD", Action.BUY, 0.05, OrderType.LIMIT, limit_price=price * 0.999, stop_loss=price * 0.9)]
+        return []
+
+    def on_fill(self, symbol, action, qty, price, intent):
+        pass
+
+    def on_position_closed(self, symbol, pnl, pnl_pct):
+        pass
+
+    def get_state(self):
+        return {"turns": self.turns}
+
+    def load_state(self, state):
+        self.turns = state["turns"]
+"""
+MARKET = synthetic_market(5, SYMBOLS, START - timedelta(days=32), 34)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    place = Home.private(tmp_path / "home")
+    (place.workspace / "active").mkdir(parents=True)
+    (place.workspace / "active" / "strategy.py").write_text(BUSY, encoding="utf-8")
+    return place
+
+
+def opened_at(home: Home, start: datetime) -> OpenHome:
+    held = open_replay(home, settings_for(home, account_overrides(SYMBOLS)), MARKET, start, START + timedelta(days=1))
+    held.shell.start(start)
+    return held
+
+
+@pytest.fixture
+def opened(home: Home) -> Iterator[OpenHome]:
+    held = opened_at(home, START)
+    held.shell.step(START, origin="rehearsal")
+    # So that the mark falls into the middle of things: something is held and something rests.
+    go_to(held, START + timedelta(hours=2, minutes=35))
+    assert Desk(held.shell).parity(held.shell.now)["reason"] == "the first mark was set now"
+    yield held
+    held.close()
+
+
+def go_to(opened: OpenHome, moment: datetime) -> None:
+    now = opened.shell.now
+    while now < moment:
+        now += STEP
+        opened.shell.step(now, origin="rehearsal")
+
+
+def hours(count: float) -> datetime:
+    return START + timedelta(hours=2, minutes=35) + timedelta(hours=count)
+
+
+def alarms(opened: OpenHome) -> list[str]:
+    return [each.text for each in opened.store.outbox.list() if each.kind == "parity"]
+
+
+def test_quiet_windows_agree_to_the_last_fill_one_after_the_other(opened: OpenHome) -> None:
+    desk = Desk(opened.shell)
+    mark = opened.store.parity.mark("main")
+    assert mark is not None
+    state = restored(mark, opened.store, "main")
+    stored = opened.store.books.load("main")
+    assert state is not None and stored is not None
+    assert (state.ledger, state.marks, state.open_orders) == (stored.ledger, stored.marks, stored.open_orders)
+    assert state.ledger.positions or state.open_orders, "the mark would prove little"
+    for count in (4, 8):
+        go_to(opened, hours(count))
+        answer = desk.parity(opened.shell.now)
+        assert answer["compared"], answer["reason"]
+        assert answer["differences"] == []
+        assert answer["scans"] == answer["scans_equal"] == 16
+        assert answer["fills"] == answer["fills_equal"] >= 4
+        assert answer["figure"] == 1.0
+    assert [result.scans for result in opened.store.parity.list()] == [16, 16]
+    assert desk.parity(opened.shell.now)["reason"] == "there was no scan since the last comparison"
+    assert alarms(opened) == []
+    assert opened.store.events.verify()
+
+
+@thorough
+def test_what_nothing_on_record_explains_is_an_alarm(opened: OpenHome) -> None:
+    go_to(opened, hours(4))
+    with opened.store.transaction() as connection:
+        changed = connection.exec_driver_sql(
+            "UPDATE signal_answers SET size_pct = 0.049 WHERE decided_at = "
+            "(SELECT min(decided_at) FROM signal_answers WHERE decided_at > '2026-03-02T08:00')"
+        )
+    assert changed.rowcount
+    answer = Desk(opened.shell).parity(opened.shell.now)
+    assert (answer["scans"], answer["scans_equal"], answer["explained"]) == (16, 15, False), answer["differences"]
+    assert len(alarms(opened)) == 1 and "nothing on record explains it" in alarms(opened)[0]
+
+
+@thorough
+def test_a_halt_a_person_set_explains_what_follows(opened: OpenHome) -> None:
+    go_to(opened, hours(1))
+    opened.shell.kill("a look first", opened.shell.now)
+    go_to(opened, hours(4))
+    opened.shell.lift(HaltKind.KILL_SWITCH, "me", opened.shell.now)
+    answer = Desk(opened.shell).parity(opened.shell.now)
+    assert answer["scans_equal"] < answer["scans"] and answer["explained"]
+    assert "KILL_SWITCH stopped openings" in answer["differences"][0]["reason"]
+    assert alarms(opened) == []
+
+
+@thorough
+def test_a_rollback_explains_what_the_other_version_did(opened: OpenHome) -> None:
+    go_to(opened, hours(1))
+    opened.shell.rollback("a test", opened.shell.now)
+    go_to(opened, hours(4))
+    answer = Desk(opened.shell).parity(opened.shell.now)
+    assert answer["explained"] and answer["scans_equal"] < answer["scans"]
+    assert answer["differences"][0]["reason"] == "the version changed to v000"
+
+
+@thorough
+def test_scans_missed_while_the_shell_was_down_are_explained_by_its_start(opened: OpenHome, home: Home) -> None:
+    go_to(opened, hours(1))
+    opened.shell.shutdown(opened.shell.now)
+    opened.close()
+    again = opened_at(home, hours(3))
+    try:
+        again.shell.step(hours(3), origin="rehearsal")
+        go_to(again, hours(5))
+        answer = Desk(again.shell).parity(again.shell.now)
+        assert answer["compared"] and answer["explained"], answer
+        assert answer["scans_equal"] < answer["scans"]
+        assert "the shell was started at" in answer["differences"][0]["reason"]
+        assert alarms(again) == []
+    finally:
+        again.close()
