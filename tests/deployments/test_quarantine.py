@@ -19,10 +19,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from deployments.cli.status import _show as show_status
+from deployments.cli.output import console_for
+from deployments.cli.status import _view
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.standing import standing_of
-from shell import service
+from shell import service, start_up, versions
 from shell.backtest.driver import run_backtest
 from shell.backtest.result import BacktestSettings
 from shell.config import HostConfig, PaperConfig, RiskConfig
@@ -92,7 +93,8 @@ def history() -> History:
 @pytest.fixture
 def opening(tmp_path: Path, history: History, monkeypatch: pytest.MonkeyPatch) -> Opening:
     """Opens a home whose versions are v000, v001 and `versions` behind them, the last of them active."""
-    monkeypatch.setattr(service, "HostedStrategy", partial(HostedStrategy, check_policy=False))
+    for module in (service, versions):
+        monkeypatch.setattr(module, "HostedStrategy", partial(HostedStrategy, check_policy=False))
 
     @contextmanager
     def open_home(*versions: StrategySource) -> Iterator[OpenHome]:
@@ -293,9 +295,9 @@ def test_a_librarys_panic_is_asked_again_and_is_no_fault(opening: Opening, monke
 def test_an_incomplete_wall_is_told_on_paper_and_refuses_live_mode(opening: Opening, monkeypatch: pytest.MonkeyPatch) -> None:
     with opening() as opened:
         measured = opened.store.facts.get(service.ISOLATION_FACT)
-        assert measured == service.measured_isolation(opened.settings.host)
+        assert measured == start_up.measured_isolation(opened.settings.host)
         leaky = {**measured, "seccomp": False, "probes": {**measured["probes"], "socket": "allowed"}}
-        monkeypatch.setattr(service, "measured_isolation", lambda config: leaky)
+        monkeypatch.setattr(start_up, "measured_isolation", lambda config: leaky)
         assert any(sentence.startswith("paper only: ") and "socket" in sentence for sentence in opened.shell.start(START))
         assert [each.kind for each in opened.store.outbox.list()].count("isolation") >= 1
         facts = standing_of(opened.home, opened.store)
@@ -316,7 +318,7 @@ def test_status_and_the_list_show_scan_times_the_wall_and_the_quarantine(
         assert times["count"] == 3
         assert 0 < times["median"] <= times["p95"]
         home = opened.home.root
-        show_status({**standing_of(opened.home, opened.store), "isolation_gap": "a hole"})
+        console_for(False).print(_view({**standing_of(opened.home, opened.store), "isolation_gap": "a hole"}))
     text = " ".join(capsys.readouterr().out.split())
     assert re.search(r"IN QUARANTINE since 2026-03-02 05:10 UTC: v002 \(\w{16}\): the strategy tried", text)
     assert re.search(r"median [\d.]+ ms, 95th percentile [\d.]+ ms \(3 scans\)", text)

@@ -94,7 +94,7 @@ def test_after_the_sale_its_result_is_told_and_the_trade_is_drawn(opened: OpenHo
         bot.ask("/positions", "Nothing is held")
         bot.ask("/close btc", "nothing is held")
         assert bot.wait_for(lambda: opened.store.outbox.waiting() == 0)
-    assert {each.channel for each in opened.store.outbox.list()} <= {"telegram", "log"}
+    assert {each.channel for each in opened.store.outbox.list()} <= {"telegram", "log", "farewell"}
 
 
 def test_what_changes_nothing_says_so_and_requests_are_left_for_the_conductor(opened: OpenHome) -> None:

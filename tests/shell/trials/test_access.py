@@ -136,9 +136,18 @@ def test_neither_search_nor_selection_holds_a_bar_that_closes_in_the_vault(store
     assert newest_close(selection) == vault.start
 
 
-def test_there_is_no_door_that_takes_two_dates() -> None:
+def test_there_is_no_door_for_candidates_that_takes_two_dates(project: Path) -> None:
+    """`lived_history` is the main book's own past, for parity; no task, flow or candidate reaches it."""
     public = {name for name in vars(HistoryAccess) if not name.startswith("_")}
-    assert public == {"segments", "preview", "budget", "segment_history", "trial_history"}
+    assert public == {
+        "segments", "preview", "budget", "segment_history", "trial_history", "seen_before", "lived_history"
+    }
+    callers = {
+        path.relative_to(project).as_posix()
+        for package in ("shell", "tasks", "flows", "deployments") for path in (project / package).rglob("*.py")
+        if ".lived_history" in path.read_text(encoding="utf-8")
+    }
+    assert callers == {"shell/desk.py"}
 
 
 @pytest.mark.parametrize("segment", [SegmentName.SELECTION, SegmentName.VAULT])
@@ -287,11 +296,15 @@ def test_a_new_quarter_brings_a_new_budget_on_new_segments(
 MAY_READ_WINDOWS = {
     "shell/trials/access.py": "the door itself",
     "deployments/opening.py": "the replayed market of a shell: what trading sees as it goes",
+    "deployments/live_opening.py": "the past of a live market: what trading goes on from",
     "deployments/reporting.py": "the prices of the days the account itself traded",
 }
 MAY_OPEN_CANDLES = {
     *MAY_READ_WINDOWS, "shell/service.py", "deployments/standing.py", "deployments/segments.py", "deployments/cli/data.py",
-    "deployments/cli/fetching.py",
+    "deployments/cli/fetching.py", "deployments/checks.py", "deployments/simulated_source.py", "shell/bar_keeper.py",
+    "deployments/night_replay/run.py",
+    # What people look at: prices of what the account holds or held.
+    "shell/book_figures.py", "shell/page/curves.py", "shell/telegram/books.py", "shell/telegram/pictures.py",
 }
 
 
@@ -310,6 +323,8 @@ def test_only_listed_files_read_a_window_of_stored_bars(project: Path) -> None:
     assert importers(project, "shell.store.candles", "CandleStore") <= MAY_OPEN_CANDLES
     assert importers(project, "shell.trials.access", "HistoryAccess") <= {
         "shell/service.py", "shell/promotion/trials.py", "deployments/segments.py",
+        # A night lived again sees what it saw.
+        "deployments/night_replay/run.py", "deployments/night_replay/shell.py",
     }
 
 
