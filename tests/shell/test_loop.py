@@ -335,3 +335,15 @@ def test_a_companion_that_is_slow_to_start_holds_up_no_other_and_no_round(scene:
     beginnings.join(10)
     assert [(each.name, each.error) for each in beginnings.news()] == [("slow", None)]
     assert made == ["quick starts", "slow starts"]
+
+
+def test_the_companions_are_told_of_once_when_they_come_up_late(scene: LiveShell) -> None:
+    gate = Event()
+    loop = scene.loop(Beside("page", [], waits=gate))
+    loop._beginnings.begin(seconds=0.01)
+    loop.turn(START)
+    gate.set()
+    loop._beginnings.join(10)
+    for seconds in (1, 2):
+        loop.turn(START + seconds * SECOND)
+    assert scene.said.count(("beside", "page is up")) == 1
