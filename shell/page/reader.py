@@ -27,6 +27,7 @@ from shell.portfolio.ledger import Ledger, equity
 from shell.report import figures
 from shell.report.candidate_rows import candidate_row
 from shell.store.books import BookState
+from shell.store.place import open_store
 from shell.store.store import Store
 
 SOURCE_FACT = "market.source"
@@ -89,7 +90,7 @@ class PageReader:
     def _opened(self) -> Store:
         """Raises NotNow when there is no database yet, or one of another version."""
         if self._store is None:
-            store = Store.open(self._home.database, read_only=True)
+            store = open_store(self._home, read_only=True)
             self._marks = Marks(store, MAIN_BOOK)
             self._prices = Prices(store, Archive(self._home.archive))
             self._fees = _FeeTally(store)
