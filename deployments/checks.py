@@ -32,6 +32,7 @@ from shell.settings_file import load_settings
 from shell.store.candles import CandleStore
 from shell.store.place import open_store, store_place
 from shell.store.store import Store
+from shell.watchdog import STALE, heartbeat_age
 
 DISK_BYTES_MIN, DISK_BYTES_GOOD = 500_000_000, 2_000_000_000
 DATA_AGE_MAX = timedelta(hours=2)
@@ -79,7 +80,8 @@ def every_check(home: Home, environ: Mapping[str, str], now: datetime, *, networ
         return [*found, *(wrong("settings", str(each)) for each in error.mistakes)]
     except BrainError as error:
         return [*found, wrong("settings", str(error))]
-    found += [ok("settings", f"{home.config} reads without a mistake, mode {settings.mode}"), lock_check(home)]
+    found += [ok("settings", f"{home.config} reads without a mistake, mode {settings.mode}")]
+    found += [lock_check(home), beat_check(home, now)]
     found += [wall_check(settings), *secrets_check(settings, secrets), page_check(settings, secrets)]
     found += stored_checks(home, settings, now)
     found.append(prefect_check(home))
@@ -144,6 +146,20 @@ def lock_check(home: Home) -> Check:
     if writer:
         return ok("shell", f"running, process {writer}")
     return note("shell", "none is running: `brain up` starts everything, `brain shell` the shell alone")
+
+
+def beat_check(home: Home, now: datetime) -> Check:
+    """Whether the trading thread still answers: a shell may run and hang, and one that was killed cannot say so."""
+    age = heartbeat_age(home, now)
+    if age is None:
+        return note("heartbeat", "none: no shell trades here, or it was stopped in good order")
+    if age <= STALE:
+        return ok("heartbeat", f"the trading thread answered {age.total_seconds():.0f} s ago")
+    since = "cannot be read" if age == timedelta.max else f"is {age.total_seconds():,.0f} s old"
+    if HomeLock.writer_of(home):
+        told = "although the shell runs: its trading thread hangs; `brain down`, then `brain up`"
+        return wrong("heartbeat", f"it {since} {told}")
+    return wrong("heartbeat", f"it {since}: the shell was killed; `brain up` starts it again, its books are whole")
 
 
 def wall_check(settings: Settings) -> Check:

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments.links import stored_links
 from deployments.telegram import telegram_for
-from shell.clock import Clock
+from shell.clock import Clock, SystemClock
 from shell.companion import Companion, LinkHealth
 from shell.config import Settings
 from shell.control.server import ControlApi
@@ -37,7 +37,8 @@ def companions_of(
     bot, left_out = telegram_for(shell, secrets, clock, links)
     made += [
         ControlApi(shell.home.control_socket, shell.config.control, secrets.control_token),
-        Watchdog(shell.home, clock),
+        # By the machine's clock, whatever time a simulated market has: others compare its beat with theirs.
+        Watchdog(shell.home, SystemClock()),
         *([Page(shell.home, _page_of(shell), token=secrets.page_token, links=links)] if shell.config.page.enabled else []),
         *bot,
     ]

@@ -10,23 +10,26 @@ import numpy as np
 
 from deployments.prefect_server import URL_FILE
 from shell.book_figures import newest_prices
+from shell.clock import SystemClock
 from shell.config import Settings
 from shell.home import Home, HomeLock
 from shell.host.isolation import isolation_is_complete
-from shell.main_book import ISOLATION_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
+from shell.main_book import ISOLATION_FACT, KIND_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
 from shell.store.store import Store
 from shell.store.strategies import Quarantined
+from shell.watchdog import heartbeat_age
 
 SCAN_TIMES_OVER = timedelta(days=1)
 PREFECT_SECONDS_MAX = 2.0
 
 
 def standing_of(home: Home, store: Store) -> dict[str, Any]:
-    """The answer of `brain status`. `books_check` is empty when the stored books equal a replay of their own facts."""
+    """The answer of `brain status`. `heartbeat_age` is in seconds, None where no shell trades; `books_check` is empty when the
+    stored books equal a replay of their own facts."""
     with store.reading():
         state = store.books.load(MAIN_BOOK)
         ledger = state.ledger if state else Ledger()
@@ -38,10 +41,10 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         isolation = store.facts.get(ISOLATION_FACT)
         caught = store.strategies.quarantined()
         times = scan_times(store, state.last_scan if state else None)
-        live = store.facts.get(LIVE_FACT)
-    writer = HomeLock.writer_of(home)
+        live, kind = store.facts.get(LIVE_FACT), store.facts.get(KIND_FACT) or "paper"
+    writer, age = HomeLock.writer_of(home), heartbeat_age(home, SystemClock().now())
     return {
-        "mode": "paper", "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
+        "mode": kind, "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
         "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
         "total_value": float(equity(ledger, prices)), "starting_value": float(ledger.capital),
         "strategy": {"version": active.version if active else "none", "hash": active.hash if active else ""},
@@ -51,6 +54,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         "candidates": len(store.candidates.list()), "books_check": checks, "event_log_hash": store.events.head(),
         "scan_ms": times, "quarantine": [quarantine_row(each) for each in caught],
         "shell": {"running": bool(writer), "pid": int(writer) if writer.isdigit() else None, "live": live},
+        "heartbeat_age": None if age is None else age.total_seconds(),
         "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
     }
 

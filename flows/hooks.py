@@ -51,6 +51,9 @@ def _tell(flow: Any, flow_run: Any, state: Any, ended: str) -> None:
     message = " ".join(str(state.message or "no reason given").split())[:MESSAGE_CHARS_MAX]
     try:
         shell = client()
-        shell.notify("flow", "warning", f"{flow_run.name} {ended}: {message}", shell.status().now)
+        now = shell.status().now
+        # A flow that fails in every run, such as the scans', is one message a day and not one every five minutes.
+        key = f"flow:{flow.name}:{ended}:{now:%Y-%m-%d}"
+        shell.notify("flow", "warning", f"{flow_run.name} {ended}: {message}", now, key=key)
     except BrainError as error:
         get_logger("flows").warning("the shell was not told that %s %s: %s", flow_run.name, ended, error)

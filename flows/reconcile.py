@@ -9,6 +9,7 @@ from flows.missing import show_scan
 from flows.requests import start_requested
 from flows.run import FLOW, Moment, deployed, moment, named
 from flows.schedule import follow_interval
+from tasks.beat import require_beat
 from tasks.scan import find_unreported, mark_reported, read_interval, slot_of
 
 # A run each, some 0.1 s: after a long outage the next run goes on with the rest.
@@ -20,8 +21,13 @@ REPORTED_MAX = 200
     description="Create the flow runs of scans that the shell made without being asked by a flow.",
 )
 async def reconcile(now: Moment = None) -> int:
-    """The number of scans reported. What was shown before a crash is found by its name and not shown twice."""
+    """The number of scans reported. What was shown before a crash is found by its name and not shown twice.
+
+    Raises NotNow when the shell's heartbeat is old: a failed run is what tells of a shell that cannot tell of itself.
+    """
     at = moment(now)
+    if deployed():
+        require_beat()
     missing = list(await find_unreported(at))[:REPORTED_MAX]
     for row in missing:
         await show_scan(row)

@@ -262,8 +262,9 @@ class Desk:
         path.write_text(text, encoding="utf-8")
         return str(path)
 
-    def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
-        self._shell.notify(kind, severity, text, now)
+    def notify(self, kind: str, severity: str, text: str, now: datetime, key: str = "") -> None:
+        """Of one `key` a message is told once within a day."""
+        self._shell.notify(kind, severity, text, now, key=key)
 
     # -- what people ask for by hand ------------------------------------------------------------------------------
 

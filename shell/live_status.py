@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 STEPS_KEPT = 300
+# The same failure of the same part is told again after this long.
+AGAIN_AFTER = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
@@ -48,13 +50,20 @@ class LoopErrors:
 
     count: int = 0
     newest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _told_at: dict[str, datetime] = field(default_factory=dict)
 
-    def note(self, what: str, now: datetime, error: Exception) -> None:
+    def note(self, what: str, now: datetime, error: Exception) -> bool:
+        """Count one; True when it should be told: another than the part's last, or told longer than AGAIN_AFTER ago."""
         self.count += 1
-        before = self.newest.get(what, {"count": 0})
+        before, sentence = self.newest.get(what, {"count": 0, "sentence": None}), str(error)[:300]
         self.newest[what] = {
-            "count": before["count"] + 1, "at": now.isoformat(), "kind": type(error).__name__, "sentence": str(error)[:300]
+            "count": before["count"] + 1, "at": now.isoformat(), "kind": type(error).__name__, "sentence": sentence
         }
+        told_at = self._told_at.get(what)
+        if before["sentence"] == sentence and told_at is not None and now - told_at < AGAIN_AFTER:
+            return False
+        self._told_at[what] = now
+        return True
 
     def as_dict(self) -> dict[str, Any]:
         return {"count": self.count, "newest": dict(self.newest)}

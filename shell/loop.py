@@ -13,6 +13,7 @@ from functools import partial
 from threading import Event
 from typing import Any
 
+from shell.beside import Beginnings
 from shell.calls import Calls
 from shell.clock import Clock, from_ms, local_day, local_moment, monotonic, to_ms
 from shell.companion import Companion
@@ -57,6 +58,7 @@ class TradingLoop:
         self._clock = clock
         self._config = config
         self._companions = tuple(companions)
+        self._beginnings = Beginnings(self._companions, calls)
         self._link = link
         self._tell = tell
         self._speed = speed
@@ -79,7 +81,8 @@ class TradingLoop:
 
     def run(self) -> None:
         """Work until `stop`, then shut down in the order of the specification. The feed and the store are the caller's."""
-        self._start_companions()
+        self._beginnings.begin()
+        self._tell_of_companions(self._clock.now())
         self._shell.announce(self._clock.now())
         try:
             while not self._stopped.is_set():
@@ -107,9 +110,11 @@ class TradingLoop:
         self._guarded("slot", now, self._work_slot)
         self._guarded("monitor", now, self._monitor)
         self._guarded("day", now, self._daily)
+        self._tell_of_companions(now)
         self._inbox.concerned = self._shell.symbols_concerned()
 
     def _end(self) -> None:
+        self._beginnings.join()
         now = self._clock.now()
         for companion in reversed(self._companions):
             self._guarded(companion.name, now, partial(_stop, companion))
@@ -120,18 +125,17 @@ class TradingLoop:
         self._shell.shutdown(now)
         self._write_status(now, running=False)
 
-    def _start_companions(self) -> None:
-        for companion in self._companions:
-            self._guarded(companion.name, self._clock.now(), partial(self._start_beside, companion))
-
-    def _start_beside(self, companion: Companion, now: datetime) -> None:
-        try:
-            companion.start(self._calls)
-        except Rejected as refusal:
-            # Its own word for what a person can mend; trading needs none of it.
-            self._say(now, "beside", f"{companion.name} is off: {refusal}")
-        else:
-            self._say(now, "beside", f"{companion.name} is up")
+    def _tell_of_companions(self, now: datetime) -> None:
+        """Who came up beside the loop, or why not; trading needs none of them."""
+        for started in self._beginnings.news():
+            match started.error:
+                case None:
+                    self._say(now, "beside", f"{started.name} is up")
+                case Rejected():
+                    # Its own word for what a person can mend.
+                    self._say(now, "beside", f"{started.name} is off: {started.error}")
+                case _:
+                    self._count(started.name, now, started.error)
 
     # -- parts of a round -----------------------------------------------------------------------------------------
 
@@ -222,7 +226,9 @@ class TradingLoop:
         return False
 
     def _count(self, what: str, now: datetime, error: Exception) -> None:
-        self.errors.note(what, now, error)
+        if not self.errors.note(what, now, error):
+            # What fails the same way in every round is counted, and told now and then.
+            return
         get_logger().error("a part of the loop failed", part=what, exc_info=error)
         self._tell(now, "error", f"{what}: {error}")
 
@@ -230,8 +236,10 @@ class TradingLoop:
         if HaltKind.BOOKS_DIFFER in self._shell.engine.halts:
             return
         halt = Halt(kind=HaltKind.BOOKS_DIFFER, book=MAIN_BOOK, sentence=f"an invariant is broken: {sentence}", raised_at=now)
-        self._guarded("halt", now, lambda _now: self._shell.engine.halt(halt))
-        self._guarded("halt", now, lambda _now: self._shell.notify("halt", "critical", halt.sentence, now))
+        if not self._guarded("halt", now, lambda _now: self._shell.engine.halt(halt)):
+            # Even a step that books what contradicts itself has to leave the halt behind for the next process.
+            self._guarded("halt", now, lambda _now: self._shell.store.halts.raise_(halt))
+        self._guarded("halt", now, self._shell.notices.catch_up)
 
     def _watch_clock(self, now: datetime) -> None:
         """A step of the machine's clock, or its sleep: both are a jump against the seconds that only grow."""

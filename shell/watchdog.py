@@ -36,8 +36,13 @@ def heartbeat_file(home: Home) -> Path:
 
 def heartbeat_age(home: Home, now: datetime) -> timedelta | None:
     """How long ago the shell of `home` last proved that it trades; None when it never did or was stopped in good order."""
+    return beat_age(heartbeat_file(home), now)
+
+
+def beat_age(file: Path, now: datetime) -> timedelta | None:
+    """The same of a beat's file."""
     try:
-        written = json.loads(heartbeat_file(home).read_text(encoding="utf-8"))
+        written = json.loads(file.read_text(encoding="utf-8"))
         return max(now - parse_moment(str(written["at"])), timedelta(0))
     except FileNotFoundError:
         return None

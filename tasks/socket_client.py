@@ -296,8 +296,8 @@ class SocketClient:
         path: str = self._ask("save_report", name=name, text=text)
         return path
 
-    def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
-        self._ask("notify", kind=kind, severity=severity, text=text, now=now)
+    def notify(self, kind: str, severity: str, text: str, now: datetime, key: str = "") -> None:
+        self._ask("notify", kind=kind, severity=severity, text=text, now=now, key=key)
 
     def __getattr__(self, name: str) -> Any:
         """A method of the desk that is newer than the list above: the same call, by name."""

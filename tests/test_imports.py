@@ -45,7 +45,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("service", "desk", "by_hand"),
     ("calls",),
     ("companion",),
-    ("control", "telegram", "page", "loop", "watchdog"),
+    ("beside", "control", "telegram", "page", "loop", "watchdog"),
 )
 PACKAGES = {"deployments": 3, "flows": 2, "tasks": 1, "shell": 0}
 ORCHESTRATION = {"prefect", "prefect_dask"}

@@ -20,6 +20,7 @@ CATCHES_EVERYTHING = {
     "shell/host/session.py": "the wall: whatever a strategy raises becomes a reply",
     "shell/host/serving.py": "the same, for the steps of a replay",
     "shell/loop.py": "the loop's outermost edge: counted, shown, and the next part goes on",
+    "shell/beside.py": "a companion's start: counted and shown by the loop, which trades on without it",
     "shell/calls.py": "a question's own exception is its asker's, never the trading thread's",
     "shell/telegram/companion.py": "the bot's thread begins afresh, and one failed answer is one answer's; counted, in health",
     "shell/page/feed.py": "a view that cannot be made is counted and told in the page's health; the page goes on",

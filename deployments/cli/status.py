@@ -14,6 +14,8 @@ from deployments.cli.output import FAILED, JsonFlag, answer, command, console_fo
 if TYPE_CHECKING:
     from shell.home import Home
 
+_CENTURY_SECONDS = 3.2e9
+
 
 @command
 def status(
@@ -142,6 +144,7 @@ def _view(facts: dict[str, Any]) -> Group:
         ["last scan (UTC)", str(facts["last_scan"] or "none yet")],
         ["slot to signals", _scan_times(facts["scan_ms"])],
         ["shell", _running(facts["shell"])],
+        ["heartbeat", _beat(facts["heartbeat_age"])],
         *_live_rows(facts["shell"]),
         ["Prefect", "reachable" if facts["prefect"]["reachable"] else "not running"],
         ["strategy's wall", facts["isolation_gap"] or "complete"],
@@ -170,6 +173,18 @@ def _running(shell: dict[str, Any]) -> str:
     if not shell["running"]:
         return "not running"
     return f"process {shell['pid']}" if shell["pid"] else "running"
+
+
+def _beat(seconds: float | None) -> str:
+    """How long ago the trading thread proved that it answers."""
+    from shell.watchdog import STALE
+
+    if seconds is None:
+        return "none: no shell trades here"
+    if seconds <= STALE.total_seconds():
+        return f"{seconds:.0f} s ago"
+    since = f"{seconds:,.0f} s ago" if seconds < _CENTURY_SECONDS else "cannot be read"
+    return f"OLD, {since}: the shell was killed or hangs; `brain doctor` says what to do"
 
 
 def _live_rows(shell: dict[str, Any]) -> list[list[str]]:

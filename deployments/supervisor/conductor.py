@@ -22,6 +22,8 @@ from deployments.supervisor.note import MARK
 from shell.config import PrefectConfig
 from shell.errors import NotNow, Transient
 from shell.home import Home
+from shell.watchdog import heartbeat_file
+from tasks.beat import BEAT_VARIABLE
 from tasks.context import SOCKET_VARIABLE
 
 POOL = "trading-brain"
@@ -48,7 +50,7 @@ def client_environment(home: Home, root: Path, api: str) -> dict[str, str]:
     return base_environment(home) | private_environment(home.prefect) | {
         "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_WORKER_QUERY_SECONDS": str(WORKER_POLL_SECONDS), ROOT_VARIABLE: str(root),
-        SOCKET_VARIABLE: str(home.control_socket), "PYTHONPATH": path,
+        SOCKET_VARIABLE: str(home.control_socket), BEAT_VARIABLE: str(heartbeat_file(home)), "PYTHONPATH": path,
     }
 
 

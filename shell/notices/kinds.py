@@ -78,6 +78,10 @@ KINDS: Mapping[str, Kind] = {
             action="/risk shows whether openings are halted; compare with the exchange's own page", many="differences",
         ),
         Kind(
+            name="flow", tells="a flow run failed, crashed or was cancelled; once a day for each flow",
+            action="Prefect's page shows the run and why; trading goes on without it", many="failed flow runs",
+        ),
+        Kind(
             name="fallback", tells="the shell scans on its own because nothing asks it to, or is asked again",
             action="trading goes on; `brain up` starts the conductor again", many="messages about scans",
         ),

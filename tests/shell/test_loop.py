@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
 from deployments.standing import standing_of
+from shell.beside import Beginnings
 from shell.calls import Calls
 from shell.clock import SystemClock
 from shell.companion import LinkHealth
@@ -170,6 +171,26 @@ def test_a_broken_invariant_halts_openings_and_protection_goes_on(
     assert list(scene.shell.engine.ledger.positions) == []
 
 
+def test_a_venue_that_contradicts_itself_each_round_halts_openings_for_good_and_is_told_once(
+    scene: LiveShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = scene.loop()
+    loop.turn(START)
+
+    def contradict() -> list[object]:
+        raise Fatal("order O1 is for 1, and 2 of it are said to be filled")
+
+    monkeypatch.setattr(scene.shell.engine.gateway, "events", contradict)
+    for seconds in range(2, 62):
+        loop.turn(START + seconds * SECOND)
+    assert [halt.kind for halt in scene.store.halts.active(MAIN_BOOK)] == [HaltKind.BOOKS_DIFFER], "the next process is halted, too"
+    (told,) = [message for message in scene.store.outbox.list() if message.kind == "halt"]
+    assert (told.severity, "2 of it are said to be filled" in told.text) == ("critical", True)
+    assert loop.errors.newest["venue"]["count"] == 60
+    assert len([each for each in scene.said if each[0] == "error" and each[1].startswith("venue")]) == 1
+    assert len(scene.store.halts.history(MAIN_BOOK)) == 1
+
+
 def test_while_the_clocks_differ_nothing_is_scanned_or_revealed(scene: LiveShell) -> None:
     loop = scene.loop()
     loop.turn(START)
@@ -250,14 +271,17 @@ def test_status_shows_what_the_loop_knows(scene: LiveShell) -> None:
 
 
 class Beside:
-    """A companion that may refuse to start and to stop."""
+    """A companion that may refuse to start and to stop, and one that starts when it is let."""
 
-    def __init__(self, name: str, calls_made: list[str], *, broken: bool = False) -> None:
+    def __init__(self, name: str, calls_made: list[str], *, broken: bool = False, waits: Event | None = None) -> None:
         self.name = name
         self._made = calls_made
         self._broken = broken
+        self._waits = waits
 
     def start(self, calls: Calls) -> None:
+        if self._waits is not None:
+            assert self._waits.wait(30)
         self._made.append(f"{self.name} starts")
         if self._broken:
             raise Rejected("its port is taken")
@@ -289,7 +313,8 @@ def test_a_run_starts_and_stops_in_order_and_a_companion_that_fails_ends_nothing
     loop.run()
     asking.join(10)
     assert answers == ["paper"]
-    assert made == ["page starts", "bot starts", "bot stops", "page stops"]
+    assert sorted(made[:2]) == ["bot starts", "page starts"]
+    assert made[2:] == ["bot stops", "page stops"]
     assert ("beside", "bot is off: its port is taken") in scene.said
     assert ("error", "bot: planted") in scene.said
     told = [message.text for message in scene.store.outbox.list()]
@@ -297,3 +322,28 @@ def test_a_run_starts_and_stops_in_order_and_a_companion_that_fails_ends_nothing
     assert told[-1] == "System stopped; positions and their stops stay"
     with pytest.raises(NotNow, match="stopping"):
         scene.calls.ask(lambda desk: desk.status(), seconds=1)
+
+
+def test_a_companion_that_is_slow_to_start_holds_up_no_other_and_no_round(scene: LiveShell) -> None:
+    made: list[str] = []
+    gate = Event()
+    slow, quick = Beside("slow", made, waits=gate), Beside("quick", made)
+    beginnings = Beginnings((slow, quick), scene.calls)
+    beginnings.begin(seconds=0.2)
+    assert [each.name for each in beginnings.news()] == ["quick"]
+    gate.set()
+    beginnings.join(10)
+    assert [(each.name, each.error) for each in beginnings.news()] == [("slow", None)]
+    assert made == ["quick starts", "slow starts"]
+
+
+def test_the_companions_are_told_of_once_when_they_come_up_late(scene: LiveShell) -> None:
+    gate = Event()
+    loop = scene.loop(Beside("page", [], waits=gate))
+    loop._beginnings.begin(seconds=0.01)
+    loop.turn(START)
+    gate.set()
+    loop._beginnings.join(10)
+    for seconds in (1, 2):
+        loop.turn(START + seconds * SECOND)
+    assert scene.said.count(("beside", "page is up")) == 1

@@ -364,7 +364,7 @@ class MemoryShell:
         self.reports[name] = text
         return f"reports/{name}"
 
-    def notify(self, kind: str, severity: str, text: str, now: datetime) -> None:
+    def notify(self, kind: str, severity: str, text: str, now: datetime, key: str = "") -> None:
         self.messages.append((kind, severity, text))
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shell.market.bars import Bar, Quote, Tier
+from shell.market.live import LiveBook
 from shell.market.live_inbox import POINTS_MAX, LiveInbox, Tick
 from shell.money import Price
 
@@ -91,3 +92,13 @@ def test_what_two_threads_put_arrives_once_and_whole() -> None:
         thread.join()
     taken += inbox.take().bars
     assert sorted(bar.open_ms // Tier.M5.ms for bar in taken) == list(range(1000))
+
+
+def test_what_the_exchange_says_of_itself_closes_and_opens_the_book_and_holds_until_it_says_more() -> None:
+    inbox, book = LiveInbox(), LiveBook((BTC,))
+    assert book.closed == "", "before the first word the orders themselves find out"
+    for word, closed in (("maintenance", "maintenance"), ("", "maintenance"), ("post_only", "post_only"), ("online", "")):
+        if word:
+            inbox.put_system(word)
+        book.take(inbox.take())
+        assert book.closed == closed

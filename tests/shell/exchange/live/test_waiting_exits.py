@@ -14,6 +14,7 @@ from shell.orders import Purpose
 from shell.risk.refusal import RefusalCode
 from tests.shell.exchange.live.conftest import Opens
 from tests.shell.exchange.live.stage import BTC, Stage, buy
+from tests.thorough import thorough
 
 CLOSE = Signal(BTC, Action.CLOSE)
 
@@ -54,6 +55,7 @@ def test_a_close_waits_for_the_stop_to_be_out_and_sells_all_once(stage: Opens, d
     on.agree()
 
 
+@thorough
 def test_a_partial_sale_that_waited_sells_its_part_and_the_rest_is_guarded(stage: Opens) -> None:
     on = guarded(stage, Signal(BTC, Action.SELL, 0.05), failing(1))
     before = on.held()
@@ -91,6 +93,7 @@ def test_an_exit_that_waits_too_long_is_given_up_with_a_sentence_and_the_stop_st
     on.agree()
 
 
+@thorough
 def test_a_newer_exit_takes_the_place_of_the_one_that_waits(stage: Opens) -> None:
     on = guarded(stage, Signal(BTC, Action.SELL, 0.05), failing(2))
     on.scan()
