@@ -78,10 +78,14 @@ class Household:
 
     def calmed(self) -> None:
         """The last life sells everything and ends in order."""
+        before = self.exchange.do(connections)
         process = self.begin("calm")
         try:
             deadline = time.monotonic() + CALM_SECONDS
-            while self.exchange.do(lambda desk: holdings(desk) or entries(desk)) and time.monotonic() < deadline:
+            # Both sockets first: a signal to a process that only starts ends it without a word.
+            while time.monotonic() < deadline and self.exchange.do(
+                lambda desk: connections(desk) < before + 2 or holdings(desk) or entries(desk)
+            ):
                 assert process.poll() is None, self.complaint.read_text()[-3000:]
                 time.sleep(0.5)
             # A look at everything that is open comes every minute of theirs.
