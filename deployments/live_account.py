@@ -74,7 +74,8 @@ class LiveAccount:
         cash = self._cash()
         usual = QuoteAmount(CONTEXT.multiply(cash.value, self._settings.risk.default_trade_pct))
         wanted = ProbeFor(
-            symbols=self._settings.account.symbols, quote=self._settings.account.quote, cash=cash, usual_order=usual,
+            symbols=self._settings.account.symbols, quote=self._settings.account.quote, usual_order=usual,
+            cash=QuoteAmount(0) if self._traded() else cash,
             nonce_file=self._nonces,
         )
         connection = self._connection
@@ -151,6 +152,12 @@ class LiveAccount:
         """The cash that is the system's: what its books hold, or before there are any what is allocated to it."""
         state = self._store.books.load("main")
         return allocated(self._settings) if state is None else state.ledger.cash
+
+    def _traded(self) -> bool:
+        """Whether orders are known. Then an order that filled as the process died may have spent cash that the books still
+        hold, and it is reconciliation, after the probes, that tells."""
+        state = self._store.books.load("main")
+        return state is not None and bool(state.known_orders)
 
     def _looking(self, reconciler: Reconciler, now: datetime) -> Callable[[], Awaitable[AccountPicture]]:
         api, since, pace = self._connection.api, reconciler.since(now), self._pace

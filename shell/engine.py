@@ -21,6 +21,7 @@ from shell.exchange.gateway import Gateway, GatewayEvent
 from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
 from shell.execution.protector import Protector
 from shell.execution.record import Journal, ScanDone, StepRecord, never_taken
+from shell.execution.steps import Steps
 from shell.execution.waiting import WaitingExit, WaitingExits
 from shell.execution.withdrawal import entries, resting_of, withdraw, withdraw_unwanted
 from shell.host.faults import ATTEMPT, panicked
@@ -74,7 +75,7 @@ class Engine:
         self.faults_in_row = 0
         self.last_fault = ""
         self.seat = Seat(host, market, config.fees)
-        self._journal = journal
+        self._steps = Steps(journal)
         self._cursor = market.cursor
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent: list[RecentSignal] = []
@@ -85,7 +86,7 @@ class Engine:
         self._valued_at = -1
         self._protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
-            book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"),
+            book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"), ready=self._steps.settle,
         )
         self._exits = WaitingExits(self._protector, closed=lambda: market.closed, ids=self._ids, ask=self._answer)
 
@@ -114,7 +115,7 @@ class Engine:
 
     def step(self, now: datetime, *, origin: str, scan: bool = True) -> StepRecord:
         """Bring this book to `now`: reveal, fill, protect, mark, and scan if a slot is due. Returns what happened."""
-        record = StepRecord(book=self.config.book, at=now)
+        record = self._begin(now)
         self.market.advance(now)
         if concerned := self.symbols_concerned():
             for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=_open_ms):
@@ -130,7 +131,7 @@ class Engine:
 
     def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
         """A live price: match and protect. Books are marked where bars close, as in a backtest: a price only halts earlier."""
-        record = StepRecord(book=self.config.book, at=at)
+        record = self._begin(at)
         self._tick(symbol, price, at, record)
         if self.marks is not None:
             self._watch(self.marks, live_equity(self.ledger, self.market), at, record)
@@ -138,14 +139,14 @@ class Engine:
 
     def settle(self, now: datetime) -> StepRecord:
         """Let the gateway do what is due, book what it has told, and keep stops and withdrawals as they should be."""
-        record = StepRecord(book=self.config.book, at=now)
+        record = self._begin(now)
         self._tend(now, record)
         self._protector.arrange(now, record, self._exits.waiting)
         return self._finish(record)
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
         """Allocate or withdraw capital: never P&L, never drawdown (D12)."""
-        record = StepRecord(book=self.config.book, at=event.at, capital=[event])
+        record = self._begin(event.at, capital=[event])
         if self.marks is not None:
             self.marks = with_capital(self.marks, event.amount, equity=self.equity())
         self.ledger = apply_capital(self.ledger, event)
@@ -155,26 +156,26 @@ class Engine:
 
     def take_up(self, found: Sequence[GatewayEvent], now: datetime) -> StepRecord:
         """Book what reconciliation found, as if the gateway had told it; a fill that is booked already changes nothing."""
-        record = StepRecord(book=self.config.book, at=now)
+        record = self._begin(now)
         self.gateway.learn(found)
         self._book_events(record, found)
         return self._finish(record)
 
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
-        record = StepRecord(book=self.config.book, at=now)
+        record = self._begin(now)
         self._mark(now, record)
         return self._finish(record)
 
     def halt(self, halt: Halt) -> StepRecord:
         """Stop openings now, and take resting entries out."""
-        record = StepRecord(book=self.config.book, at=halt.raised_at)
+        record = self._begin(halt.raised_at)
         self._raise(halt, record)
         return self._finish(record)
 
     def by_hand(self, signal: Signal, name: str, now: datetime) -> StepRecord:
         """A person's own signal, assessed and answered like one of the strategy's."""
-        record = StepRecord(book=self.config.book, at=now)
+        record = self._begin(now)
         self._answer(signal, f"{self.config.book}:{name}", now, record)
         return self._finish(record)
 
@@ -315,7 +316,7 @@ class Engine:
 
     def cancel_entries(self, reason: str, now: datetime) -> StepRecord:
         """Take every resting entry out: at a hot swap and at shutdown. Protective stops stay."""
-        record = StepRecord(book=self.config.book, at=now)
+        record = self._begin(now)
         withdraw(self.gateway, entries, reason, now)
         self._book_events(record)
         return self._finish(record)
@@ -330,7 +331,7 @@ class Engine:
             return
         now = max(order.intent.decided_at for order in orders)
         updates = [never_taken(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
-        self._finish(StepRecord(book=self.config.book, at=now, updates=updates))
+        self._finish(self._begin(now, updates=updates))
 
     def _slot_ms(self, now: datetime) -> int:
         """The newest slot at `now`, by the interval known so far."""
@@ -384,12 +385,9 @@ class Engine:
             # A resting entry would reopen the position, a resting exit holds its coins back from the way out.
             withdraw(self.gateway, resting_of(signal.symbol), "the strategy closes the position", now)
             self._book_events(record)
-        pair = self.config.pairs.get(signal.symbol)
-        ids = self._ids(f"{signal_id}:o", signal_id)
-        decision = assess(
-            signal, view=self._view(now), config=self.config.risk, pair=pair,
-            quote=self.market.live_quote(signal.symbol) if pair else None, now=now, ids=ids,
-        )
+        pair, ids = self.config.pairs.get(signal.symbol), self._ids(f"{signal_id}:o", signal_id)
+        quote = self.market.live_quote(signal.symbol) if pair else None
+        decision = assess(signal, view=self._view(now), config=self.config.risk, pair=pair, quote=quote, now=now, ids=ids)
         answer = answer_of(signal, decision, ids=ids, now=now)
         match decision:
             case Approved(grant=ApprovedOrder() as order):
@@ -426,7 +424,7 @@ class Engine:
 
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
         """Write ahead, send once. Returns a refusal's sentence, or nothing."""
-        self._journal.write_ahead([order])
+        self._steps.write_ahead(order)
         self._order_times.append(now)
         try:
             submitted = self.gateway.submit(order, now)
@@ -440,10 +438,12 @@ class Engine:
         record.submitted.append(submitted)
         return ""
 
+    def _begin(self, at: datetime, **facts: Any) -> StepRecord:
+        return self._steps.begin(StepRecord(book=self.config.book, at=at, **facts), self.ledger, self.marks)
+
     def _finish(self, record: StepRecord) -> StepRecord:
         record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()
-        if record.scan is not None or record.eventful:
-            self._journal.record(record)
+        self._steps.finish(record)
         return record
 
 

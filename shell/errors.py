@@ -8,10 +8,12 @@ BrainError
 │   │   └── UsageError      a command or parameter that makes no sense together
 │   ├── StrategyRejected    wall 1 or the contract refused a strategy file
 │   └── NotNow          the request is valid, the state is not (halted, budget spent, another instance runs)
+│       └── DatabaseBusy    another process writes to the database: nothing was written, it may be tried again
 ├── StrategyFault       the strategy raised, hung, died or answered nonsense: counted, the host is restarted
 ├── OutcomeUnknown      it may have happened: reconcile, never resend
 ├── Transient           a read failed: retry with backoff
 └── Fatal               stop trading cleanly: a broken invariant, a lost database
+    └── DatabaseFailed  the disk is full or fails: nothing was written, it may be once that is mended
 """
 
 from __future__ import annotations
@@ -77,6 +79,10 @@ class NotNow(Rejected):
     """A valid request in a state that does not allow it."""
 
 
+class DatabaseBusy(NotNow):
+    """Another process holds the database: nothing was written, and it may be tried again."""
+
+
 class StrategyFault(BrainError):
     """The strategy failed inside the host. `kind` is one of error, timeout, killed, bad_reply, attempt.
 
@@ -100,3 +106,7 @@ class Transient(BrainError):
 
 class Fatal(BrainError):
     """An invariant is broken: stop opening positions, say so, keep what is protected protected."""
+
+
+class DatabaseFailed(Fatal):
+    """The disk is full, or the database cannot be written: nothing was, and it may be once that is mended."""

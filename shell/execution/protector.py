@@ -31,7 +31,8 @@ REFUSED_PAUSE = timedelta(seconds=60)
 
 class Protector:
     """Watches the positions of one engine, which lends it its doors: `ledger` tells the state, `submit` sends an order that
-    is written ahead and returns a refusal's sentence, `book` books what the gateway has to tell."""
+    is written ahead and returns a refusal's sentence, `book` books what the gateway has to tell, `ready` raises while the
+    database takes nothing."""
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Protector:
         submit: Callable[[ApprovedOrder, datetime, StepRecord], str],
         book: Callable[[StepRecord], list[Fill]],
         ids: Callable[[str], OrderIds],
+        ready: Callable[[], None],
     ) -> None:
         self._gateway = gateway
         self._pairs = pairs
@@ -49,6 +51,7 @@ class Protector:
         self._submit = submit
         self._book = book
         self._ids = ids
+        self._ready = ready
         # False where no venue keeps stops: then there is nothing to arrange.
         self._kept = gateway.guards("") is not None
         self._reached: dict[str, datetime] = {}
@@ -144,6 +147,9 @@ class Protector:
             self._gateway.expire(at)
             self._book(record)
             guard = self._gateway.guards(symbol) or guard
+        if guard.stops:
+            # No stop goes while nothing can be written: the order in its place could not be sent.
+            self._ready()
         for stop in guard.stops:
             self._gateway.cancel(stop.order_id, reason, at)
         self._book(record)

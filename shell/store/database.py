@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.pool import StaticPool
 
-from shell.errors import DataError, Fatal, NotNow
+from shell.errors import DatabaseBusy, DatabaseFailed, DataError, Fatal, NotNow
 
 BUSY_TIMEOUT_MS = 5000
 # PostgreSQL lets many write at once; whoever holds this lock is the one writer (D11). Any fixed number will do.
@@ -97,7 +97,7 @@ class Database:
         try:
             transaction = self._connection.begin()
         except OperationalError as error:
-            raise NotNow(f"{self.place} is being written by another process: {error.orig}") from None
+            raise DatabaseBusy(f"{self.place} is being written by another process: {error.orig}") from None
         self._depth = 1
         try:
             yield
@@ -108,6 +108,9 @@ class Database:
         except BaseException as error:
             self.rollbacks += 1
             self._undo(transaction)
+            if isinstance(error, OperationalError):
+                # The disk, the lock, the connection: what was to be written may be written later.
+                raise DatabaseFailed(f"the database {self.place} failed: {error.orig}") from error
             if isinstance(error, DBAPIError):
                 raise Fatal(f"the database {self.place} failed: {error.orig}") from error
             raise

@@ -40,13 +40,20 @@ class CalmStrategy(BusyStrategy):
         return [Signal(position.symbol, Action.CLOSE) for position in request.portfolio.positions]
 
 
+def _seconds(rest: str) -> int:
+    return int(httpx.get(f"{rest}/0/public/Time").json()["result"]["unixtime"])
+
+
 def main(folder: str, speed: str, rest: str, ws: str, ws_auth: str, key: str, secret: str, mood: str) -> None:
     home = Home.private(Path(folder)).create()
     host = CalmStrategy() if mood == "calm" else BusyStrategy()
 
     @contextmanager
     def source(*_given: object) -> Iterator[LiveSource]:
-        told = httpx.get(f"{rest}/0/public/Time").json()["result"]["unixtime"]
+        # The exchange tells whole seconds, so its clock is known best when one has just begun.
+        told = before = _seconds(rest)
+        while told == before:
+            told = _seconds(rest)
         yield LiveSource(
             addresses=Addresses(rest=rest, ws=ws, ws_auth=ws_auth), clock=PacedClock(from_ms(told * 1000), float(speed)),
             pace=FastPace(float(speed)), name="test", real=False, credentials=Credentials(key=Secret(key), secret=Secret(secret)),
