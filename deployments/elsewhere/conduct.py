@@ -1,7 +1,8 @@
 """What `brain up` does for Prefect, where containers or systemd start the processes.
 
-`python -m deployments.elsewhere.conduct` waits for the server (PREFECT_API_URL), makes the work pool, deploys prefect.yaml, sets
-time zone and automation, and stays to start the night's work when somebody asks the shell for it. No trading depends on it (D1).
+`python -m deployments.elsewhere.conduct` waits for the server (PREFECT_API_URL), makes the work pool, deploys prefect.yaml,
+sets time zone and automation, and stays to start the night's work when somebody asks the shell for it. No trading depends on
+it (D1).
 """
 
 from __future__ import annotations

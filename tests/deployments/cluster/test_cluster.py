@@ -97,7 +97,7 @@ def test_the_commands_answer_alike(
 
 @thorough
 def test_a_null_test_counts_alike(cluster: Cluster, tmp_path: Path) -> None:
-    command = ["null-test", "--months", "2", "--nights", "3", "--seed", "3", "--json", "--fresh"]
+    command = ["null-test", "--months", "2", "--nights", "1", "--seed", "3", "--json", "--fresh"]
     here = brain(*command, "--workers", "2", "--out", tmp_path / "here.jsonl")
     there = brain(*command, "--cluster", address(cluster), "--out", tmp_path / "there.jsonl")
     assert (here.returncode, there.returncode) == (0, 0), here.stderr + there.stderr
