@@ -51,7 +51,7 @@ def home(server: Server, tmp_path: Path, project: Path, monkeypatch: pytest.Monk
 def test_one_url_and_the_home_trades_on_postgresql(home: Home, server: Server, tmp_path: Path) -> None:
     assert home.root == tmp_path
     facts = run_shell(
-        home, simulated=True, speed=60.0, seed=7, data=None, minutes=20.0, console=Console(stderr=True), live=False
+        home, simulated=True, speed=60.0, seed=7, data=None, minutes=100.0, console=Console(stderr=True), live=False
     )
     assert facts["slots"]["done"] >= 1
     assert facts["books_check"] == []
