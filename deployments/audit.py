@@ -65,7 +65,7 @@ def main() -> int:
 
 def audit(installed: Iterable[Distribution], lock: Path) -> list[Finding]:
     """What differs from the lock or from what the wheels recorded, and requirements that are not met."""
-    known = {canonicalize_name(each.metadata["Name"]): each for each in installed}
+    known: dict[str, Distribution] = {canonicalize_name(each.metadata["Name"]): each for each in installed}
     wanted = locked(lock)
     found: list[Finding] = []
     for name, version in wanted.items():
