@@ -1,4 +1,4 @@
-# What can be done here: make demo | test | lint | faults | bench | lock | clean
+# What can be done here: make demo | test | lint | faults | bench | audit | lock | clean
 # The environment in .venv is made when first needed, from requirements.lock, by a Python from 3.11 (make PYTHON=...).
 
 .DEFAULT_GOAL := help
@@ -17,7 +17,7 @@ unexport PYTHONPATH
 unexport PYTHONHOME
 unexport VIRTUAL_ENV
 
-.PHONY: help demo test lint faults bench lock clean environment
+.PHONY: help demo test lint faults bench audit lock clean environment
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -54,6 +54,10 @@ ifeq ($(strip $(BENCH_ARGS)),)
 	$(BIN)/python benchmarks/bench_search.py
 	$(BIN)/brain null-test --months 20 --fresh --out reports/bench-null-test.jsonl
 endif
+
+# Whether what is installed is what the lock names, whole; AUDIT_ARGS="--advisories FOLDER" compares known vulnerabilities, too.
+audit: $(READY)
+	$(BIN)/python -m deployments.audit $(AUDIT_ARGS)
 
 # Hashes for every platform and Python 3.11 upwards, without addresses, so that any package index will do.
 lock:
