@@ -18,6 +18,7 @@ from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
+from shell.staged_capital import STAGE_FACT
 from shell.store.store import Store
 from shell.store.strategies import Quarantined
 
@@ -38,7 +39,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         isolation = store.facts.get(ISOLATION_FACT)
         caught = store.strategies.quarantined()
         times = scan_times(store, state.last_scan if state else None)
-        live = store.facts.get(LIVE_FACT)
+        live, stage = store.facts.get(LIVE_FACT), store.facts.get(STAGE_FACT)
     writer = HomeLock.writer_of(home)
     return {
         "mode": "paper", "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
@@ -51,7 +52,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         "candidates": len(store.candidates.list()), "books_check": checks, "event_log_hash": store.events.head(),
         "scan_ms": times, "quarantine": [quarantine_row(each) for each in caught],
         "shell": {"running": bool(writer), "pid": int(writer) if writer.isdigit() else None, "live": live},
-        "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
+        "capital_stage": stage, "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
     }
 
 
