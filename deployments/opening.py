@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ from shell.book_setup import fees_of, pairs_of
 from shell.clock import from_ms
 from shell.config import Settings
 from shell.errors import DataError
+from shell.exchange.reconciler import Notify
 from shell.home import Home, HomeLock
 from shell.market.archive import Archive
 from shell.market.bars import Tier
@@ -25,11 +26,14 @@ from shell.promotion.workspace import Workspace
 from shell.service import Shell
 from shell.settings_file import load_settings
 from shell.store.candles import CandleStore
+from shell.store.place import open_store, store_place
 from shell.store.store import Store
 from shell.venue import MarketFacts, Venue
 
 SOURCE_FACT = "market.source"
 WARM_UP = timedelta(days=30)
+VenueOf = Callable[[Store, MarketFacts, Notify], Venue]
+"""Makes what a shell trades on, once its store is open and the market is known."""
 
 
 @dataclass(slots=True)
@@ -64,18 +68,19 @@ def account_overrides(symbols: Sequence[str]) -> dict[str, Any]:
 
 
 def open_replay(
-    home: Home, settings: Settings, history: History, start: datetime, end: datetime, lock: HomeLock | None = None
+    home: Home, settings: Settings, history: History, start: datetime, end: datetime, lock: HomeLock | None = None,
+    venue: VenueOf | None = None,
 ) -> OpenHome:
     """A shell whose market is a replay of `history` from `start` to `end`, its past being what closed before.
 
-    `lock` is the home's, if the caller holds it already.
+    `lock` is the home's, if the caller holds it already. Without `venue` the main book is filled on paper.
     """
     home.create()
     held = ExitStack()
     try:
         if lock is None:
             held.enter_context(HomeLock(home))
-        store = held.enter_context(Store.open(home.database))
+        store = held.enter_context(open_store(home))
         furnish(home)
         candles, archive = CandleStore(store), Archive(home.archive)
         store.facts.set(SOURCE_FACT, f"{history.source}|{'real' if history.real else 'synthetic'}", start)
@@ -84,7 +89,7 @@ def open_replay(
             history.symbols, ReplayFeed(history, history.symbols, start, end), spread_pct=spread_of(settings)
         )
         market.preload(history, start)
-        shell = _shell(home, settings, store, candles, archive, market, history)
+        shell = _shell(home, settings, store, candles, archive, market, history, venue)
     except BaseException:
         held.close()
         raise
@@ -100,7 +105,7 @@ def open_stored(home: Home, settings: Settings, now: datetime) -> OpenHome:
     held = ExitStack()
     try:
         held.enter_context(HomeLock(home))
-        store = held.enter_context(Store.open(home.database))
+        store = held.enter_context(open_store(home))
         furnish(home)
         candles, archive = CandleStore(store), Archive(home.archive)
         symbols = settings.account.symbols
@@ -131,9 +136,10 @@ def furnish(home: Home) -> None:
 
 def last_stored(home: Home, symbols: Sequence[str]) -> datetime:
     """The newest moment at which every symbol has a closed 5m bar in the home's store. Raises DataError without one."""
-    if not Path(home.database).is_file():
-        raise DataError(f"there is no database at {home.database} yet: `brain data import FOLDER` makes one")
-    with Store.open(home.database) as store:
+    place = store_place(home)
+    if isinstance(place, Path) and not place.is_file():
+        raise DataError(f"there is no database at {place} yet: `brain data import FOLDER` makes one")
+    with open_store(home) as store:
         candles = CandleStore(store)
         spans = {symbol: candles.span(symbol, Tier.M5) for symbol in symbols}
     missing = [symbol for symbol, span in spans.items() if span is None]
@@ -144,14 +150,16 @@ def last_stored(home: Home, symbols: Sequence[str]) -> datetime:
 
 def _shell(
     home: Home, settings: Settings, store: Store, candles: CandleStore, archive: Archive, market: MarketBook,
-    history: History,
+    history: History, venue: VenueOf | None = None,
 ) -> Shell:
     facts = MarketFacts(
         pairs=pairs_of(history), fees=fees_of(market.symbols, settings.paper), source=history.source, real=history.real
     )
-    return Shell(
-        home=home, settings=settings, store=store, candles=candles, archive=archive, market=market, venue=Venue(facts=facts)
+    chosen = venue(store, facts, lambda *told: shell.notify(*told)) if venue is not None else Venue(facts=facts)
+    shell = Shell(
+        home=home, settings=settings, store=store, candles=candles, archive=archive, market=market, venue=chosen
     )
+    return shell
 
 
 def _labelled(history: History, store: Store) -> History:

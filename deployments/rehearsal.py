@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.prefect_server import PrefectServer, using
+from deployments.rehearsal_venue import Comparison, RehearsalExchange
 from deployments.reporting import write_report
 from shell.clock import Night, VirtualClock, local_day, local_moment, monotonic, next_night, parse_moment
 from shell.config import Settings
@@ -44,6 +45,8 @@ DAYS_MAX = 3660
 SNAPSHOT_HOUR, SNAPSHOT_MINUTE = 23, 55
 MARK = "REHEARSAL.txt"
 OPERATOR = "the rehearsal's operator"
+SIMULATOR, PAPER = "simulator", "paper"
+VENUES = (SIMULATOR, PAPER)
 
 Tell = Callable[["Progress"], None]
 
@@ -61,6 +64,8 @@ class Options:
     out: Path = Path("reports/rehearsal")
     # Not the settings': a rehearsal's nights would spend real money in minutes.
     provider: str = "local"
+    # Where the main book trades: the local Kraken in lockstep, or the paper gateway. Trials are always on paper.
+    venue: str = PAPER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,7 @@ class _Run:
     end: datetime
     tell: Tell
     seed: int
+    exchange: RehearsalExchange | None = None
     lowest_ratio: float = 1.0
     peak: float = 0.0
     nights: int = 0
@@ -121,16 +127,23 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
     with HomeLock(home) as lock:
         _clear(home)
         configure(home, settings.log.level, console=False)
-        with PrefectServer(home.prefect) as server:
-            opened = open_replay(home, settings, history, start, end, lock)
-            run = _Run(opened, Desk(opened.shell), VirtualClock(start), start, end, tell, options.seed)
-            try:
-                with using(server, home.prefect), _stopping_gently(run):
-                    asyncio.run(_days_and_nights(run, server))
-                opened.shell.shutdown(opened.shell.now)
-                return _figures(run, options, history, home, monotonic() - begun)
-            finally:
-                opened.close()
+        with ExitStack() as held:
+            server = held.enter_context(PrefectServer(home.prefect))
+            clock, exchange = VirtualClock(start), None
+            if options.venue == SIMULATOR:
+                home.create()
+                exchange = RehearsalExchange(history, settings, clock, home=home, seed=options.seed)
+                held.callback(exchange.close)
+            opened = open_replay(
+                home, settings, history, start, end, lock, exchange.venue if exchange is not None else None
+            )
+            held.callback(opened.close)
+            run = _Run(opened, Desk(opened.shell), clock, start, end, tell, options.seed, exchange)
+            with using(server, home.prefect), _stopping_gently(run):
+                asyncio.run(_days_and_nights(run, server))
+            opened.shell.shutdown(opened.shell.now)
+            compared = exchange.compare(opened.shell, opened.store) if exchange is not None else None
+            return _figures(run, options, history, home, monotonic() - begun, compared)
 
 
 @contextmanager
@@ -159,9 +172,7 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
     now = run.start
     with use_client(run.desk):
         while now <= run.end and not run.partial:
-            run.clock.advance_to(now)
-            # The last moment belongs to the next day: it is marked, and no longer scanned.
-            shell.step(now, origin="rehearsal", scan=now < run.end)
+            _step(run, now)
             _measure(run)
             if now >= min(night.begins, snapshot) and not waited:
                 run.report(now, "waiting for the Prefect server")
@@ -178,6 +189,19 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
                 await asyncio.sleep(0)
             now += STEP
     run.report(shell.now, "stopped" if run.partial else "done")
+
+
+def _step(run: _Run, now: datetime) -> None:
+    """Let a bar pass at the exchange, if there is one, and here."""
+    shell, exchange = run.opened.shell, run.exchange
+    if exchange is None:
+        run.clock.advance_to(now)
+    else:
+        exchange.lead(shell, now)
+    # The last moment belongs to the next day: it is marked, and no longer scanned.
+    shell.step(now, origin="rehearsal", scan=now < run.end)
+    if exchange is not None:
+        exchange.settle(shell, now)
 
 
 async def _night(run: _Run, night: Night, now: datetime) -> None:
@@ -206,6 +230,8 @@ def _measure(run: _Run) -> None:
 
 
 def _history(options: Options) -> History:
+    if options.venue not in VENUES:
+        raise UsageError(f"--venue {options.venue!r} is unknown: {' or '.join(VENUES)}")
     if not 1 <= options.days <= DAYS_MAX:
         raise UsageError(f"--days {options.days} is out of range: 1 to {DAYS_MAX}")
     symbols = [parse_symbol(symbol) for symbol in options.symbols]
@@ -287,7 +313,9 @@ def _reasons(candidate: Candidate) -> list[str]:
     return reasons
 
 
-def _figures(run: _Run, options: Options, history: History, home: Home, seconds: float) -> dict[str, Any]:
+def _figures(
+    run: _Run, options: Options, history: History, home: Home, seconds: float, compared: Comparison | None
+) -> dict[str, Any]:
     store, engine = run.opened.store, run.opened.shell.engine
     counts = store.history.counts(MAIN_BOOK)
     candidates = [
@@ -302,6 +330,7 @@ def _figures(run: _Run, options: Options, history: History, home: Home, seconds:
     report = write_report(
         run.opened, title="Rehearsal", seed=options.seed, start=run.start, end=run.opened.shell.now,
         history=history, partial=run.partial, halts_lifted=run.halts_lifted,
+        notes=[compared.sentence] if compared is not None else [],
     )
     return {
         "days": options.days, "nights": run.nights, "scans": counts["scans"], "signals": counts["signals"],
@@ -311,5 +340,6 @@ def _figures(run: _Run, options: Options, history: History, home: Home, seconds:
         "max_drawdown_pct": 1.0 - run.lowest_ratio, "data": {"source": history.source, "real": history.real},
         "symbols": list(history.symbols), "start": run.start.isoformat(), "seed": options.seed,
         "halts_lifted": run.halts_lifted, "books_check": store.books.check(MAIN_BOOK), "partial": run.partial,
+        "venue": options.venue, "exchange_check": compared.as_dict() if compared is not None else None,
         "report": str(report), "home": str(home.root), "event_log_hash": head, "seconds": round(seconds, 1),
     }

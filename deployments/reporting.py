@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,13 @@ REPORT_FILE = "report.html"
 
 def write_report(
     opened: OpenHome, *, title: str, seed: int, start: datetime, end: datetime, history: History, partial: bool,
-    halts_lifted: int,
+    halts_lifted: int, notes: Sequence[str] = (),
 ) -> Path:
-    """The report of a rehearsal, in its reports folder."""
-    notes = [f"the scripted operator lifted {halts_lifted} halts"] if halts_lifted else []
-    return _write(opened.store, opened.settings, opened.home, history, title, start, end, seed, notes, partial)
+    """The report of a rehearsal, in its reports folder; `notes` are sentences for its head."""
+    lifted = [f"the scripted operator lifted {halts_lifted} halts"] if halts_lifted else []
+    return _write(
+        opened.store, opened.settings, opened.home, history, title, start, end, seed, [*notes, *lifted], partial
+    )
 
 
 def write_stored_report(home: Home) -> Path:

@@ -167,11 +167,13 @@ class Shell:
         if self._now is None or now > self._now:
             self._now = now
 
-    def on_price(self, symbol: str, price: Price, at: datetime) -> None:
-        """A live price, for every book that it concerns: match, protect, and watch the loss limits."""
+    def on_price(self, symbol: str, price: Price, at: datetime, *, trials: bool = True) -> None:
+        """A live price, for every book that it concerns: match, protect, and watch the loss limits. Not `trials`: their prices
+        come with the bars of a replay."""
         if symbol in self.engine.symbols_concerned():
             self._follow_up(self.engine.on_price(symbol, price, at), at)
-        self.trials.on_price(symbol, price, at)
+        if trials:
+            self.trials.on_price(symbol, price, at)
 
     def settle(self, now: datetime) -> None:
         """Book what the venue has told since the last time, and go on comparing the books with the account."""

@@ -19,6 +19,13 @@ class Market(str, Enum):
     planted_edge = "planted-edge"
 
 
+class VenueChoice(str, Enum):
+    """Where the main book trades; trials are always on paper."""
+
+    simulator = "simulator"
+    paper = "paper"
+
+
 class Provider(str, Enum):
     """Who proposes candidates."""
 
@@ -39,6 +46,10 @@ def rehearse(
     provider: Annotated[
         Provider, typer.Option(help="Who proposes candidates. All but local spend real money, within the caps of the settings.")
     ] = Provider.local,
+    venue: Annotated[
+        VenueChoice,
+        typer.Option(help="Where the main book trades: the local Kraken, through the live gateway, or fills on paper."),
+    ] = VenueChoice.simulator,
     as_json: JsonFlag = False,
 ) -> None:
     """Run the whole system over DAYS days on a virtual clock: shell, strategy, books, and each night as Prefect flows.
@@ -50,7 +61,7 @@ def rehearse(
     console = console_for(as_json)
     options = rehearsal.Options(
         days=days, data=data, market=market.value, symbols=tuple(each for each in symbols.split(",") if each.strip()),
-        start=start, seed=seed, out=out, provider=provider.value,
+        start=start, seed=seed, out=out, provider=provider.value, venue=venue.value,
     )
     if data is None:
         edge = "with an edge planted in it" if market is Market.planted_edge else "without any edge"
@@ -79,6 +90,13 @@ def rehearse(
         raise typer.Exit(1)
 
 
+def _compared(check: dict[str, Any] | None) -> list[list[str]]:
+    if check is None:
+        return [["venue", "paper: fills were worked out from prices"]]
+    equal = f"books equal the exchange's to the last unit ({check['fills_booked']} fills)"
+    return [["local Kraken", equal if check["equal"] else "DIFFERENT: " + "; ".join(check["differences"][:3])]]
+
+
 def _show(console: Console, facts: dict[str, Any]) -> None:
     gain = facts["final_value"] / facts["starting_value"] - 1 if facts["starting_value"] else 0.0
     source = facts["data"]["source"] + ("" if facts["data"]["real"] else " (invented prices)")
@@ -91,6 +109,7 @@ def _show(console: Console, facts: dict[str, Any]) -> None:
         ["candidates, promoted", f"{len(facts['candidates'])}, {facts['promotions']}"],
         ["halts lifted by the operator", str(facts["halts_lifted"])],
         ["books", "consistent" if not facts["books_check"] else "; ".join(facts["books_check"])],
+        *_compared(facts["exchange_check"]),
         ["event log", facts["event_log_hash"][:16]], ["time", f"{facts['seconds']:.0f} s"],
     ]
     console.print(table("Rehearsal" + (" (interrupted)" if facts["partial"] else ""), ["", ""], rows))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from deployments.rehearsal import MARK, Options, rehearse
+from deployments.rehearsal import MARK, PAPER, VENUES, Options, rehearse
 from deployments.standing import standing_of
 from shell.errors import DataError, NotNow, UsageError
 from shell.home import Home, HomeLock
@@ -23,6 +23,10 @@ from shell.store.store import Store
 from tests.thorough import THOROUGH
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
+FIELDS = {
+    "days", "nights", "scans", "signals", "orders", "fills", "candidates", "promotions", "starting_value", "final_value",
+    "max_drawdown_pct", "data", "report", "event_log_hash", "seconds", "venue", "exchange_check",
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +38,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(data: Path, out: Path, *, days: int) -> list[str]:
+def command(data: Path, out: Path, *, days: int, venue: str = "simulator") -> list[str]:
     return [
         sys.executable, "-m", "deployments.cli.main", "rehearse", "--data", str(data), "--days", str(days),
-        "--start", "2023-03-31", "--seed", "7", "--out", str(out), "--json",
+        "--start", "2023-03-31", "--seed", "7", "--out", str(out), "--venue", venue, "--json",
     ]
 
 
@@ -49,25 +53,30 @@ def facts_of(out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.prefect
-def test_two_days_and_nights_give_the_same_events_twice_and_a_report(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("venue", [pytest.param(each, marks=THOROUGH) for each in VENUES])
+def test_two_days_and_nights_give_the_same_events_twice_and_a_report(data: Path, tmp_path: Path, venue: str) -> None:
     answers = []
     for name in ("one", "two"):
         done = subprocess.run(
-            command(data, tmp_path / name, days=2), capture_output=True, text=True, timeout=280, check=False
+            command(data, tmp_path / name, days=2, venue=venue), capture_output=True, text=True, timeout=280, check=False
         )
         assert done.returncode == 0, done.stderr[-3000:]
         answers.append(json.loads(done.stdout.strip().splitlines()[-1]))
     first, second = answers
-    assert {
-        "days", "nights", "scans", "signals", "orders", "fills", "candidates", "promotions", "starting_value", "final_value",
-        "max_drawdown_pct", "data", "report", "event_log_hash", "seconds",
-    } <= first.keys()
+    assert first.keys() >= FIELDS
     assert first["event_log_hash"] == second["event_log_hash"]
     assert (first["days"], first["nights"], first["scans"]) == (2, 2, 576)
     assert first["books_check"] == []
     assert first["data"]["real"] is True
+    assert first["venue"] == venue
+    check = first["exchange_check"]
+    if venue == PAPER:
+        assert check is None
+    else:
+        assert (check["equal"], check["fills_booked"]) == (True, first["fills"])
     report = Path(first["report"]).read_text(encoding="utf-8")
     assert "2 nights" in report
+    assert ("books equal the exchange&#x27;s" in report or "books equal the exchange's" in report) is (venue != PAPER)
     nights = Path(first["home"]) / "reports"
     assert sorted(path.name for path in nights.glob("night-*.md")) == ["night-2023-03-31.md", "night-2023-04-01.md"]
 
@@ -102,6 +111,8 @@ def test_an_interrupted_rehearsal_leaves_consistent_books(data: Path, tmp_path: 
         assert process.returncode == 1
         answer = json.loads(stdout.strip().splitlines()[-1])
         assert answer["partial"] is True
+        assert answer.keys() >= FIELDS
+        assert answer["exchange_check"]["equal"], answer["exchange_check"]["differences"]
         assert Path(answer["report"]).is_file()
 
 

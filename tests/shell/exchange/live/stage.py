@@ -70,7 +70,7 @@ class Stage:
         """Start a process: everything it knows comes from the disk."""
         database = self.folder / "brain.db"
         if not database.exists():
-            database.write_bytes(_empty_database())
+            database.write_bytes(empty_database())
         self.store = Store.open(database)
         self.client = InProcess(self.desk, self.clock, self.folder)
         self.store.books.ensure_capital("main", QuoteAmount(CASH), START)
@@ -173,7 +173,7 @@ class Stage:
 
 
 @cache
-def _empty_database() -> bytes:
+def empty_database() -> bytes:
     """The schema, made once: the migrations take longer than a whole test."""
     with tempfile.TemporaryDirectory() as folder:
         Store.open(Path(folder) / "brain.db").close()
