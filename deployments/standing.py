@@ -19,6 +19,7 @@ from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
+from shell.staged_capital import STAGE_FACT
 from shell.store.store import Store
 from shell.store.strategies import Quarantined
 from shell.watchdog import heartbeat_age
@@ -42,6 +43,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         caught = store.strategies.quarantined()
         times = scan_times(store, state.last_scan if state else None)
         live, kind = store.facts.get(LIVE_FACT), store.facts.get(KIND_FACT) or "paper"
+        stage = store.facts.get(STAGE_FACT)
     writer, age = HomeLock.writer_of(home), heartbeat_age(home, SystemClock().now())
     return {
         "mode": kind, "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
@@ -54,7 +56,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         "candidates": len(store.candidates.list()), "books_check": checks, "event_log_hash": store.events.head(),
         "scan_ms": times, "quarantine": [quarantine_row(each) for each in caught],
         "shell": {"running": bool(writer), "pid": int(writer) if writer.isdigit() else None, "live": live},
-        "heartbeat_age": None if age is None else age.total_seconds(),
+        "heartbeat_age": None if age is None else age.total_seconds(), "capital_stage": stage,
         "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
     }
 

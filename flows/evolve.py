@@ -7,6 +7,7 @@ from datetime import datetime
 from prefect import flow
 from prefect.artifacts import acreate_table_artifact
 
+from flows.change import show_change
 from flows.run import FLOW, label, moment, named, night_tag
 from shell.errors import NotNow
 from shell.trials.candidate import Stage
@@ -20,7 +21,9 @@ from tasks.outcome import found_nothing, outcome_of
 from tasks.paper import start_paper
 from tasks.review import review
 from tasks.sandbox import sandbox
-from tasks.wording import check_rows
+from tasks.wording import check_rows, one_line
+
+NAME_TEXT_MAX = 60
 
 
 @flow(
@@ -42,7 +45,11 @@ async def evolve(
         await label(night_tag(night_of(at)), "no candidate")
         return found_nothing(made.reason, made.looks)
     name = made.candidate_id
-    await label(night_tag(night_of(at)), name, name=f"evolve {name}")
+    proposal = client().candidate(name).proposal
+    await label(
+        night_tag(night_of(at)), name, proposal.provider, name=f'evolve {name} "{one_line(proposal.hypothesis, NAME_TEXT_MAX)}"'
+    )
+    await show_change(name)
     await _until_refused(name, at, seed)
     trial = None
     if _passed(name, Stage.GATE):

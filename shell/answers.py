@@ -38,6 +38,10 @@ class Status:
     active: ActiveStrategy
     last_scan: datetime | None
     scan_interval_minutes: int = 5
+    # The part of the capital that the active version has earned (live mode), and the days without a breach it has to show.
+    capital_share_pct: float = 1.0
+    capital_days: int = 0
+    capital_days_needed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

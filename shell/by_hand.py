@@ -9,10 +9,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from shell.answers import APPROVED, REJECTED, WAITING
+from shell.answers import WAITING
 from shell.contract import Action, Signal
 from shell.errors import NotNow, Rejected
 from shell.main_book import MAIN_BOOK
+from shell.promotion.permission import note_question, permission
 from shell.risk.halts import Halt, HaltKind
 from shell.risk.refusal import RefusalCode
 from shell.service import Shell
@@ -80,17 +81,16 @@ class ByHand:
         if candidate.verdict is not Verdict.PENDING:
             raise NotNow(f"{candidate_id} has ended already: it is {candidate.verdict.value}")
         self._store.approvals.decide(candidate_id, approved, by, now)
-        if self._shell.config.orchestrator.approval != "ask":
+        if not self._shell.config.asks_approval:
             return 'recorded, though nobody asks: [orchestrator] approval is "auto"'
         return "the next night promotes it" if approved else "the next night refuses it"
 
     def approval(self, candidate_id: str, now: datetime) -> str:
         """Whether this candidate may be promoted as far as people are concerned. Asks them where nobody has decided."""
-        decided = self._store.approvals.get(candidate_id)
-        if decided is not None:
-            return APPROVED if decided.approved else REJECTED
-        if self._shell.config.orchestrator.approval != "ask":
-            return APPROVED
+        said = permission(self._store, self._shell.config, candidate_id, now)
+        if said != WAITING:
+            return said
+        note_question(self._store, candidate_id, now)
         candidate = self._store.candidates.get(candidate_id)
         paper = next((each for each in candidate.stages if each.stage is Stage.PAPER), None)
         shown = "; ".join(paper.reasons) if paper is not None else "it has passed its trial"

@@ -137,8 +137,17 @@ class OrchestratorConfig(_Section):
         default=18, ge=5, le=3_650, description="newest days of the search segment that one search backtest covers"
     )
     revisions_max: int = Field(default=2, ge=0, le=10, description="revisions after a review's findings")
-    approval: Literal["auto", "ask"] = Field(
-        default="auto", description="whether a candidate that passed everything waits for a person"
+    approval: Literal["", "auto", "none", "ask"] = Field(
+        default="", description="whether a candidate that passed everything waits for a person; empty: ask in live mode alone"
+    )
+    approval_expires: timedelta = Field(
+        default=timedelta(days=7), gt=_NO_TIME, le=timedelta(days=90), description="time after which no answer is a no"
+    )
+    first_capital_pct: Decimal = Field(
+        default=Decimal("0.25"), gt=0, le=1, description="part of a live account's value that a new version begins on"
+    )
+    capital_earned_days: int = Field(
+        default=20, ge=1, le=1_000, description="days of trading without a breach after which it has all of it"
     )
     paper_trials_max: int = Field(default=3, ge=1, le=3, description="paper trials at once")
     search_pct: Decimal = Field(
@@ -315,3 +324,8 @@ class Settings(_Section):
     loop: LoopConfig = LoopConfig()
     log: LogConfig = LogConfig()
     risk: RiskConfig = RiskConfig()
+
+    @property
+    def asks_approval(self) -> bool:
+        """Whether a promotion waits for a person: as the settings say, and in live mode where they say nothing."""
+        return self.orchestrator.approval == "ask" or (not self.orchestrator.approval and self.mode == "live")

@@ -415,7 +415,7 @@ class Engine:
             cash_free=self.ledger.cash - reserved(working), equity=self.equity(), positions=self.ledger.positions,
             prices=self.prices(), working=working, halts=self.halts.keys(), marks=self.marks,
             order_times=self._order_times, recent_signals=self._recent, fees=self.config.fees,
-            allowance_pct=self.config.fill_allowance_pct, closed=self.market.closed,
+            allowance_pct=self.config.fill_allowance_pct, closed=self.market.closed, capital_share=self.config.capital_share,
         )
 
     def _ids(self, name: str, signal_id: str | None = None) -> OrderIds:

@@ -17,7 +17,7 @@ from shell.risk.limits import FILL_ALLOWANCE
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineConfig:
     """What an engine is told once. Positions of `watched` pairs are protected and left, never opened; `mark` is the home's, in
-    the names its orders have at a venue."""
+    the names its orders have at a venue; `capital_share` is the part of the equity that entries may use."""
 
     book: str
     version: str
@@ -29,3 +29,4 @@ class EngineConfig:
     fill_allowance_pct: Decimal = FILL_ALLOWANCE
     watched: Mapping[str, Pair] = field(default_factory=dict)
     mark: str = NO_MARK
+    capital_share: Decimal = Decimal(1)

@@ -43,6 +43,7 @@ from shell.promotion.workspace import Workspace
 from shell.risk.halts import Halt, HaltKind, after_lift
 from shell.risk.limits import limits_hash
 from shell.slots import Slots
+from shell.staged_capital import StagedCapital
 from shell.start_up import changed_limits, isolation_gap
 from shell.step_log import log_step
 from shell.store.candles import CandleStore
@@ -96,8 +97,9 @@ class Shell:
         )
         self._versions = Versions(
             store=store, workspace=self.workspace, trials=self.trials, host=settings.host, zone=self.zone,
-            engine=lambda: self.engine, notify=self.notify,
+            engine=lambda: self.engine, notify=self.notify, settings=settings,
         )
+        self._staged = StagedCapital(store, settings, self.zone)
         self.on_record: Callable[[StepRecord], None] = _unwatched
         """Told of every step of the main book, for a terminal."""
         self.keeps_time = False
@@ -122,6 +124,7 @@ class Shell:
         self.store.fence.take(f"process {os.getpid()} on {socket.gethostname()}", now)
         self.store.books.ensure_capital(MAIN_BOOK, allocated(self.config), now)
         self._engine = self._engine_for(MAIN_BOOK, active.version, active.source, self.venue.gateway)
+        self._staged.begin(active.version, now)
         problems = self.store.books.check(MAIN_BOOK)
         if problems:
             self._engine.halt(
@@ -152,6 +155,8 @@ class Shell:
         self.reach(now)
         self.heed_kill_request(now)
         self.heed_capital_notes(now)
+        if scan:
+            self._staged.apply(engine, now)
         record = engine.step(now, origin=origin, scan=scan)
         self._follow_up(record, now)
         self.trials.step(now, scan=scan)
@@ -233,6 +238,7 @@ class Shell:
         engine = self.engine
         equity = live_equity(engine.ledger, self.market)
         marks = engine.marks
+        stage = self._staged.stage(engine.config.version, self.now)
         return Status(
             mode=self.config.mode, now=self.now, halted=tuple(sorted(kind.value for kind in engine.halts)),
             cash=float(engine.ledger.cash), total_value=float(equity), starting_value=float(engine.ledger.capital),
@@ -240,7 +246,8 @@ class Shell:
             drawdown_pct=float(drawdown(marks, equity)) if marks else 0.0, trades_closed=engine.ledger.trades_closed,
             positions=tuple(position_rows(engine, live=True)),
             active=self.active_strategy(), last_scan=engine.last_scan,
-            scan_interval_minutes=engine.interval_minutes,
+            scan_interval_minutes=engine.interval_minutes, capital_share_pct=float(stage.share), capital_days=stage.days,
+            capital_days_needed=stage.days_needed,
         )
 
     def scan(self, slot: datetime) -> ScanOutcome:

@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 
 from shell.answers import Promotion
 from shell.clock import local_day
-from shell.config import HostConfig
+from shell.config import HostConfig, Settings
 from shell.engine import Engine
 from shell.errors import NotNow, Rejected, StrategyFault
 from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
 from shell.host.supervisor import HostedStrategy
 from shell.main_book import MAIN_BOOK
+from shell.promotion.permission import require_permission
 from shell.promotion.quarantine import mark, replace_active
 from shell.promotion.swap import FLOOR_VERSION, promote, roll_back
 from shell.promotion.trials import PaperTrials
@@ -36,7 +37,7 @@ class Versions:
 
     def __init__(
         self, *, store: Store, workspace: Workspace, trials: PaperTrials, host: HostConfig, zone: ZoneInfo,
-        engine: Callable[[], Engine], notify: Notify,
+        engine: Callable[[], Engine], notify: Notify, settings: Settings,
     ) -> None:
         self._store = store
         self._workspace = workspace
@@ -45,9 +46,15 @@ class Versions:
         self._zone = zone
         self._engine = engine
         self._notify = notify
+        self._settings = settings
 
     def promote(self, candidate: Candidate, now: datetime) -> Promotion:
-        """Promote in database and workspace, then swap the host between two scans."""
+        """Promote in database and workspace, then swap the host between two scans.
+
+        Raises NotNow while a person has to approve it, and Rejected as `promote` and `require_permission` do.
+        """
+        if self._store.promotions.committed(candidate.candidate_id) is None:
+            require_permission(self._store, self._settings, candidate.candidate_id, now)
         try:
             promotion = promote(self._store, self._workspace, candidate, now)
         except BaseException:

@@ -39,6 +39,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ("index.normal", "index.novelty"),
     ("gate", "trials", "report", "book_figures", "index", "document.history"),
     ("promotion",),
+    ("staged_capital",),
     ("document.keeper", "parity"),
     ("slots", "bar_keeper", "start_up", "notices"),
     ("versions",),

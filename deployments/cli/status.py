@@ -141,6 +141,7 @@ def _view(facts: dict[str, Any]) -> Group:
         ["cash", f"{facts['cash']:,.2f}"],
         ["total value", f"{facts['total_value']:,.2f}"],
         ["strategy", f"{facts['strategy']['version']} ({facts['strategy']['hash']})"],
+        *_stage_row(facts["capital_stage"]),
         ["last scan (UTC)", str(facts["last_scan"] or "none yet")],
         ["slot to signals", _scan_times(facts["scan_ms"])],
         ["shell", _running(facts["shell"])],
@@ -167,6 +168,14 @@ def _view(facts: dict[str, Any]) -> Group:
         told = f"IN QUARANTINE since {since}: {caught['name']} ({caught['hash']}): {caught['sentence']}"
         parts.append(Text(told, style="bold red"))
     return Group(*parts)
+
+
+def _stage_row(stage: dict[str, Any] | None) -> list[list[str]]:
+    """In live mode, the part of the capital that the version has earned."""
+    if not stage or "share" not in stage:
+        return []
+    earned = f"{stage['days']} of {stage['days_needed']} days without a breach"
+    return [["capital in use", f"at most {float(stage['share']):.0%} ({earned})"]]
 
 
 def _running(shell: dict[str, Any]) -> str:

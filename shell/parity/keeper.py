@@ -26,6 +26,7 @@ from shell.parity.compare import Difference, Run, compare_runs
 from shell.parity.explain import Circumstances, explain
 from shell.parity.mark import restored, take_mark
 from shell.parity.run import run_again
+from shell.staged_capital import recorded_shares
 from shell.store.events import Event
 from shell.store.parity import ParityMark, ParityResult
 from shell.store.store import Store
@@ -83,7 +84,7 @@ def _compare(parts: ParityParts, mark: ParityMark, now: datetime) -> dict[str, A
     source = store.strategies.get(mark.version).source
     again = run_again(
         mark, state, source, history, until, book=book, settings=parts.settings, pairs=dict(parts.pairs),
-        fees=dict(parts.fees),
+        fees=dict(parts.fees), share_at=recorded_shares(store),
     )
     compared = compare_runs(main, again, mark.at, until)
     explained = explain(compared.differences, circumstances(store, book, history, mark, until))

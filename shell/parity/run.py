@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 
 from shell.backtest.driver import MemoryJournal
 from shell.backtest.result import BacktestSettings
@@ -18,6 +20,7 @@ from shell.market.history import History
 from shell.market.pair import Pair
 from shell.market.recorded import RecordedBook
 from shell.parity.compare import Run
+from shell.risk.staged import WHOLE
 from shell.store.books import BookState
 from shell.store.parity import ParityMark
 
@@ -38,8 +41,10 @@ class _Journal(MemoryJournal):
 def run_again(
     mark: ParityMark, state: BookState, source: StrategySource, history: History, until: datetime, *, book: str,
     settings: BacktestSettings, pairs: dict[str, Pair], fees: dict[str, FeeSchedule],
+    share_at: Callable[[datetime], Decimal] = lambda _at: WHOLE,
 ) -> Run:
-    """What the book does from the mark to `until` when it is run again. Raises DataError for a window without bars and
+    """What the book does from the mark to `until` when it is run again, on the part of the capital that `share_at` tells of
+    each moment. Raises DataError for a window without bars and
     StrategyFault when the strategy tries what honest code never does."""
     spread = float(settings.paper.spread_pct) if settings.paper.slippage_pct else 0.0
     market = RecordedBook(history, history.symbols, mark.at, until, spread_pct=spread)
@@ -54,7 +59,10 @@ def run_again(
         )
         engine.seat.restore(mark.rows["state"], state.recent_trades)
         for slot in range(1, market.slots + 1):
-            record = engine.step(market.moment_of(slot), origin=PARITY_ORIGIN)
+            moment = market.moment_of(slot)
+            if (share := share_at(moment)) != engine.config.capital_share:
+                engine.config = replace(engine.config, capital_share=share)
+            record = engine.step(moment, origin=PARITY_ORIGIN)
             if record.attempt:
                 raise StrategyFault(ATTEMPT, record.attempt)
     finally:

@@ -12,6 +12,7 @@ from shell.market.pair import Pair
 from shell.money import CONTEXT, NO_MONEY, ZERO, BaseQty, Price, QuoteAmount, percent, plain
 from shell.risk.checks import Reference, refusal
 from shell.risk.refusal import RefusalCode, Refused
+from shell.risk.staged import WHOLE, in_market
 from shell.risk.view import RiskView, being_sold, reserved, working_entries
 
 # A quotient must never be rounded up into one lot too many.
@@ -86,14 +87,15 @@ def _bounds(
         # At the dearer of the present price and the one that equity was taken at.
         price = max(Price(prices.high), view.prices.get(symbol, Price(prices.high)))
         taken = taken + view.positions[symbol].qty.times(price)
-    room = view.equity.scaled(config.max_position_pct) - taken
+    base, part = _base(view)
+    room = base.scaled(config.max_position_pct) - taken
     # The smaller fraction first: equity times an absurdly large size would only overflow.
     trade_pct = min(asked, config.max_trade_pct)
     return (
         _Bound(
-            view.equity.scaled(trade_pct), None,
+            base.scaled(trade_pct), None,
             lambda: (
-                f"{percent(trade_pct)} of the equity of {view.equity.value:,.2f}"
+                f"{percent(trade_pct)} of the equity of {base.value:,.2f}{part}"
                 + (" is the most of one trade" if asked > trade_pct else "")
             ),
             asked > trade_pct,
@@ -102,10 +104,34 @@ def _bounds(
             room, RefusalCode.MAX_POSITION_PCT,
             lambda: (
                 f"{taken.value:,.2f} of {symbol} is held or being bought, and max_position_pct allows "
-                f"{percent(config.max_position_pct)} of {view.equity.value:,.2f}"
+                f"{percent(config.max_position_pct)} of {base.value:,.2f}{part}"
             ),
         ),
+        *_staged(view, symbol, prices, base),
         _Bound(view.cash_free, RefusalCode.NO_CASH, lambda: f"the free cash is {view.cash_free.value:,.2f}"),
+    )
+
+
+def _base(view: RiskView) -> tuple[QuoteAmount, str]:
+    """The amount that fractions are of: the equity, or the part of it that the version has earned; and words for the latter."""
+    if view.capital_share == WHOLE:
+        return view.equity, ""
+    return view.equity.scaled(view.capital_share), f", the {percent(view.capital_share)} of all that this version has earned"
+
+
+def _staged(view: RiskView, symbol: str, prices: Reference, base: QuoteAmount) -> tuple[_Bound, ...]:
+    """All that is in the market and this entry together stay within the part that the version has earned."""
+    if view.capital_share == WHOLE:
+        return ()
+    used = in_market(view, symbol, Price(prices.high))
+    return (
+        _Bound(
+            base - used, RefusalCode.STAGED_CAPITAL,
+            lambda: (
+                f"{used.value:,.2f} are in the market, and a new version may use {percent(view.capital_share)} of "
+                f"{view.equity.value:,.2f} by now"
+            ),
+        ),
     )
 
 

@@ -31,7 +31,8 @@ class RiskView:
     `fees` by symbol; `prices` those that `equity` was taken at. `order_times` are when orders left, over the last
     minute at least; `recent_signals` what was approved, over the duplicate window at least. A working order counts in
     full although part of it has filled. `allowance_pct` is how far above the ask a market order may fill
-    (`limits.fill_allowance`). `closed` says why the exchange takes no orders, "" while it does.
+    (`limits.fill_allowance`). `closed` says why the exchange takes no orders, "" while it does. `capital_share` is the part
+    of the equity that entries may use (`risk.staged`).
     """
 
     cash_free: QuoteAmount
@@ -46,6 +47,7 @@ class RiskView:
     recent_signals: Sequence[RecentSignal] = ()
     allowance_pct: Decimal = FILL_ALLOWANCE
     closed: str = ""
+    capital_share: Decimal = Decimal(1)
 
 
 def reserved(orders: Iterable[WorkingOrder]) -> QuoteAmount:

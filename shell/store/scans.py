@@ -52,6 +52,12 @@ class Scans:
         with self._database.reading() as connection:
             return [_scan_of(row) for row in connection.execute(statement)]
 
+    def any_between(self, book: str, begin: datetime, end: datetime) -> bool:
+        """Whether a slot from `begin` up to `end`, which is not part of it, was scanned."""
+        where = (SCANS.c.book == book) & (SCANS.c.slot >= begin) & (SCANS.c.slot < end)
+        with self._database.reading() as connection:
+            return connection.execute(select(SCANS.c.slot).where(where).limit(1)).first() is not None
+
     def answers(self, book: str, *, since: datetime | None = None) -> Sequence[SignalAnswer]:
         """What became of every signal of a book, oldest first."""
         statement = select(ANSWERS).where(ANSWERS.c.book == book).order_by(ANSWERS.c.seq)

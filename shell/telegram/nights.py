@@ -19,7 +19,7 @@ def candidates(reader: Reader) -> Reply:
     """The newest candidates; buttons for those that wait for a person."""
     with reader.store() as store:
         known = store.candidates.list()
-        asking = waiting_for_a_person(store, known) if reader.settings.orchestrator.approval == "ask" else []
+        asking = waiting_for_a_person(store, known) if reader.settings.asks_approval else []
         trials = {each.candidate_id: each for each in store.paper.list()}
     if not known:
         return Reply(html="No candidate has been tried yet. /night says what the last night decided.")

@@ -75,7 +75,9 @@ def test_a_submitted_file_goes_from_the_night_it_came_to_promotion(shell: Memory
     assert first.outcomes[0].trial_due_at == trial.due_at == NOW + timedelta(days=7)
     tags = {run.name: set(run.tags) for run in runs()}
     assert tags["orchestrate 2024-03-11"] == {"night 2024-03-11"}
-    assert tags["evolve c0001"] == {"night 2024-03-11", "c0001"}
+    [named] = [name for name in tags if name.startswith("evolve c0001")]
+    assert named == f'evolve c0001 "{candidate.proposal.hypothesis}"'
+    assert tags[named] == {"night 2024-03-11", "c0001", "person"}
 
     shell.config = shell.config.model_copy(
         update={"orchestrator": shell.config.orchestrator.model_copy(update={"candidates_per_night": 0})}

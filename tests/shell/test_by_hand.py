@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from deployments.opening import OpenHome
+from shell.config import Settings
 from shell.contract import Action, Signal
 from shell.desk import Desk
 from shell.errors import NotNow, Rejected
@@ -71,6 +72,42 @@ def test_a_candidate_that_waits_is_asked_about_once_and_heeds_the_last_word(open
     events = [(each.payload["approved"], each.payload["by"]) for each in opened.store.events.rows(kind="approval")]
     assert events == [(True, WHO), (False, "Bob")]
     assert opened.store.approvals.list()[0].by == "Bob"
+
+
+def test_a_promotion_without_a_persons_word_is_refused_whoever_asks_for_it(opened: OpenHome) -> None:
+    desk, now = Desk(opened.shell), opened.shell.now
+    name = candidate(opened, "it asks the shell itself")
+    with pytest.raises(NotNow, match=f"{name} waits for a person.*refused 7d after"):
+        desk.promote(name, now)
+    assert opened.shell.active_strategy().version == "v001"
+    desk.by_hand.decide(name, False, "Bob", now)
+    with pytest.raises(Rejected, match="rejected by Bob"):
+        desk.promote(name, now)
+    desk.by_hand.decide(name, True, WHO, now)
+    # The next door: the evidence, which this one has none of.
+    with pytest.raises(Rejected, match="has not passed the gate"):
+        desk.promote(name, now)
+
+
+def test_a_question_that_nobody_answers_is_a_no(opened: OpenHome) -> None:
+    desk, now = Desk(opened.shell), opened.shell.now
+    name = candidate(opened, "nobody answers")
+    opened.store.candidates.record_stage(
+        name, StageResult(stage=Stage.PAPER, passed=True, reasons=("9 of 9 fills agree",), inputs={}), now
+    )
+    week = timedelta(days=7)
+    assert [desk.approval(name, at) for at in (now, now + week - timedelta(seconds=1))] == ["waiting", "waiting"]
+    assert desk.approval(name, now + week) == "rejected"
+    with pytest.raises(Rejected, match="rejected by nobody in time"):
+        desk.promote(name, now)
+
+
+@pytest.mark.parametrize(
+    ("mode", "approval", "asks"),
+    [("live", "", True), ("paper", "", False), ("live", "auto", False), ("live", "none", False), ("paper", "ask", True)],
+)
+def test_live_mode_asks_unless_the_settings_say_otherwise(mode: str, approval: str, asks: bool) -> None:
+    assert Settings(mode=mode, orchestrator={"approval": approval}).asks_approval is asks
 
 
 def test_nobody_decides_about_what_has_ended_or_was_never_there(opened: OpenHome) -> None:
