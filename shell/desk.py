@@ -15,7 +15,7 @@ from shell.by_hand import ByHand
 from shell.clock import NEW_YORK, Clock, SystemClock, local_day
 from shell.config import Settings
 from shell.document.keeper import DocumentKeeper
-from shell.errors import BadInput, Rejected, UsageError
+from shell.errors import BadInput, NotNow, Rejected, UsageError
 from shell.host.port import StrategySource
 from shell.index.novelty import failed_ideas, repeat_of
 from shell.market.history import History
@@ -217,8 +217,13 @@ class Desk:
     def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
         """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
 
-        Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough."""
-        return self._store.model_calls.reserve(self._shell.config.ai, asked, now, self._wall.now())
+        Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough; a person is told once."""
+        try:
+            return self._store.model_calls.reserve(self._shell.config.ai, asked, now, self._wall.now())
+        except NotNow as refusal:
+            text = f"The model was not asked for {asked.role}: {refusal}"
+            self._shell.notify("budget", "warning", text, now, key=f"budget:{asked.night}")
+            raise
 
     def settle_call(
         self, call_id: str, state: CallState, now: datetime, usage: Usage | None = None,

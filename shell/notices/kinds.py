@@ -81,7 +81,23 @@ KINDS: Mapping[str, Kind] = {
             name="fallback", tells="the shell scans on its own because nothing asks it to, or is asked again",
             action="trading goes on; `brain up` starts the conductor again", many="messages about scans",
         ),
-        Kind(name="budget", tells="a part of the AI budget is spent", action="/costs shows what is left", many="budgets"),
+        Kind(
+            name="budget", tells="a model was not asked: its cap is reached, or its price is unknown",
+            action="/costs shows what was spent; [ai] holds the caps", many="budgets",
+        ),
+        Kind(
+            name="flow", tells="a scheduled run failed", action="trading goes on; look at the run in Prefect, /night later",
+            many="failed runs",
+        ),
+        Kind(
+            name="parity", tells="live decisions differ from what a backtest of the same bars decides",
+            action="/health; the night's report says which", many="differences from the backtest",
+        ),
+        Kind(
+            name="document", tells="the strategy document could not be kept as it should", action="/night shows the night",
+            many="messages about the document",
+        ),
+        Kind(name="capital", tells="capital was allocated or taken back", action="/status shows it", many="capital events"),
         Kind(name="link", tells="a link to the outside broke or came back", action="/health shows every link", many="links"),
         Kind(
             name="slots", tells="slots passed without a scan, such as while the machine slept",
