@@ -43,8 +43,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# In sections, the core of order handling first: make faults SECTIONS="core books" runs these alone.
 faults: $(READY)
-	BRAIN_FAULT_POINTS=$${BRAIN_FAULT_POINTS:-25} $(BIN)/python -m pytest -q -s -m faults $(PYTEST_ARGS)
+	$(BIN)/python -m tests.faults.run $(SECTIONS)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/bench_backtest.py $(BENCH_ARGS)

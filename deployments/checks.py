@@ -30,6 +30,7 @@ from shell.risk.limits import limits_hash
 from shell.secrets import Secrets, load_secrets
 from shell.settings_file import load_settings
 from shell.store.candles import CandleStore
+from shell.store.place import open_store, store_place
 from shell.store.store import Store
 
 DISK_BYTES_MIN, DISK_BYTES_GOOD = 500_000_000, 2_000_000_000
@@ -190,12 +191,14 @@ def page_check(settings: Settings, secrets: Secrets) -> Check:
 
 def stored_checks(home: Home, settings: Settings, now: datetime) -> list[Check]:
     """What the database tells: readable, books in order, halts, limits accepted, candles and how old they are."""
-    if not home.database.is_file():
+    place = store_place(home)
+    if isinstance(place, Path) and not place.is_file():
         told = "there is no database yet: `brain rehearse` tries everything out, `brain data import` begins here"
         return [note("books", told)]
     try:
-        with Store.open(home.database, read_only=True) as store:
-            return [*_books(store, settings), _candles(store, settings, now)]
+        with open_store(home, read_only=True) as store:
+            where = [] if store.is_sqlite else [ok("database", store.place)]
+            return [*where, *_books(store, settings), _candles(store, settings, now)]
     except BrainError as error:
         return [wrong("books", str(error))]
 

@@ -48,6 +48,7 @@ from shell.market.tiers import full_history
 from shell.secrets import Secrets
 from shell.service import Shell
 from shell.store.candles import CandleStore
+from shell.store.place import open_store
 from shell.store.store import Store
 from shell.venue import MarketFacts, Venue
 
@@ -107,7 +108,7 @@ def open_live(
     held = ExitStack()
     try:
         held.enter_context(HomeLock(home))
-        store = held.enter_context(Store.open(home.database))
+        store = held.enter_context(open_store(home))
         furnish(home)
         _require_one_market(store, source)
         _require_one_kind(store, settings.mode)

@@ -26,6 +26,7 @@ from shell.promotion.workspace import Workspace
 from shell.service import Shell
 from shell.settings_file import load_settings
 from shell.store.candles import CandleStore
+from shell.store.place import open_store, store_place
 from shell.store.store import Store
 from shell.venue import MarketFacts, Venue
 
@@ -79,7 +80,7 @@ def open_replay(
     try:
         if lock is None:
             held.enter_context(HomeLock(home))
-        store = held.enter_context(Store.open(home.database))
+        store = held.enter_context(open_store(home))
         furnish(home)
         candles, archive = CandleStore(store), Archive(home.archive)
         store.facts.set(SOURCE_FACT, f"{history.source}|{'real' if history.real else 'synthetic'}", start)
@@ -104,7 +105,7 @@ def open_stored(home: Home, settings: Settings, now: datetime) -> OpenHome:
     held = ExitStack()
     try:
         held.enter_context(HomeLock(home))
-        store = held.enter_context(Store.open(home.database))
+        store = held.enter_context(open_store(home))
         furnish(home)
         candles, archive = CandleStore(store), Archive(home.archive)
         symbols = settings.account.symbols
@@ -135,9 +136,10 @@ def furnish(home: Home) -> None:
 
 def last_stored(home: Home, symbols: Sequence[str]) -> datetime:
     """The newest moment at which every symbol has a closed 5m bar in the home's store. Raises DataError without one."""
-    if not Path(home.database).is_file():
-        raise DataError(f"there is no database at {home.database} yet: `brain data import FOLDER` makes one")
-    with Store.open(home.database) as store:
+    place = store_place(home)
+    if isinstance(place, Path) and not place.is_file():
+        raise DataError(f"there is no database at {place} yet: `brain data import FOLDER` makes one")
+    with open_store(home) as store:
         candles = CandleStore(store)
         spans = {symbol: candles.span(symbol, Tier.M5) for symbol in symbols}
     missing = [symbol for symbol, span in spans.items() if span is None]

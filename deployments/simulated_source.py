@@ -24,7 +24,7 @@ from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.secrets import Secret
 from shell.store.candles import CandleStore
-from shell.store.store import Store
+from shell.store.place import open_store
 
 ANCHOR_FACT = "simulated.anchor"
 # An invented market lies around the day a home first saw it, the same at every later start.
@@ -77,7 +77,7 @@ def source_on(exchange: Hosted, *, speed: float, name: str, past: History | None
 def _anchor(home: Home, symbols: Sequence[str]) -> tuple[datetime, datetime | None]:
     """The day the home's invented market is laid around, and its newest bar's end."""
     home.create()
-    with Store.open(home.database) as store:
+    with open_store(home) as store:
         anchor = parse_moment(store.facts.once(ANCHOR_FACT, SystemClock().now().isoformat()))
         spans = [CandleStore(store).span(symbol, Tier.M5) for symbol in symbols]
     ends = [span[1] + Tier.M5.ms for span in spans if span is not None]

@@ -85,7 +85,7 @@ def new_engine(
     )
     if state is None:
         return engine
-    engine.remember(state.recent_signals, state.order_times)
+    engine.remember(state.recent_signals, state.order_times, state.waiting_exits)
     if gateway is not None:
         # Only a venue knows what became of an intent whose answer never came: it is looked for, not written off.
         engine.write_off([], state.never_sent)

@@ -14,6 +14,7 @@ from shell.contract import Action, Signal
 from shell.errors import NotNow, Rejected
 from shell.main_book import MAIN_BOOK
 from shell.risk.halts import Halt, HaltKind
+from shell.risk.refusal import RefusalCode
 from shell.service import Shell
 from shell.step_log import log_step
 from shell.store.outbox import Notification
@@ -55,7 +56,8 @@ class ByHand:
     # -- positions ------------------------------------------------------------------------------------------------
 
     def close(self, symbol: str, by: str, now: datetime) -> str:
-        """Leave a position at the market, resting orders of its symbol first; returns risk's sentence.
+        """Leave a position at the market, resting orders of its symbol first; returns risk's sentence, or
+        why it leaves a little later.
 
         Raises NotNow when it is not held, Rejected with risk's or the venue's reason.
         """
@@ -66,7 +68,7 @@ class ByHand:
         log_step(record)
         self._shell.notices.of_step(record, now)
         (answer,) = record.answers
-        if not answer.approved:
+        if not answer.approved and answer.code != RefusalCode.EXIT_WAITING.value:
             raise Rejected(f"{answer.code}: {answer.sentence}")
         return answer.sentence
 

@@ -20,6 +20,7 @@ from shell.host.port import StrategySource
 from shell.index.novelty import failed_ideas, repeat_of
 from shell.market.history import History
 from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
+from shell.notices.budget import BudgetNews
 from shell.parity.keeper import ParityParts, check_parity
 from shell.predictions import Grade, Prediction
 from shell.service import MAIN_BOOK, Shell
@@ -37,6 +38,7 @@ class Desk:
         self._wall = wall or SystemClock()
         self._store = shell.store
         self._document = DocumentKeeper(shell.store, shell.workspace)
+        self._budget_news = BudgetNews(shell.store, shell.config.ai, shell.notify)
 
     @property
     def shell(self) -> Shell:
@@ -213,16 +215,16 @@ class Desk:
 
     def record_night(self, night: str, decision: Mapping[str, Any], now: datetime) -> None:
         self._store.nights.record(night, decision, now)
+        self._budget_news.of_spending(self.spending(night), now)
 
     def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
         """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
 
-        Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough; a person is told once."""
+        Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough."""
         try:
             return self._store.model_calls.reserve(self._shell.config.ai, asked, now, self._wall.now())
         except NotNow as refusal:
-            text = f"The model was not asked for {asked.role}: {refusal}"
-            self._shell.notify("budget", "warning", text, now, key=f"budget:{asked.night}")
+            self._budget_news.of_refusal(refusal, asked.model, self.spending(asked.night), now)
             raise
 
     def settle_call(
@@ -230,9 +232,11 @@ class Desk:
         reply: Mapping[str, Any] | None = None, error: str = "",
     ) -> ModelCall:
         """Complete a call. Raises Rejected when it is settled with another outcome."""
-        return self._store.model_calls.settle(
+        settled = self._store.model_calls.settle(
             self._shell.config.ai, call_id, state, now, usage=usage, reply=reply, error=error
         )
+        self._budget_news.of_spending(self.spending(settled.asked.night), now)
+        return settled
 
     def spending(self, night: str) -> Spending:
         return self._store.model_calls.spending(self._shell.config.ai, night, self._wall.now())

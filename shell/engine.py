@@ -21,6 +21,7 @@ from shell.exchange.gateway import Gateway, GatewayEvent
 from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
 from shell.execution.protector import Protector
 from shell.execution.record import Journal, ScanDone, StepRecord, never_taken
+from shell.execution.waiting import WaitingExit, WaitingExits
 from shell.execution.withdrawal import entries, resting_of, withdraw, withdraw_unwanted
 from shell.host.faults import ATTEMPT, panicked
 from shell.host.port import ClosedNotice, FillNotice, StrategyHost
@@ -78,8 +79,7 @@ class Engine:
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent: list[RecentSignal] = []
         self._order_times: list[datetime] = []
-        self._booked: set[str] = set()
-        self._entered: set[str] = set()
+        self._booked, self._entered = set[str](), set[str]()
         self._try = ""
         self._equity: QuoteAmount | None = None
         self._valued_at = -1
@@ -87,10 +87,12 @@ class Engine:
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
             book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"),
         )
+        self._exits = WaitingExits(self._protector, closed=lambda: market.closed, ids=self._ids, ask=self._answer)
 
-    def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime]) -> None:
-        """What an earlier process approved and sent lately: its throttles hold on."""
+    def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime], exits: Sequence[WaitingExit]) -> None:
+        """What an earlier process approved and sent lately, and what could not leave: its throttles hold on."""
         self._recent, self._order_times = list(signals), list(order_times)
+        self._exits.take_up(exits)
 
     def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
         """Put another strategy behind the same books (D13): positions and their stops stay, nothing else of it does."""
@@ -123,7 +125,7 @@ class Engine:
         self._mark(now, record)
         if scan and self.gateway.ready and self._slot_ms(now) > self._last_slot_ms:
             self._scan(now, origin, record)
-        self._protector.arrange(now, record)
+        self._protector.arrange(now, record, self._exits.waiting)
         return self._finish(record)
 
     def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
@@ -138,7 +140,7 @@ class Engine:
         """Let the gateway do what is due, book what it has told, and keep stops and withdrawals as they should be."""
         record = StepRecord(book=self.config.book, at=now)
         self._tend(now, record)
-        self._protector.arrange(now, record)
+        self._protector.arrange(now, record, self._exits.waiting)
         return self._finish(record)
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
@@ -187,10 +189,8 @@ class Engine:
         if self.ledger.positions and self.market.cursor != self._valued_at:
             self._valued_at, self._equity = self.market.cursor, None
         if self._equity is None:
-            total = self.ledger.cash
-            for symbol, position in self.ledger.positions.items():
-                total = total + position.qty.times(self.market.price(symbol) or position.avg_entry)
-            self._equity = total
+            prices, held = self.prices(), self.ledger.positions
+            self._equity = sum((held[symbol].qty.times(prices[symbol]) for symbol in held), start=self.ledger.cash)
         return self._equity
 
     def passed(self, now: datetime, peak: QuoteAmount | None) -> None:
@@ -258,6 +258,8 @@ class Engine:
         self._book_events(record)
         if withdraw_unwanted(self.gateway, bool(self.halts), self.config.version, now):
             self._book_events(record)
+        if self._exits.waiting and self.gateway.ready and self.marks is not None:
+            self._exits.finish(now, record)
 
     # -- booking --------------------------------------------------------------------------------------------------
 
@@ -375,10 +377,7 @@ class Engine:
 
     def prices(self) -> dict[str, Price]:
         """The newest close of every holding."""
-        return {
-            symbol: self.market.price(symbol) or position.avg_entry
-            for symbol, position in self.ledger.positions.items()
-        }
+        return {symbol: self.market.price(symbol) or held.avg_entry for symbol, held in self.ledger.positions.items()}
 
     def _answer(self, signal: Signal, signal_id: str, now: datetime, record: StepRecord) -> None:
         if signal.action is Action.CLOSE:
@@ -394,10 +393,12 @@ class Engine:
         answer = answer_of(signal, decision, ids=ids, now=now)
         match decision:
             case Approved(grant=ApprovedOrder() as order):
-                self._recent.append((signal.symbol, signal.action, now))
-                refusal = self._protector.make_way(order, now, record) or self._submit(order, now, record)
-                if refusal:
-                    answer = replace(answer, approved=False, code=VENUE_REFUSED, sentence=refusal)
+                if (held := self._exits.hold(signal, order, now, record)) is not None:
+                    answer = answer_of(signal, held, ids=ids, now=now)
+                else:
+                    self._recent.append((signal.symbol, signal.action, now))
+                    if refusal := self._submit(order, now, record):
+                        answer = replace(answer, approved=False, code=VENUE_REFUSED, sentence=refusal)
             case Approved(grant=ProtectionChange() as change):
                 self.ledger = with_protection(self.ledger, change.symbol, change.stop_loss, change.take_profit)
                 record.protection_moved.append(change.symbol)
@@ -416,13 +417,12 @@ class Engine:
             cash_free=self.ledger.cash - reserved(working), equity=self.equity(), positions=self.ledger.positions,
             prices=self.prices(), working=working, halts=self.halts.keys(), marks=self.marks,
             order_times=self._order_times, recent_signals=self._recent, fees=self.config.fees,
-            allowance_pct=self.config.fill_allowance_pct,
+            allowance_pct=self.config.fill_allowance_pct, closed=self.market.closed,
         )
 
     def _ids(self, name: str, signal_id: str | None = None) -> OrderIds:
-        config = self.config
-        intent_id = f"{name}{self._try}"
-        return OrderIds(intent_id=intent_id, book=config.book, version=config.version, signal_id=signal_id, mark=config.mark)
+        told, config = f"{name}{self._try}", self.config
+        return OrderIds(intent_id=told, book=config.book, version=config.version, signal_id=signal_id, mark=config.mark)
 
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
         """Write ahead, send once. Returns a refusal's sentence, or nothing."""

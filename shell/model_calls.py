@@ -23,6 +23,14 @@ SMALLEST_USD = Decimal("0.0001")
 ATTEMPTS_MAX = 2
 
 
+class NoPrice(NotNow):
+    """A model whose price is not known is not called."""
+
+
+class MonthSpent(NotNow):
+    """One more call could break the month's cap."""
+
+
 class CallState(str, Enum):
     """RESERVED: about to be sent, or being answered, or cut short by a crash; it counts with its reservation. ANSWERED: with a
     reply and its usage. FREE: refused before any work was done. LOST: it may have been worked on; it counts as RESERVED."""
@@ -114,11 +122,13 @@ class Spending:
 
 
 def price_of(ai: AiConfig, model: str) -> ModelPrice:
-    """Raises NotNow for a model whose price is not known."""
+    """Raises NoPrice for a model whose price is not known."""
     for price in ai.prices:
         if price.model == model and price.complete:
             return price
-    raise NotNow(f"the price of model {model} is not known, so it is not called: add it to [ai] prices in config/settings.toml")
+    raise NoPrice(
+        f"the price of model {model} is not known, so it is not called: add it to [ai] prices in config/settings.toml"
+    )
 
 
 def reserve_usd(price: ModelPrice, input_tokens: int, output_tokens_max: int) -> Decimal:
@@ -154,7 +164,7 @@ def spent(ai: AiConfig, night: str, month: str, night_calls: Sequence[ModelCall]
 
 
 def require_affordable(ai: AiConfig, spending: Spending, usd: Decimal) -> None:
-    """Raises NotNow with the cap that a further `usd` would break."""
+    """Raises NotNow (MonthSpent for the month's) with the cap that a further `usd` would break."""
     if usd > ai.call_usd_max:
         raise NotNow(f"one call could cost ${usd:.2f}, above call_usd_max (${ai.call_usd_max:.2f})")
     if spending.night_usd + usd > ai.night_usd_max:
@@ -163,7 +173,7 @@ def require_affordable(ai: AiConfig, spending: Spending, usd: Decimal) -> None:
             f"more call could cost ${usd:.2f}"
         )
     if spending.month_usd + usd > ai.month_usd_max:
-        raise NotNow(
+        raise MonthSpent(
             f"the month's money is spent: ${spending.month_usd:.2f} of ${ai.month_usd_max:.2f} is spent or reserved in "
             f"{spending.month} and one more call could cost ${usd:.2f}"
         )

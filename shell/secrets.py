@@ -25,9 +25,10 @@ CONTROL_TOKEN = "CONTROL_TOKEN"
 # What `gcloud auth print-access-token` prints, under the name that gcloud itself reads.
 CLOUDSDK_AUTH_ACCESS_TOKEN = "CLOUDSDK_AUTH_ACCESS_TOKEN"
 PAGE_TOKEN = "PAGE_TOKEN"
+BRAIN_DATABASE_URL = "BRAIN_DATABASE_URL"
 SECRET_NAMES = (
     KRAKEN_API_KEY, KRAKEN_API_SECRET, TELEGRAM_BOT_TOKEN, ANTHROPIC_API_KEY, CONTROL_TOKEN, CLOUDSDK_AUTH_ACCESS_TOKEN,
-    PAGE_TOKEN,
+    PAGE_TOKEN, BRAIN_DATABASE_URL,
 )
 
 
@@ -85,12 +86,13 @@ class Secrets:
     control_token: Secret | None = None
     cloudsdk_auth_access_token: Secret | None = None
     page_token: Secret | None = None
+    brain_database_url: Secret | None = None
 
     def known(self) -> tuple[Secret, ...]:
         """Those that are set, for the log's mask."""
         every = (
             self.kraken_api_key, self.kraken_api_secret, self.telegram_bot_token, self.anthropic_api_key,
-            self.control_token, self.cloudsdk_auth_access_token, self.page_token,
+            self.control_token, self.cloudsdk_auth_access_token, self.page_token, self.brain_database_url,
         )
         return tuple(secret for secret in every if secret is not None)
 

@@ -23,7 +23,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
      "capital_notes"),
     ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port",
      "execution.client_id"),
-    ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document", "model_calls", "predictions"),
+    ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document", "model_calls", "model_costs", "predictions"),
     ("market",),
     ("portfolio",),
     ("risk",),

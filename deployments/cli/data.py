@@ -31,12 +31,12 @@ def import_(
     from shell.market.archive import Archive
     from shell.market.importer import import_path
     from shell.store.candles import CandleStore
-    from shell.store.store import Store
+    from shell.store.place import open_store
 
     place = home_of(home, new=True).create()
     console = console_for(as_json)
     wanted = [each for each in symbols.split(",") if each.strip()] or None
-    with HomeLock(place), Store.open(place.database) as store, progress(console) as bar:
+    with HomeLock(place), open_store(place) as store, progress(console) as bar:
         task = bar.add_task("import", total=None)
         report = import_path(
             source, CandleStore(store), Archive(place.archive), wanted,

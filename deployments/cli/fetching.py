@@ -22,7 +22,7 @@ from shell.market.pair import parse_symbol
 from shell.secrets import read_environment
 from shell.settings_file import load_settings
 from shell.store.candles import CandleStore
-from shell.store.store import Store
+from shell.store.place import open_store
 
 COVERAGE_FILE = "backfill.json"
 
@@ -50,7 +50,7 @@ def fetch(
             now = clock.now()
             return [await backfill(api).run(pair, days, now, progress) for pair in pairs]
 
-    with HomeLock(home), Store.open(home.database) as store:
+    with HomeLock(home), open_store(home) as store:
         coverage = Coverage(home.database.with_name(COVERAGE_FILE))
         candles, archive = CandleStore(store), Archive(home.archive)
         done = asyncio.run(run(lambda api: Backfill(api, candles, archive, coverage)))

@@ -29,11 +29,6 @@ def home_of(folder: Path | None, *, new: bool = False) -> Home:
 
 def read_store(home: Home) -> Store:
     """The home's database for reading beside a running shell. Raises DataError when there is none yet."""
-    from shell.store.store import Store
+    from shell.store import place
 
-    if not home.database.is_file():
-        raise DataError(
-            f"there is no database at {home.database}: nothing has run in this home yet "
-            "(`brain rehearse` makes one, `brain data import` another)"
-        )
-    return Store.open(home.database, read_only=True)
+    return place.read_store(home)

@@ -6,6 +6,7 @@ import typer
 
 from deployments.cli import (
     backtest,
+    backup,
     biases,
     capital,
     certificate,
@@ -49,6 +50,8 @@ app.command("status")(status.status)
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.command("page")(page.page)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
 app.add_typer(report.app, name="report")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from deployments.cli.given import fraction, moment, positive
 
 if TYPE_CHECKING:
     from shell.backtest.job import BacktestJob
+    from shell.backtest.parallel import Runs
     from shell.market.folder import FolderData
 
 SymbolsOption = Annotated[str, typer.Option("--symbols", help="Comma-separated, BTC-USD,ETH-USD; default: all in the folder.")]
@@ -38,6 +40,9 @@ LimitsOption = Annotated[Path | None, typer.Option("--risk-limits", help="A risk
 SeedOption = Annotated[int, typer.Option("--seed", help="Draws the settings to try; the same seed tries the same ones.")]
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", help="Runs at once; default: as many as keep the cores busy. Changes no result.")
+]
+ClusterOption = Annotated[
+    str, typer.Option("--cluster", help="Run on a Dask cluster: its scheduler's address, or local:N. Changes no result.")
 ]
 FastOption = Annotated[
     bool, typer.Option("--fast/--certified", help="Fast: history and engine inside the strategy's locked process.")
@@ -92,6 +97,21 @@ def period_of_run(prepared: Prepared) -> tuple[datetime, datetime]:
     first, last = period_of(prepared.found.history.m5.values())
     start, end = prepared.job.start or first, min(prepared.job.end or last, last)
     return start, end
+
+
+@contextmanager
+def runs_on(cluster: str, workers: int) -> Iterator[tuple[Runs, int]]:
+    """What runs the jobs, and how many at once: this machine's `workers`, or those of the cluster that is named."""
+    from shell.backtest.parallel import run_many
+
+    if not cluster:
+        yield run_many, workers
+        return
+    from deployments.cluster.backtests import ClusterRuns
+    from deployments.cluster.connection import connected
+
+    with connected(cluster) as connection:
+        yield ClusterRuns(connection), connection.slots
 
 
 def bar_with_end(console: Console) -> Progress:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from deployments.cli.many_runs import WorkersOption, bar_with_end
+from deployments.cli.many_runs import ClusterOption, WorkersOption, bar_with_end
 from deployments.cli.output import FAILED, JsonFlag, answer, command, console_for, table
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def null_test(
     edge: Annotated[Edge, typer.Option(help="planted: power instead, on invented markets with a real edge.")] = Edge.none,
     nights: Annotated[int, typer.Option(help="Nights of a month.")] = 30,
     workers: WorkersOption = None,
+    cluster: ClusterOption = "",
     out: Annotated[Path, typer.Option(help="Journal of finished months.")] = Path("reports/null-test.jsonl"),
     resume: Annotated[
         bool, typer.Option("--resume/--fresh", help="Take over finished months of the same settings, data, seed and code.")
@@ -66,7 +67,8 @@ def null_test(
     markets = (PLANTED,) if edge is Edge.planted else () if market is Null.mixed else (market.value,)
     options = Options(
         months=months, seed=seed, data=data, symbols=tuple(each for each in symbols.split(",") if each.strip()),
-        markets=markets, nights=nights, workers=workers, out=out, resume=resume,
+        markets=markets, nights=nights, workers=workers, cluster=cluster, out=out,
+        resume=resume,
     )
     lived: dict[int, float] = {}
     promoted: set[int] = set()

@@ -10,6 +10,7 @@ from rich.console import Console
 from deployments.cli.backtest import DataOption, StrategyOption
 from deployments.cli.many_runs import (
     CashOption,
+    ClusterOption,
     EndOption,
     FastOption,
     LimitsOption,
@@ -26,6 +27,7 @@ from deployments.cli.many_runs import (
     data_facts,
     period_of_run,
     prepare,
+    runs_on,
     shown,
 )
 from deployments.cli.output import JsonFlag, answer, command, console_for, percent, table
@@ -51,6 +53,7 @@ def search(
     trials: Annotated[int, typer.Option(help="Settings to try; every combination when there are no more.")] = 50,
     seed: SeedOption = 0,
     workers: WorkersOption = None,
+    cluster: ClusterOption = "",
     fast: FastOption = True,
     min_trades: MinTradesOption = 10,
     cash: CashOption = "10000",
@@ -76,11 +79,11 @@ def search(
         fee_maker=fee_maker, slippage=slippage, risk_limits=risk_limits, fast=fast,
     )
     plan = plan_search(prepared.job.source, trials, seed)
-    count = min(count, len(plan.settings))
-    with bar_with_end(console) as bar:
+    with runs_on(cluster, count) as (run, slots), bar_with_end(console) as bar:
+        count = min(slots, len(plan.settings))
         task = bar.add_task(f"{len(plan.settings)} settings, {count} at once", total=len(plan.settings))
         result = search_settings(
-            prepared.job, prepared.found.history, plan, trades_needed=min_trades, workers=count,
+            prepared.job, prepared.found.history, plan, trades_needed=min_trades, workers=count, run=run,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     seconds = monotonic() - begun

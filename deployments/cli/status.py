@@ -57,12 +57,12 @@ def kill(
     from shell.home import HomeLock
     from shell.risk.halts import Halt, HaltKind
     from shell.service import MAIN_BOOK
-    from shell.store.store import Store
+    from shell.store.place import open_store
 
     place = home_of(home).create()
     now = SystemClock().now()
     try:
-        with HomeLock(place), Store.open(place.database) as store:
+        with HomeLock(place), open_store(place) as store:
             store.halts.raise_(Halt(kind=HaltKind.KILL_SWITCH, book=MAIN_BOOK, sentence=reason, raised_at=now))
         running = False
     except NotNow:
@@ -90,13 +90,13 @@ def resume(
     from shell.errors import UsageError
     from shell.home import HomeLock
     from shell.risk.halts import HaltKind
-    from shell.store.store import Store
+    from shell.store.place import open_store
 
     known = [each.value for each in HaltKind]
     if kind.upper() not in known:
         raise UsageError(f"{kind!r} is not a halt: {', '.join(known)}")
     place = home_of(home).create()
-    with HomeLock(place), Store.open(place.database) as store:
+    with HomeLock(place), open_store(place) as store:
         left = lift_stored(store, HaltKind(kind.upper()), by, SystemClock().now(), settings_for(place))
     if as_json:
         answer({"lifted": kind.upper(), "halted": left})

@@ -146,7 +146,7 @@ def submit(
     from shell.host.policy import require_policy
     from shell.promotion.swap import register_workspace
     from shell.promotion.workspace import Workspace
-    from shell.store.store import Store
+    from shell.store.place import open_store
     from shell.trials.candidate import PERSON_PROVIDER, Proposal, source_hash
 
     place = home_of(home).create()
@@ -155,7 +155,7 @@ def submit(
     source = workspace.read(file)
     require_policy(source)
     now = SystemClock().now()
-    with HomeLock(place), Store.open(place.database) as store:
+    with HomeLock(place), open_store(place) as store:
         register_workspace(store, workspace, now)
         store.strategies.require_trusted(source_hash(source))
         parent = store.strategies.active().version
@@ -185,13 +185,13 @@ def rollback(
     from shell.home import HomeLock
     from shell.promotion.swap import register_workspace, roll_back
     from shell.promotion.workspace import Workspace
-    from shell.store.store import Store
+    from shell.store.place import open_store
 
     place = home_of(home).create()
     now = SystemClock().now()
     furnish(place)
     workspace = Workspace(place.workspace)
-    with HomeLock(place), Store.open(place.database) as store:
+    with HomeLock(place), open_store(place) as store:
         register_workspace(store, workspace, now)
         promotion = roll_back(store, workspace, reason, now)
     if as_json:

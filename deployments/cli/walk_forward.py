@@ -12,6 +12,7 @@ from rich.console import Console
 from deployments.cli.backtest import DataOption, StrategyOption
 from deployments.cli.many_runs import (
     CashOption,
+    ClusterOption,
     EndOption,
     FastOption,
     LimitsOption,
@@ -28,6 +29,7 @@ from deployments.cli.many_runs import (
     data_facts,
     period_of_run,
     prepare,
+    runs_on,
     shown,
 )
 from deployments.cli.output import JsonFlag, answer, command, console_for, percent, table
@@ -54,6 +56,7 @@ def walk_forward(
     trials: Annotated[int, typer.Option(help="Settings to try in each window.")] = 12,
     seed: SeedOption = 0,
     workers: WorkersOption = None,
+    cluster: ClusterOption = "",
     fast: FastOption = True,
     min_trades: MinTradesOption = 10,
     cash: CashOption = "10000",
@@ -85,10 +88,10 @@ def walk_forward(
     plan = plan_search(prepared.job.source, trials, seed)
     runs = len(windows) * (len(plan.settings) + 1)
     history = prepared.found.history
-    with bar_with_end(console) as bar:
+    with runs_on(cluster, count) as (run, count), bar_with_end(console) as bar:
         task = bar.add_task(f"{len(windows)} windows, {runs} runs, {min(count, runs)} at once", total=runs)
         results = walk(
-            prepared.job, history, plan, windows, trades_needed=min_trades, workers=workers,
+            prepared.job, history, plan, windows, trades_needed=min_trades, workers=workers, run=run,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     combined = out_of_sample(results, history, prepared.job.settings)

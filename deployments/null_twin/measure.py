@@ -8,11 +8,13 @@ import math
 import statistics
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deployments.null_twin.code import HASH_DIGITS, code_hash
 from deployments.null_twin.crew import MonthCrew
 from deployments.null_twin.journal import Journal
 from deployments.null_twin.month import NIGHTS, PLANTED, MonthResult, Terms, month_market
@@ -35,11 +37,8 @@ NIGHTS_MAX = 85
 # Without --symbols: enough for co-movement to matter, few enough for many months.
 SYMBOLS_DEFAULT = 2
 MADE_SYMBOLS = ("BTC/USD", "ETH/USD")
-HASH_DIGITS = 16
 # Hundreds of invented months must not cost a cent, whatever the settings say.
 WITHOUT_MODELS = {"ai.provider": "local"}
-# What decides a month's outcome besides its settings: any change of these lives through every month again.
-CODE_FOLDERS = ("shell", "tasks", "deployments/null_twin", "strategy/active", "strategy/skills")
 
 # Told the month, its nights that are over, and its result once there is one.
 Tell = Callable[[int, int, MonthResult | None], None]
@@ -48,7 +47,8 @@ Tell = Callable[[int, int, MonthResult | None], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What a null test is asked to do. Without `data` the markets are made from an invented one. `markets` empty: every kind
-    of null market in turn. `resume`: take over what `out` holds of the same settings, data, seed and code."""
+    of null market in turn. `resume`: take over what `out` holds of the same settings, data, seed and code. `cluster`: a Dask
+    cluster to live them on, "" for processes of this machine."""
 
     months: int = 20
     seed: int = 7
@@ -57,6 +57,7 @@ class Options:
     markets: tuple[str, ...] = ()
     nights: int = NIGHTS
     workers: int | None = None
+    cluster: str = ""
     out: Path = Path("reports/null-test.jsonl")
     resume: bool = True
 
@@ -179,17 +180,6 @@ def _key(terms: Terms, settings: Settings, source: History | None) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:HASH_DIGITS]
 
 
-def code_hash(project: Path) -> str:
-    """Over every Python file that takes part: those of the installed product, and the project's strategy."""
-    digest = hashlib.sha256()
-    product = Path(__file__).resolve().parents[2]
-    for folder in CODE_FOLDERS:
-        root = project if folder.startswith("strategy") else product
-        for path in sorted((root / folder).rglob("*.py")):
-            digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode() + path.read_bytes())
-    return digest.hexdigest()[:HASH_DIGITS]
-
-
 def _live_through(
     missing: Sequence[int], options: Options, terms: Terms, settings: Settings, workers: int, journal: Journal,
     found: dict[int, MonthResult], tell: Tell,
@@ -200,8 +190,8 @@ def _live_through(
             "terms": asdict(terms), "settings": settings.model_dump_json(), "scratch": scratch,
             "data": str(options.data.resolve()) if options.data is not None else "",
         }
-        with MonthCrew(values, find_project(), workers) as crew:
-            for month, said in crew.live_through(missing):
+        with _living(options.cluster, values, missing, workers) as lived:
+            for month, said in lived:
                 if NIGHT in said:
                     tell(month, said[NIGHT], None)
                 elif REFUSAL in said:
@@ -210,6 +200,23 @@ def _live_through(
                     found[month] = result = MonthResult.of(said["result"])
                     journal.append(result)
                     tell(month, result.nights, result)
+
+
+@contextmanager
+def _living(
+    cluster: str, values: Mapping[str, Any], months: Sequence[int], workers: int
+) -> Iterator[Iterator[tuple[int, Mapping[str, Any]]]]:
+    """What is said of the months as they are lived through, here or on a cluster."""
+    if not cluster:
+        with MonthCrew(values, find_project(), workers) as crew:
+            yield crew.live_through(months)
+        return
+    # Imported here: Dask takes a second.
+    from deployments.cluster.connection import connected
+    from deployments.cluster.months import months_on
+
+    with connected(cluster) as connection, closing(months_on(connection, values, months)) as lived:
+        yield lived
 
 
 def _by_market(months: Sequence[MonthResult]) -> Mapping[str, Mapping[str, int]]:

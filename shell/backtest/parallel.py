@@ -11,6 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from typing import Protocol
 
 from shell.backtest.crew import Crew
 from shell.backtest.history_file import history_file
@@ -36,6 +37,15 @@ Outcomes = Generator[tuple[int, Outcome], None, None]
 JobsProgress = Callable[[float, int], None]
 
 
+class Runs(Protocol):
+    """Whatever runs many jobs as `run_many` does: here, or on other machines. Where changes no result."""
+
+    def __call__(
+        self, jobs: Sequence[BacktestJob], history: History, *, workers: int | None = None,
+        progress: JobsProgress | None = None,
+    ) -> Outcomes: ...
+
+
 def run_many(
     jobs: Sequence[BacktestJob], history: History, *, workers: int | None = None, progress: JobsProgress | None = None
 ) -> Outcomes:
@@ -47,6 +57,12 @@ def run_many(
     """
     count = min(workers_for(workers, fast=_all_fast(jobs)), len(jobs))
     return _in_turn(jobs, history, progress) if count <= 1 else _side_by_side(jobs, history, count, progress)
+
+
+def run_apart(jobs: Sequence[BacktestJob], history_descriptor: int) -> Sequence[Outcome]:
+    """Each job's outcome, in turn in one process of its own, on the history in a file (see `history_file`): for a caller
+    whose environment and threads are somebody else's, such as a cluster's worker."""
+    return [outcome for _, outcome in _by_crew(jobs, history_descriptor, 1, None)]
 
 
 def workers_for(workers: int | None, *, fast: bool) -> int:
@@ -107,11 +123,18 @@ def _in_turn(jobs: Sequence[BacktestJob], history: History, progress: JobsProgre
 def _side_by_side(
     jobs: Sequence[BacktestJob], history: History, count: int, progress: JobsProgress | None
 ) -> Outcomes:
+    with history_file(history) as descriptor:
+        yield from _by_crew(jobs, descriptor, count, progress)
+
+
+def _by_crew(
+    jobs: Sequence[BacktestJob], descriptor: int, count: int, progress: JobsProgress | None
+) -> Outcomes:
     told = _Told(len(jobs), progress)
     queued = deque(enumerate(jobs))
     early: dict[int, Outcome] = {}
     following = 0
-    with history_file(history) as descriptor, Crew(descriptor, count) as crew:
+    with Crew(descriptor, count) as crew:
         while following < len(jobs):
             while queued and crew.has_room:
                 number, job = queued.popleft()

@@ -18,7 +18,7 @@ import numpy as np
 from shell.backtest.job import BacktestJob
 from shell.backtest.metrics import ReturnMoments, moments_of
 from shell.backtest.overfitting import deflated_sharpe_ratio, expected_maximum_sharpe
-from shell.backtest.parallel import JobsProgress, Outcome, run_many
+from shell.backtest.parallel import JobsProgress, Outcome, Runs, run_many
 from shell.backtest.parameters import DECIMALS, Number, Parameter, declared_parameters, with_values
 from shell.backtest.result import BacktestResult, Metrics
 from shell.errors import BadInput, BrainError, Transient
@@ -81,11 +81,11 @@ class Luck:
 
 def search(
     job: BacktestJob, history: History, plan: Plan, *, trades_needed: int, workers: int | None = None,
-    progress: JobsProgress | None = None,
+    progress: JobsProgress | None = None, run: Runs = run_many,
 ) -> SearchResult:
     """Run `job` with every setting of `plan`. Raises what the first trial raised when none could be run to the end."""
     jobs = [replace(job, source=with_settings(job.source, values)) for values in plan.settings]
-    with closing(run_many(jobs, history, workers=workers, progress=progress)) as outcomes:
+    with closing(run(jobs, history, workers=workers, progress=progress)) as outcomes:
         trials = tuple(trial_of(plan.settings[number], outcome) for number, outcome in outcomes)
     best = best_of(trials, trades_needed)
     return SearchResult(plan=plan, trials=trials, best=best, luck=luck_of(trials, best))

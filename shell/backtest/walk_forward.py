@@ -17,7 +17,7 @@ import numpy as np
 from shell.backtest.job import BacktestJob
 from shell.backtest.metrics import buy_and_hold_return, compute_metrics, daily_returns, moments_of
 from shell.backtest.overfitting import probabilistic_sharpe_ratio
-from shell.backtest.parallel import JobsProgress, Outcome, run_many
+from shell.backtest.parallel import JobsProgress, Outcome, Runs, run_many
 from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve, Metrics
 from shell.backtest.search import Plan, Trial, Values, best_of, trial_of, with_settings
 from shell.clock import from_ms, to_ms
@@ -89,7 +89,7 @@ def windows_of(
 
 def walk_forward(
     job: BacktestJob, history: History, plan: Plan, windows: Sequence[Window], *, trades_needed: int,
-    workers: int | None = None, progress: JobsProgress | None = None,
+    workers: int | None = None, progress: JobsProgress | None = None, run: Runs = run_many,
 ) -> tuple[WindowResult, ...]:
     """Fit `job` in every window with the settings of `plan`, then test each window's best. Fits are fast if `job` is, tests
     are certified.
@@ -102,7 +102,7 @@ def walk_forward(
         for window in windows for values in plan.settings
     ]
     settings = [values for _ in windows for values in plan.settings]
-    with closing(run_many(fits, history, workers=workers, progress=_share(progress, 0, total))) as outcomes:
+    with closing(run(fits, history, workers=workers, progress=_share(progress, 0, total))) as outcomes:
         trials = [trial_of(settings[number], outcome) for number, outcome in outcomes]
     size = len(plan.settings)
     chosen = [_best(trials[at * size : (at + 1) * size], trades_needed) for at in range(len(windows))]
@@ -113,7 +113,7 @@ def walk_forward(
         )
         for window, best in zip(windows, chosen, strict=True)
     ]
-    with closing(run_many(tests, history, workers=workers, progress=_share(progress, len(fits), total))) as outcomes:
+    with closing(run(tests, history, workers=workers, progress=_share(progress, len(fits), total))) as outcomes:
         return tuple(_tested(windows[number], chosen[number], outcome) for number, outcome in outcomes)
 
 

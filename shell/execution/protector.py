@@ -7,7 +7,7 @@ out, and only then is what is left sold. Two ways out at once would sell what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
 from shell.contract import OrderType
@@ -17,9 +17,10 @@ from shell.execution.monitor import reached
 from shell.execution.record import StepRecord
 from shell.market.pair import Pair
 from shell.money import Price
-from shell.orders import ApprovedOrder, Fill, Purpose, Side
+from shell.orders import ApprovedOrder, Fill, OrderIntent, Purpose
 from shell.portfolio.ledger import Ledger, Position
 from shell.risk.approval import OrderIds, protective_exit, protective_stop
+from shell.risk.refusal import RefusalCode, Refused
 from shell.risk.view import selling
 
 # How long the venue has to fire a stop whose price was seen, before it is sold by us.
@@ -78,25 +79,28 @@ class Protector:
         self._gateway.on_price(symbol, price, at)
         self._book(record)
 
-    def make_way(self, order: ApprovedOrder, at: datetime, record: StepRecord) -> str:
-        """Take the venue's stops out before a way out that the strategy asked for. Returns why it cannot go, or nothing."""
-        intent = order.intent
-        if intent.side is not Side.SELL or self._gateway.guards(intent.symbol) is None:
-            return ""
-        if not self._release(intent.symbol, "the strategy sells", at, record):
-            return f"the stop of {intent.symbol} at the venue could not be taken out yet: nothing may be sold beside it"
-        left = self._ledger().positions.get(intent.symbol)
-        if left is None or intent.qty > left.qty - selling(self._gateway.open_orders(), intent.symbol):
-            return f"the stop of {intent.symbol} sold while it was being taken out"
-        return ""
+    def make_way(self, symbol: str, at: datetime, record: StepRecord) -> bool:
+        """Take the venue's stops out before a way out that the strategy asked for; True once nothing may sell beside it."""
+        return self._release(symbol, "the strategy sells", at, record)
 
-    def arrange(self, now: datetime, record: StepRecord) -> None:
-        """Have the venue keep a stop over all that is held, at the price the ledger has, and nothing beyond."""
+    def outsold(self, intent: OrderIntent) -> Refused | None:
+        """A refusal when a stop sold, while it was being taken out, what the exit `intent` is for."""
+        symbol = intent.symbol
+        if self._gateway.guards(symbol) is None:
+            return None
+        left = self._ledger().positions.get(symbol)
+        if left is not None and intent.qty <= left.qty - selling(self._gateway.open_orders(), symbol):
+            return None
+        return Refused(code=RefusalCode.EXIT_PENDING, sentence=f"the stop of {symbol} sold while it was being taken out")
+
+    def arrange(self, now: datetime, record: StepRecord, leaving: Collection[str] = ()) -> None:
+        """Have the venue keep a stop over all that is held, at the price the ledger has, and nothing beyond. Of the symbols
+        `leaving` an exit waits for the stop to be out: none is placed for them."""
         if not self._kept:
             return
         concerned = {*self._ledger().positions}
         concerned |= {order.intent.symbol for order in self._gateway.open_orders() if order.intent.trigger is not None}
-        for symbol in sorted(concerned):
+        for symbol in sorted(concerned - set(leaving)):
             # Twice, because what is taken out makes room for what is wanted.
             if self._arrange_one(symbol, now, record):
                 self._book(record)

@@ -75,6 +75,11 @@ class MarketBook:
         self._prices: dict[str, Price] = {}
         self._next_hour_ms = 0
 
+    @property
+    def closed(self) -> str:
+        """Why the exchange takes no orders, such as "maintenance"; "" while it does. A replayed market always does."""
+        return ""
+
     def preload(self, history: History, until: datetime) -> None:
         """Take everything that had closed by `until` as the past. Called once, before the first `advance`."""
         until_ms = to_ms(until)

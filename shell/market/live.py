@@ -19,6 +19,9 @@ from shell.money import Price
 
 # Ranges of prices seen are forgotten this long after their bar ended, should it never come.
 SEEN_KEPT_MS = 6 * Tier.H1.ms
+# The exchange's word on itself; as long as it has said nothing, the orders themselves find out.
+UNKNOWN = "unknown"
+TAKES_ORDERS = (UNKNOWN, "online")
 
 
 class _Waiting:
@@ -51,8 +54,13 @@ class LiveBook(MarketBook):
         self._live_prices: dict[str, Tick] = {}
         self._seen: dict[str, dict[int, tuple[float, float]]] = {symbol: {} for symbol in self.symbols}
         self._corrections: list[Bar] = []
+        self._system = UNKNOWN
         self.late = self.revised = 0
         """Bars that came after their hour was handed out, and bars that came again with other values."""
+
+    @property
+    def closed(self) -> str:
+        return "" if self._system in TAKES_ORDERS else self._system
 
     def preload(self, history: History, until: datetime) -> None:
         super().preload(history, until)
@@ -62,6 +70,7 @@ class LiveBook(MarketBook):
 
     def take(self, delivery: Delivery) -> None:
         """Take what came. Bars are revealed by the next `advance` past their close."""
+        self._system = delivery.system or self._system
         for quote in delivery.quotes.values():
             self._live_quotes[quote.symbol] = quote
         for tick in delivery.ticks:

@@ -27,13 +27,15 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What came since the last take. `complete` tells of each symbol until when every bar has been told."""
+    """What came since the last take. `complete` tells of each symbol until when every bar has been told, `system`
+    in the exchange's word whether it takes orders ("" unless it said so)."""
 
     bars: Sequence[Bar] = ()
     ticks: Sequence[Tick] = ()
     quotes: Mapping[str, Quote] = field(default_factory=dict)
     complete: Mapping[str, int] = field(default_factory=dict)
     news: Sequence[str] = ()
+    system: str = ""
 
 
 class LiveInbox:
@@ -51,6 +53,7 @@ class LiveInbox:
         self._news: list[str] = []
         self._points: dict[str, list[Tick]] = {}
         self._last: dict[str, Tick] = {}
+        self._system = ""
 
     def put_bar(self, bar: Bar) -> None:
         """A closed bar, in any order, again or changed."""
@@ -82,6 +85,12 @@ class LiveInbox:
             # A bar's end was passed: somebody may be waiting to scan.
             self.wake()
 
+    def put_system(self, state: str) -> None:
+        """The exchange says how it is: "online", "maintenance", "cancel_only", "post_only"."""
+        with self._lock:
+            self._system = state
+        self.wake()
+
     def put_news(self, sentence: str) -> None:
         """Something the operator should see."""
         with self._lock:
@@ -97,10 +106,11 @@ class LiveInbox:
             news, self._news = self._news, []
             points, self._points = self._points, {}
             last, self._last = self._last, {}
+            system, self._system = self._system, ""
         ticks = [tick for each in points.values() for tick in each]
         ticks += [tick for symbol, tick in last.items() if points[symbol][-1] is not tick]
         ticks.sort(key=lambda tick: tick.at_ms)
-        return Delivery(bars=bars, ticks=ticks, quotes=quotes, complete=complete, news=news)
+        return Delivery(bars=bars, ticks=ticks, quotes=quotes, complete=complete, news=news, system=system)
 
 
 def _is_extreme(points: Sequence[Tick], price: Price) -> bool:

@@ -64,6 +64,11 @@ class RecordedBook:
         self.closes = self._filled()
         self._prices: dict[str, tuple[int, Price | None]] = {}
 
+    @property
+    def closed(self) -> str:
+        """"", as of every replayed market: it takes orders."""
+        return ""
+
     def _take(self, history: History, symbol: str, end_ms: int, later: Mapping[Tier, list[BarArray]]) -> None:
         whole = rows_of(history.m5[symbol])
         m5 = whole[: int(np.searchsorted(whole[:, 0], self.start_ms - STEP_MS, side="right"))]

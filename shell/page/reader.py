@@ -19,6 +19,7 @@ from shell.errors import BrainError, NotNow
 from shell.home import Home
 from shell.main_book import ISOLATION_FACT, LIVE_FACT, MAIN_BOOK
 from shell.market.archive import Archive
+from shell.model_costs import by_month
 from shell.page import tables
 from shell.page.curves import Curve, Marks, Prices, curve_of
 from shell.page.links import live_health, wall_health
@@ -26,6 +27,7 @@ from shell.portfolio.ledger import Ledger, equity
 from shell.report import figures
 from shell.report.candidate_rows import candidate_row
 from shell.store.books import BookState
+from shell.store.place import open_store
 from shell.store.store import Store
 
 SOURCE_FACT = "market.source"
@@ -88,7 +90,7 @@ class PageReader:
     def _opened(self) -> Store:
         """Raises NotNow when there is no database yet, or one of another version."""
         if self._store is None:
-            store = Store.open(self._home.database, read_only=True)
+            store = open_store(self._home, read_only=True)
             self._marks = Marks(store, MAIN_BOOK)
             self._prices = Prices(store, Archive(self._home.archive))
             self._fees = _FeeTally(store)
@@ -168,12 +170,13 @@ class PageReader:
         intents = [each.intent_id for each in answers if each.intent_id]
         return tables.signals(answers, {each.intent.intent_id: each for each in store.history.orders_of(MAIN_BOOK, intents)})
 
-    def _costs(self, ledger: Ledger, model_months: Sequence[tuple[str, tuple[int, Decimal]]]) -> dict[str, Any]:
+    def _costs(self, ledger: Ledger, model_months: Sequence[tuple[str, int, Decimal]]) -> dict[str, Any]:
         """Fees and models by month, newest first, with the sum of the fees as the ledger has it."""
         quote = self._settings.account.quote
         paid = self._fees.months()
         found = [[month, "exchange fees", count, f"{figures.money(total)} {quote}"] for month, (count, total) in paid]
-        found += [[month, "models", count, f"{figures.money(total)} USD"] for month, (count, total) in model_months]
+        cap = figures.money(self._settings.ai.month_usd_max)
+        found += [[month, "models", count, f"{figures.money(usd)} of {cap} USD"] for month, count, usd in model_months]
         found.sort(reverse=True)
         if paid:
             every = sum(count for _, (count, _) in paid)
@@ -191,12 +194,8 @@ class PageReader:
                 trial = trials.get(each.candidate_id)
                 rows.append(candidate_row(each, trial, store.paper.result(trial.trial_id) if trial else None))
             nights = store.nights.list()[-NIGHTS_SHOWN:]
-            months: dict[str, tuple[int, Decimal]] = {}
-            for call in store.model_calls.list():
-                count, total = months.get(call.asked.night[:7], (0, Decimal(0)))
-                months[call.asked.night[:7]] = (count + 1, total + call.counted_usd)
             found = {"nights": tables.nights(nights), "candidates": tables.candidates(rows)}
-            self._kept = (newest, {**found, "model_months": sorted(months.items())})
+            self._kept = (newest, {**found, "model_months": by_month(store.model_calls.costs())})
         return self._kept[1]
 
 

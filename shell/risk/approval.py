@@ -179,9 +179,9 @@ class _Order:
 
 
 def _unfounded(signal: Signal, view: RiskView) -> Refused | None:
-    """What can be refused without a price: an entry while halted, and anything else without a position."""
+    """What can be refused without a price: an entry while halted or closed to orders, the rest without a position."""
     if signal.action is Action.BUY:
-        return checks.kill_switch(view) or checks.halted(view)
+        return checks.kill_switch(view) or checks.halted(view) or checks.market_open(view)
     if signal.symbol in view.positions:
         return None
     if signal.action is Action.SELL:

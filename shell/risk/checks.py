@@ -61,6 +61,13 @@ def halted(view: RiskView) -> Refused | None:
     return refusal(RefusalCode.HALTED, f"halted ({_names(view)}); nothing may be bought until a person lifts it")
 
 
+def market_open(view: RiskView) -> Refused | None:
+    """Nothing is opened while the exchange takes no orders: a venue would refuse it, and paper would fill it all the same."""
+    if not view.closed:
+        return None
+    return refusal(RefusalCode.MARKET_CLOSED, f"the exchange takes no orders ({view.closed}); nothing is bought until it does")
+
+
 def fresh_price(config: RiskConfig, quote: Quote, now: datetime) -> Refused | None:
     """A price from the future is as useless as an old one: one of the two clocks is wrong."""
     age = now - from_ms(quote.at_ms)

@@ -31,6 +31,9 @@ class RefusalCode(str, Enum):
     NO_POSITION = "NO_POSITION"
     EXIT_PENDING = "EXIT_PENDING"
     NO_CHANGE = "NO_CHANGE"
+    MARKET_CLOSED = "MARKET_CLOSED"
+    EXIT_WAITING = "EXIT_WAITING"
+    EXIT_GIVEN_UP = "EXIT_GIVEN_UP"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ class RiskView:
     `fees` by symbol; `prices` those that `equity` was taken at. `order_times` are when orders left, over the last
     minute at least; `recent_signals` what was approved, over the duplicate window at least. A working order counts in
     full although part of it has filled. `allowance_pct` is how far above the ask a market order may fill
-    (`limits.fill_allowance`).
+    (`limits.fill_allowance`). `closed` says why the exchange takes no orders, "" while it does.
     """
 
     cash_free: QuoteAmount
@@ -45,6 +45,7 @@ class RiskView:
     order_times: Sequence[datetime] = ()
     recent_signals: Sequence[RecentSignal] = ()
     allowance_pct: Decimal = FILL_ALLOWANCE
+    closed: str = ""
 
 
 def reserved(orders: Iterable[WorkingOrder]) -> QuoteAmount:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, func, insert, select
 
 from shell.errors import Fatal, NotNow
 from shell.execution.known import KnownOrder
+from shell.execution.waiting import WaitingExit
 from shell.money import NO_MONEY, QuoteAmount
 from shell.orders import Fill, OrderState
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, TradeClosed, apply_capital
@@ -22,7 +23,7 @@ from shell.store.halts import active_halts, lift_seqs
 from shell.store.ledger_rows import LedgerRows, read_ledger, read_marks
 from shell.store.metadata import table_of
 from shell.store.order_rows import StoredOrder, fact_of, fill_of, order_of, trade_of
-from shell.store.recent import known_orders, order_times, recent_signals
+from shell.store.recent import known_orders, order_times, recent_signals, waiting_exits
 from shell.store.replay import BookFacts, differences
 from shell.store.tables_books import BalanceRow, CapitalRow, TradeRow
 from shell.store.tables_orders import FillRow, OrderRow, ScanRow
@@ -40,7 +41,8 @@ RECENT_TRADES = 100
 class BookState:
     """Everything a book needs to go on. `open_orders` are those that may still fill, unknown ones included; `never_sent`
     counts the intents of which no venue ever said that it took them. `known_orders` are those besides that ended lately, for
-    a venue may tell of them late. `recent_signals` and `order_times` are what throttles measure."""
+    a venue may tell of them late. `recent_signals` and `order_times` are what throttles measure, `waiting_exits` what could
+    not leave."""
 
     ledger: Ledger
     marks: EquityMarks | None
@@ -52,6 +54,7 @@ class BookState:
     known_orders: list[KnownOrder] = field(default_factory=list)
     recent_signals: list[RecentSignal] = field(default_factory=list)
     order_times: list[datetime] = field(default_factory=list)
+    waiting_exits: list[WaitingExit] = field(default_factory=list)
 
 
 class Books:
@@ -83,7 +86,7 @@ class Books:
                 never_sent=_never_sent(connection, book),
                 last_scan=connection.execute(select(func.max(SCANS.c.slot)).where(SCANS.c.book == book)).scalar(),
                 known_orders=known_orders(connection, book),
-                recent_signals=recent_signals(connection, book),
+                waiting_exits=waiting_exits(connection, book), recent_signals=recent_signals(connection, book),
                 order_times=order_times(connection, book),
             )
 

@@ -30,6 +30,7 @@ from shell.model_calls import (
     spent,
     usage_usd,
 )
+from shell.model_costs import CallCost
 from shell.predictions import Comparison, Grade, Prediction
 from shell.store.canonical import canonical
 from shell.store.database import Database
@@ -127,6 +128,11 @@ class ModelCalls:
         with self._database.reading() as connection:
             return [_call_of(row) for row in connection.execute(statement)]
 
+    def costs(self) -> Sequence[CallCost]:
+        """The money of every call, in the order they were reserved; requests and replies, which are long, are not read."""
+        with self._database.reading() as connection:
+            return [_cost_of(row) for row in connection.execute(select(*_COST_COLUMNS).order_by(CALLS.c.number))]
+
     def _of_slot(self, connection: Connection, night: str, slot: str) -> Sequence[ModelCall]:
         where = (CALLS.c.night == night) & (CALLS.c.slot == slot)
         return [_call_of(row) for row in connection.execute(select(CALLS).where(where).order_by(CALLS.c.attempt))]
@@ -169,6 +175,10 @@ class ModelCalls:
 _ASKED_NAMES = (
     "night", "slot", "role", "provider", "model", "request_hash", "input_tokens", "output_tokens_max", "seed",
 )
+_COST_COLUMNS = (
+    CALLS.c.night, CALLS.c.month, CALLS.c.role, CALLS.c.model, CALLS.c.state, CALLS.c.reserved_usd, CALLS.c.cost_usd,
+    CALLS.c.usage,
+)
 _PREDICTION_NAMES = (
     "night", "kind", "version", "hypothesis", "metric", "bound", "baseline", "made_at", "due_at", "value", "graded_at",
 )
@@ -189,6 +199,14 @@ def _call_of(row: Any) -> ModelCall:
         asked=CallRequest(request=row.request, **{name: getattr(row, name) for name in _ASKED_NAMES}),
         state=CallState(row.state), reserved_usd=row.reserved_usd, at=row.at, paid_at=row.paid_at, cost_usd=row.cost_usd,
         usage=None if row.usage is None else Usage(**row.usage), reply=row.reply, error=row.error,
+    )
+
+
+def _cost_of(row: Any) -> CallCost:
+    return CallCost(
+        night=row.night, month=row.month, role=row.role, model=row.model, state=CallState(row.state),
+        usd=row.reserved_usd if row.cost_usd is None else row.cost_usd,
+        usage=Usage() if row.usage is None else Usage(**row.usage),
     )
 
 

@@ -8,10 +8,12 @@ from sqlalchemy import Connection, func, select
 
 from shell.contract import Action
 from shell.execution.known import KnownOrder
+from shell.execution.waiting import LATE, WAIT_MOST, WaitingExit, waiting_exit
 from shell.orders import SPAWNED, OrderState
+from shell.risk.refusal import RefusalCode
 from shell.risk.view import RecentSignal
 from shell.store.metadata import table_of
-from shell.store.order_rows import order_of
+from shell.store.order_rows import answer_of, order_of
 from shell.store.tables_orders import AnswerRow, FillRow, OrderRow
 
 ORDERS, FILLS, ANSWERS = table_of(OrderRow), table_of(FillRow), table_of(AnswerRow)
@@ -58,6 +60,21 @@ def recent_signals(connection: Connection, book: str) -> list[RecentSignal]:
     return [
         (row.symbol, Action(row.action), row.decided_at)
         for row in reversed(rows) if rows[0].decided_at - row.decided_at <= SIGNALS_FOR
+    ]
+
+
+def waiting_exits(connection: Connection, book: str) -> list[WaitingExit]:
+    """Exits that were told to wait and have no second answer, oldest first, one a symbol: the newer one holds."""
+    newest = connection.execute(select(func.max(ANSWERS.c.decided_at)).where(ANSWERS.c.book == book)).scalar()
+    if newest is None:
+        return []
+    rows = connection.execute(
+        select(ANSWERS).where(ANSWERS.c.book == book, ANSWERS.c.decided_at >= newest - WAIT_MOST).order_by(ANSWERS.c.seq)
+    ).all()
+    answered = {row.signal_id for row in rows}
+    return [
+        waiting_exit(answer_of(row)) for row in rows
+        if row.code == RefusalCode.EXIT_WAITING.value and row.signal_id + LATE not in answered
     ]
 
 

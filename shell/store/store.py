@@ -97,6 +97,11 @@ class Store:
     def is_sqlite(self) -> bool:
         return self._database.is_sqlite
 
+    @property
+    def place(self) -> str:
+        """What to call it in sentences: the file, or the URL without its password."""
+        return self._database.place
+
     def transaction(self, *, durable: bool = False) -> AbstractContextManager[Connection]:
         """All of the block or none of it; see `Database.transaction`."""
         return self._database.transaction(durable=durable)

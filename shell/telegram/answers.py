@@ -6,18 +6,23 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from shell.clock import NEW_YORK, local_day
 from shell.host.isolation import isolation_is_complete
 from shell.main_book import ISOLATION_FACT, LIVE_FACT, MAIN_BOOK
+from shell.model_calls import Tier
+from shell.model_costs import by_night, total_usd
 from shell.notices.kinds import Severity
 from shell.portfolio.ledger import TradeClosed
 from shell.report import figures
 from shell.risk.halts import Halt, HaltKind
+from shell.store.store import Store
 from shell.telegram.books import Reader, Standing
 from shell.telegram.commands import COMMANDS
 from shell.telegram.text import Button, Reply, as_of, bold, duration, facts, plain, pre
 
 TRADES_SHOWN = 10
 TRADES_MAX = 50
+NIGHTS_SHOWN = 3
 
 
 def help_() -> Reply:
@@ -144,12 +149,13 @@ def strategy(reader: Reader) -> Reply:
 
 
 def costs(reader: Reader) -> Reply:
-    """Fees so far and this month's, by the day they were paid (UTC)."""
+    """Fees so far and this month's, by the day they were paid (UTC), and what models cost."""
     now, quote = reader.clock.now(), reader.settings.account.quote
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with reader.store() as store:
         state = store.books.load(MAIN_BOOK)
         fills = store.history.fills(MAIN_BOOK)
+        models = _model_rows(reader, store, now)
     paid = float(state.ledger.fees_paid) if state is not None else 0.0
     lately = [fill for fill in fills if fill.filled_at >= month]
     turnover = sum(float(fill.cost) for fill in lately)
@@ -159,9 +165,22 @@ def costs(reader: Reader) -> Reply:
         ("This month", f"{figures.money(fees)} {quote}"),
         ("Traded", f"{figures.money(turnover)} {quote}"),
         ("Per trade value", figures.percent(fees / turnover, 3) if turnover else figures.ABSENT),
-        ("AI provider", reader.settings.ai.provider),
     ]
-    return Reply(html=f"{bold('Costs')}\n{facts(rows)}\n{as_of(now, now)}")
+    return Reply(html=f"{bold('Costs')}\n{facts(rows)}\n{bold('Models')}\n{facts(models)}\n{as_of(now, now)}")
+
+
+def _model_rows(reader: Reader, store: Store, now: datetime) -> list[tuple[str, str]]:
+    """What models cost: this month against its cap, the newest nights, and all of them."""
+    ai = reader.settings.ai
+    paid = store.model_calls.costs()
+    spending = store.model_calls.spending(ai, local_day(now, NEW_YORK).isoformat(), now)
+    left = "" if spending.tier is Tier.FULL else f", {spending.tier.value}"
+    return [
+        ("Provider", ai.provider),
+        (spending.month, f"${spending.month_usd:.2f} of ${spending.month_usd_max:.2f}{left}"),
+        *((f"Night {night[5:]}", f"${usd:.2f}, {count} calls") for night, count, usd in by_night(paid)[-NIGHTS_SHOWN:]),
+        ("So far", f"${total_usd(paid):.2f}"),
+    ]
 
 
 def told(reader: Reader, limit: int = 5) -> list[str]:

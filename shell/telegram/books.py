@@ -27,6 +27,7 @@ from shell.portfolio.valuation import open_positions
 from shell.risk.halts import Halt
 from shell.store.books import BookState
 from shell.store.candles import CandleStore
+from shell.store.place import open_store
 from shell.store.store import Store
 
 STATUS_SECONDS = 3.0
@@ -63,7 +64,7 @@ class Reader:
     @contextmanager
     def store(self) -> Iterator[Store]:
         """The database for reading; a connection of its own, so that any thread may."""
-        with Store.open(self.home.database, read_only=True) as opened:
+        with open_store(self.home, read_only=True) as opened:
             yield opened
 
     def standing(self) -> Standing:

@@ -17,6 +17,7 @@ from shell.errors import NotNow, OutcomeUnknown
 from shell.notices.kinds import Severity
 from shell.notices.plan import MUTED, Parcel, plan
 from shell.store.outbox import Notification
+from shell.store.place import open_store
 from shell.store.store import Store
 from shell.telegram.answers import owner_buttons
 from shell.telegram.books import Reader
@@ -43,7 +44,7 @@ class Postman:
     def parcels(self) -> tuple[Parcel, ...]:
         """What is to go out now. Opens the database at first; the shell made it before anything beside it began."""
         if self._store is None:
-            self._store = Store.open(self._reader.home.database, read_only=True)
+            self._store = open_store(self._reader.home, read_only=True)
         now = self._reader.clock.now()
         waiting: list[Notification] = [
             each for each in self._store.outbox.undelivered(READ_AT_ONCE) if each.id not in self._unmarked

@@ -37,7 +37,10 @@ def commands_in(text: str) -> Iterator[str]:
 def mistake_in(line: str) -> str:
     """What is wrong with a command as it is written, empty for nothing. Values are not looked at."""
     bare = line.split(" #")[0].replace("…", "").replace("...", "").replace("\\|", "|")
-    words = shlex.split(bare)
+    try:
+        words = shlex.split(bare)
+    except ValueError:  # an apostrophe of running text: the command's own words come before it
+        words = bare.split()
     command: Any = BRAIN
     while words and words[0] in getattr(command, "commands", {}):
         command = command.commands[words.pop(0)]

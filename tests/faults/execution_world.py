@@ -37,6 +37,7 @@ class Tally:
     faults: int = 0
     fills: int = 0
     restarts: int = 0
+    kills: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     sentences: list[str] = field(default_factory=list)
 
@@ -60,7 +61,7 @@ class Tally:
         return Tally(
             submissions=self.submissions + other.submissions, ambiguous=self.ambiguous + other.ambiguous,
             faults=self.faults + other.faults, fills=self.fills + other.fills, restarts=self.restarts + other.restarts,
-            wrong=self.wrong + other.wrong, sentences=self.sentences + other.sentences,
+            kills=self.kills + other.kills, wrong=self.wrong + other.wrong, sentences=self.sentences + other.sentences,
         )
 
 
@@ -128,9 +129,14 @@ class World(Stage):
 
     def seen(self, record: StepRecord) -> None:
         """What must hold at every moment."""
-        tally, venue = self.tally, self.desk.exchange.venue
+        tally = self.tally
         tally.ambiguous += sum(change.state is OrderState.UNKNOWN for change in record.updates)
         tally.fills += len(record.fills)
+        self.watch()
+
+    def watch(self) -> None:
+        """What the exchange must never show, whatever the shell believes."""
+        tally, venue = self.tally, self.desk.exchange.venue
         if self.coins < EXTERNAL:
             tally.blame("oversold", f"{self.coins} coins are left of the {EXTERNAL} that are not ours")
         selling = sum((order.remaining for order in venue.open.values() if order.side == SELL), Decimal(0))
@@ -160,6 +166,7 @@ class World(Stage):
                 tally.blame("I1", f"{count} orders are called {name}")
         with self.store.reading() as connection:
             booked = Counter(fill.fill_id for _, fill in read_fills(connection, "main"))
+        tally.fills = max(tally.fills, sum(booked.values()))
         tally.wrong["lost"] += len(venue.trades.keys() - booked.keys())
         tally.wrong["doubled"] += sum(booked.values()) - len(booked) + len(booked.keys() - venue.trades.keys())
         if (self.engine.ledger.cash.value, self.held() + EXTERNAL) != (self.cash, self.coins):

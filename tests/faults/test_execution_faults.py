@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from shell.config import RiskConfig
-from shell.contract import Action, OrderType, Signal
+from shell.contract import Action, Signal
+from tests.faults.drawn import drawn_price, drawn_signal
 from tests.faults.execution_world import Tally, World
 from tests.shell.exchange.live.stage import BTC, buy, limit_buy
 from tests.thorough import THOROUGH
@@ -154,13 +155,13 @@ def wandered(folder: Path, seed: int, scans: int) -> Tally:
         on.step(1)
         for number in range(scans):
             on.plan({"seed": chance.randrange(2**31), "rate": chance.choice((0.1, 0.3, 0.6))})
-            on.host.script = {on.host.scans: [_drawn_signal(chance)]}
+            on.host.script = {on.host.scans: [drawn_signal(chance)]}
             on.scan()
             for _ in range(chance.randint(1, 3)):
                 if chance.random() < 0.15:
                     on.restart()
                 if chance.random() < 0.3:
-                    on.price(f"{chance.choice((29_990, 29_850, 29_450, 28_950, 30_100, 30_650))}.0", tell=chance.random() < 0.8)
+                    on.price(drawn_price(chance), tell=chance.random() < 0.8)
                 on.step(chance.choice((1, 4, 12)))
             if chance.random() < 0.05:
                 on.kill()
@@ -172,17 +173,6 @@ def wandered(folder: Path, seed: int, scans: int) -> Tally:
         return on.judge()
     finally:
         on.close()
-
-
-def _drawn_signal(chance: random.Random) -> Signal:
-    stop = chance.choice((29_000.0, 29_500.0, 29_800.0))
-    return chance.choice(
-        (
-            buy(stop), buy(stop, chance.choice((30_050.0, 30_600.0))), limit_buy(29_900.0, 29_000.0),
-            limit_buy(30_050.0, 29_500.0), Signal(BTC, Action.MODIFY, stop_loss=stop), Signal(BTC, Action.SELL, 0.04),
-            Signal(BTC, Action.CLOSE), Signal(BTC, Action.CLOSE, order_type=OrderType.LIMIT, limit_price=30_400.0),
-        )
-    )
 
 
 @pytest.mark.parametrize("mark", [pytest.param(None, marks=THOROUGH)])

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from shell.backtest.driver import MemoryJournal
 from shell.book_setup import fees_of, new_engine, pairs_of
 from shell.clock import to_ms
@@ -155,3 +157,32 @@ def test_the_strategy_sees_the_close_and_the_closed_bars_alone_whatever_the_live
     assert request.now == START + 2 * STEP
     assert request.portfolio.positions[0].current_price == 103.0
     assert [each.close for each in request.new_bars if each.tier is Tier.M5] == [103.0]
+
+
+@pytest.mark.parametrize("state", ["maintenance", "cancel_only", "post_only"])
+def test_while_the_exchange_takes_no_orders_nothing_is_opened_and_an_exit_waits(state: str) -> None:
+    close = Signal(symbol=BTC, action=Action.CLOSE)
+    scene = opened({0: [BUY], 1: [close, BUY], 2: [BUY]})
+    scene.book.take(Delivery(system=state))
+    scene.bar(1)
+    scene.slot(2)
+    scene.price(100.0, START + 2 * STEP + timedelta(seconds=4))
+    assert [each.code for each in scene.journal.answers[1:]] == ["EXIT_WAITING", "MARKET_CLOSED"]
+    assert state in scene.journal.answers[-1].sentence
+    assert scene.fills() == [(Purpose.ENTRY, Decimal(100))]
+    scene.book.take(Delivery(system="online"))
+    scene.engine.settle(START + 2 * STEP + timedelta(seconds=200))
+    scene.price(101.0, START + 2 * STEP + timedelta(seconds=204))
+    assert scene.fills()[1:] == [(Purpose.EXIT, Decimal(101))]
+
+
+def test_a_stop_is_still_left_while_an_exit_waits_for_the_exchange() -> None:
+    scene = opened({0: [BUY], 1: [Signal(symbol=BTC, action=Action.CLOSE)]})
+    scene.book.take(Delivery(system="post_only"))
+    scene.bar(1)
+    scene.slot(2)
+    scene.price(94.0, START + 2 * STEP + timedelta(seconds=4))
+    scene.book.take(Delivery(system="online"))
+    scene.engine.settle(START + 2 * STEP + timedelta(seconds=9))
+    assert scene.fills()[1:] == [(Purpose.STOP, Decimal(94))]
+    assert scene.journal.answers[-1].code == "NO_POSITION"

@@ -211,6 +211,7 @@ class MarketLink:
                 if event.state.value != self._system and self._system != "unknown":
                     self._news(f"Kraken is {event.state.value}")
                 self._system = event.state.value
+                self._inbox.put_system(self._system)
             case SymbolRefused():
                 told = f"{event.symbol}: Kraken gives no {event.channel}: {event.reason}"
                 self._refused.append(told)

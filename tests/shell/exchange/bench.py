@@ -11,7 +11,9 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +31,7 @@ from shell.exchange.kraken.public import PublicApi
 from shell.exchange.kraken.wire import parse_json, scalar_text
 from shell.exchange.reconciler import Reconciled, Reconciler
 from shell.exchange.simulator.desk import Desk
+from shell.exchange.simulator.tape import Tape
 from shell.market.bars import Bar
 from shell.market.book import MarketBook
 from shell.money import NO_MONEY, BaseQty, Price, QuoteAmount
@@ -44,7 +47,7 @@ from shell.portfolio.account import AccountPicture, base_of, fill_of
 from shell.portfolio.ledger import CapitalEvent
 from shell.store.store import Store
 from tests.shell.exchange.kraken.times import HandPace
-from tests.shell.exchange.simulator.kit import Customer, desk, public, wait
+from tests.shell.exchange.simulator.kit import Customer, desk, public, still_tape, wait
 from tests.shell.scripted import WIDE, ScriptedHost
 
 BTC = "BTC/USD"
@@ -114,6 +117,21 @@ class QuietGateway:
         return []
 
 
+@cache
+def empty_database() -> bytes:
+    """A database that was set up and holds nothing: migrating one takes longer than most tests."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "brain.db"
+        Store.open(path).close()
+        return path.read_bytes()
+
+
+@cache
+def tape() -> Tape:
+    """The market of every bench: it stands still and is only read."""
+    return still_tape()
+
+
 class StillFeed:
     """No bars: holdings are valued at what they were bought for."""
 
@@ -125,7 +143,7 @@ class Bench:
     """An account at the exchange and a home beside it."""
 
     def __init__(self, folder: Path, *, usd: str = "20000", capital: str = "10000", exchange: Desk | None = None) -> None:
-        self.desk = exchange or desk(usd=usd)
+        self.desk = exchange or desk(usd=usd, tape=tape())
         self.customer = Customer(self.desk)
         self.customer.nonce = max(key.highest_nonce for key in self.desk.keys.keys.values()) + 1000
         source = Source(self.desk, self.customer)
@@ -134,6 +152,8 @@ class Bench:
         self.path = folder / "brain.db"
         self.notes: list[tuple[str, str]] = []
         self.sent = 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self.path.write_bytes(empty_database())
         self.store = Store.open(self.path)
         self.store.books.ensure_capital("main", QuoteAmount(capital), self.now)
         self.open()

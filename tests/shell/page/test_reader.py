@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import pytest
 
 from shell.companion import LinkHealth
 from shell.home import Home
+from shell.model_calls import CallState, Usage
 from shell.orders import Side
 from shell.page.reader import PageReader
 from shell.risk.halts import Halt, HaltKind
 from shell.store.store import Store
 from tests.shell.page.homes import add_year, begin, buy, home_at, settings, trade
 from tests.shell.store.examples import START
+from tests.shell.store.test_model_calls import AI, ASKED, AT
 
 
 @pytest.fixture
@@ -107,6 +110,15 @@ def test_fees_are_counted_once_over_several_looks(store: Store, reader: PageRead
     reader.view(())
     trade(store, 2, Side.SELL)
     assert [row[1:] for row in reader.view(())["costs"]["rows"]] == [["exchange fees", "2", "80.00 USD"]] * 2
+
+
+def test_models_are_counted_from_their_calls_by_the_month_that_was_paid(store: Store, reader: PageReader) -> None:
+    begin(store)
+    call = store.model_calls.reserve(AI, ASKED, AT, AT)
+    store.model_calls.settle(AI, call.call_id, CallState.ANSWERED, AT, usage=Usage(input_tokens=10_000), reply={"text": "no"})
+    store.model_calls.reserve(AI, replace(ASKED, slot="review:x"), AT, AT)
+    # 10,000 x 4 millionths of a dollar, and what is reserved for the other.
+    assert reader.view(())["costs"]["rows"] == [["2026-11", "models", "2", "0.24 of 45.00 USD"]]
 
 
 def test_a_year_of_marks_is_drawn_in_under_a_second(store: Store, reader: PageReader, seed: int) -> None:

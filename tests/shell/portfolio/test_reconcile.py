@@ -185,7 +185,7 @@ DEEDS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, print_blob=True)
+@settings(max_examples=40, deadline=None, print_blob=True)
 @given(deeds=DEEDS)
 def test_whatever_happens_the_books_equal_the_account_and_what_is_not_ours_is_not_taken(
     deeds: list[tuple[str, Decimal, Decimal, bool]]

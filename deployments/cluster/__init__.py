@@ -1,0 +1,1 @@
+"""Searches, walk-forwards and null tests on a Dask cluster: more machines, the same results."""

@@ -1,0 +1,139 @@
+"""Lives of the whole shell in live mode, each ended by SIGKILL at a drawn moment, on one exchange that lives on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from shell.exchange.simulator.desk import Desk
+from shell.exchange.simulator.hosting import Hosted, hosted
+from shell.exchange.simulator.tape import tape_of
+from shell.exchange.simulator.venue import Rules
+from shell.main_book import MAIN_BOOK
+from shell.market.synthetic import synthetic_market
+from shell.store.books import read_fills
+from shell.store.store import Store
+from tests.faults.busy_book import SYMBOLS
+from tests.faults.execution_world import Tally
+
+ROOT = Path(__file__).resolve().parents[2]
+START = datetime(2026, 3, 2, 12, 3, tzinfo=UTC)
+BEGIN = datetime(2026, 2, 25, tzinfo=UTC)
+SPEED = 90.0
+COINS = {"BTC/USD": "XXBT", "ETH/USD": "XETH"}
+# Coins that are not the system's: a sale of too much is possible, and would be seen.
+EXTERNAL = Decimal(1)
+# From the moment it first speaks to the exchange: starting, starting up, scanning, whatever comes.
+SECONDS_MOST = 9.0
+CALM_SECONDS = 240.0
+
+
+class Household:
+    """One home, one exchange, and one process at a time between them."""
+
+    def __init__(self, folder: Path, exchange: Hosted) -> None:
+        self.folder = folder
+        self.exchange = exchange
+        told = exchange.addresses()
+        self._words = [str(SPEED), *(told[name] for name in ("rest", "ws", "ws_auth", "key", "secret"))]
+        self.complaint = folder.parent / "complaint.txt"
+
+    def begin(self, mood: str) -> subprocess.Popen[str]:
+        with self.complaint.open("w") as complaint:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.shell_life", str(self.folder), *self._words, mood], cwd=ROOT, text=True,
+                stdout=subprocess.PIPE, stderr=complaint, env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
+            )
+
+    def killed(self, chance: random.Random) -> bool:
+        """One life until its drawn end. Raises AssertionError when it ended by itself."""
+        asked = self.exchange.do(lambda desk: len(desk.sessions))
+        process = self.begin("busy")
+        deadline = time.monotonic() + 120
+        # Half of the lives die after they opened a socket, the others at any moment.
+        while self.exchange.do(lambda desk: len(desk.sessions)) <= asked:
+            assert process.poll() is None, self.complaint.read_text()[-3000:]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0, SECONDS_MOST))
+        assert process.poll() is None, self.complaint.read_text()[-3000:]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return process.returncode == -signal.SIGKILL
+
+    def calmed(self) -> None:
+        """The last life sells everything and ends in order."""
+        process = self.begin("calm")
+        deadline = time.monotonic() + CALM_SECONDS
+        while self.exchange.do(lambda desk: holdings(desk) or len(entries(desk))):
+            assert process.poll() is None, self.complaint.read_text()[-3000:]
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
+        # A look at everything that is open comes every minute of theirs.
+        time.sleep(2 + 120 / SPEED)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=120)
+        assert process.returncode == 0, self.complaint.read_text()[-3000:]
+
+
+def holdings(desk: Desk) -> dict[str, Decimal]:
+    """The coins that the system bought and did not sell."""
+    accounts = desk.exchange.venue.accounts
+    return {coin: left for coin in COINS.values() if (left := accounts.balance(coin) - EXTERNAL)}
+
+
+def entries(desk: Desk) -> list[Any]:
+    return [order for order in desk.exchange.venue.open.values() if order.side == "buy"]
+
+
+def judged(folder: Path, desk: Desk) -> Tally:
+    """Our books as they lie on the disk beside the exchange's own."""
+    tally, venue = Tally(), desk.exchange.venue
+    names = Counter(order.request.cl_ord_id for order in venue.orders.values() if order.request.cl_ord_id)
+    tally.submissions = sum(names.values())
+    tally.wrong["I1"] += sum(count - 1 for count in names.values())
+    with Store.open(folder / "brain.db", read_only=True) as store:
+        with store.reading() as connection:
+            booked = Counter(fill.fill_id for _, fill in read_fills(connection, MAIN_BOOK))
+        state = store.books.load(MAIN_BOOK)
+        problems = [*venue.accounts.check(), *store.books.check(MAIN_BOOK)]
+        if not store.events.verify():
+            problems.append("the event log's chain is broken")
+    tally.fills = sum(booked.values())
+    tally.wrong["lost"] += len(venue.trades.keys() - booked.keys())
+    tally.wrong["doubled"] += sum(booked.values()) - len(booked) + len(booked.keys() - venue.trades.keys())
+    assert state is not None
+    held = {COINS[symbol]: position.qty.value for symbol, position in state.ledger.positions.items()}
+    cash = venue.accounts.balance("ZUSD")
+    if (state.ledger.cash.value, held) != (cash, holdings(desk)):
+        problems.append(f"we say {state.ledger.cash} and {held}, the exchange {cash} and {holdings(desk)}")
+    for problem in problems:
+        tally.blame("I3", problem)
+    for order in entries(desk):
+        tally.blame("stuck", f"entry {order.txid} is left open")
+    return tally
+
+
+def shell_lives(folder: Path, seed: int, number: int) -> Tally:
+    """So many lives, each killed, and one that ends in order; the account's books against ours."""
+    chance = random.Random(seed)
+    tape = tape_of(synthetic_market(seed, SYMBOLS, BEGIN, 14), START, seed=seed, prints=6)
+    with hosted(tape, Rules(seed=seed, balances=(("ZUSD", Decimal(10_000)),)), speed=SPEED) as exchange:
+        for coin in ("XBT", "ETH"):
+            exchange.do(lambda desk, coin=coin: desk.exchange.deposit(coin, EXTERNAL))  # type: ignore[misc]
+        house = Household(folder / "home", exchange)
+        kills = sum(house.killed(chance) for _ in range(number))
+        house.calmed()
+        tally = exchange.do(lambda desk: judged(house.folder, desk))
+    tally.kills = tally.restarts = kills
+    return tally
