@@ -1,7 +1,7 @@
 """What may go wrong in a month, on purpose: `brain rehearse --incidents` lets it happen and keeps what people were told of it.
 
 An incident is real where it strikes: the network of the client is down, the exchange is in maintenance, the price falls, nobody
-asks for scans, a night's read fails, a cap of the AI budget is asked beyond. What follows from it is the system's own doing.
+asks for scans, a night's read fails, a model is asked whose price nobody knows. What follows from it is the system's own doing.
 """
 
 from __future__ import annotations
@@ -31,12 +31,11 @@ from tasks.night import night_of
 
 DAYS_MIN = 11
 OUTAGE, MAINTENANCE, CRASH = "outage", "maintenance", "flash crash"
-WORKER_DEAD, BAD_NIGHT, BUDGET_SPENT = "worker dead", "bad night", "budget spent"
+WORKER_DEAD, BAD_NIGHT, NO_PRICE = "worker dead", "bad night", "model without a price"
 CRASH_LOW, CRASH_CLOSE = 0.60, 0.65
 CRASH_BARS = 6
 # What a person is told on a day on which nothing happens: the night and the day's result, on Sundays in one with the week's.
 QUIET_DAY_MOST = 2
-BEYOND_ANY_CAP = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +64,7 @@ def script_of(start: datetime, days: int) -> tuple[Incident, ...]:
         incident(CRASH, 5, 15, hours / 2),
         incident(WORKER_DEAD, 7, 9, 4 * hours, "fallback"),
         incident(BAD_NIGHT, 8, 0, 24 * hours, "flow"),
-        incident(BUDGET_SPENT, 9, 17, hours, "budget"),
+        incident(NO_PRICE, 9, 17, hours, "budget"),
     )
 
 
@@ -127,17 +126,16 @@ class Misfortune:
         if incident.name == MAINTENANCE:
             lasts = int((incident.ends - incident.begins).total_seconds()) * SECOND_NS
             self._exchange.desk.exchange.set_state(SystemState.MAINTENANCE, lasts)
-        elif incident.name == BUDGET_SPENT:
-            model = next(iter(self._shell.config.ai.prices)).model
+        elif incident.name == NO_PRICE:
             asked = CallRequest(
-                night=night_of(now), slot="incident", role="generate", provider="anthropic", model=model, request={},
-                request_hash="incident", input_tokens=BEYOND_ANY_CAP, output_tokens_max=1,
+                night=night_of(now), slot="incident", role="generate", provider="anthropic", model="a model nobody priced", request={},
+                request_hash="incident", input_tokens=1, output_tokens_max=1,
             )
             try:
                 Desk(self._shell).reserve_call(asked, now)
             except NotNow:
                 return
-            raise AssertionError("a call beyond every cap was granted")
+            raise AssertionError("a call whose price nobody knows was granted")
 
 
 class BadNightDesk:

@@ -81,10 +81,7 @@ KINDS: Mapping[str, Kind] = {
             name="fallback", tells="the shell scans on its own because nothing asks it to, or is asked again",
             action="trading goes on; `brain up` starts the conductor again", many="messages about scans",
         ),
-        Kind(
-            name="budget", tells="a model was not asked: its cap is reached, or its price is unknown",
-            action="/costs shows what was spent; [ai] holds the caps", many="budgets",
-        ),
+        Kind(name="budget", tells="a part of the AI budget is spent", action="/costs shows what is left", many="budgets"),
         Kind(
             name="flow", tells="a scheduled run failed", action="trading goes on; look at the run in Prefect, /night later",
             many="failed runs",
