@@ -1,4 +1,4 @@
-"""What may go wrong in a month, on purpose: `brain rehearse --incidents` lets it happen and keeps what people were told of it.
+"""What may go wrong in a month, on purpose: `brain rehearse --venue simulator --incidents` lets it happen and keeps what people were told of it.
 
 An incident is real where it strikes: the network of the client is down, the exchange is in maintenance, the price falls, nobody
 asks for scans, a night's read fails, a model is asked whose price nobody knows. What follows from it is the system's own doing.
@@ -128,8 +128,8 @@ class Misfortune:
             self._exchange.desk.exchange.set_state(SystemState.MAINTENANCE, lasts)
         elif incident.name == NO_PRICE:
             asked = CallRequest(
-                night=night_of(now), slot="incident", role="generate", provider="anthropic", model="a model nobody priced", request={},
-                request_hash="incident", input_tokens=1, output_tokens_max=1,
+                night=night_of(now), slot="incident", role="generate", provider="anthropic", model="a model nobody priced",
+                request={}, request_hash="incident", input_tokens=1, output_tokens_max=1,
             )
             try:
                 Desk(self._shell).reserve_call(asked, now)

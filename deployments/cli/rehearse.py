@@ -49,7 +49,7 @@ def rehearse(
     venue: Annotated[
         VenueChoice,
         typer.Option(help="Where the main book trades: the local Kraken, through the live gateway, or fills on paper."),
-    ] = VenueChoice.simulator,
+    ] = VenueChoice.paper,
     incidents: Annotated[
         bool, typer.Option("--incidents", help="Let things go wrong on purpose, and judge what people are told of it.")
     ] = False,
