@@ -1,5 +1,5 @@
-"""What may go wrong in a month, on purpose: `brain rehearse --venue simulator --incidents` lets it happen, and keeps what people
-were told of it.
+"""What may go wrong in a month, on purpose: `brain rehearse --venue simulator --incidents` lets it happen, and keeps what
+people were told of it.
 
 An incident is real where it strikes: the network of the client is down, the exchange is in maintenance, the price falls, nobody
 asks for scans, a night's read fails, a model is asked whose price nobody knows. What follows from it is the system's own doing.
