@@ -10,12 +10,13 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from deployments.incidents import BadNightDesk, Misfortune, crashed, script_of, told_of
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.prefect_server import PrefectServer, using
 from deployments.rehearsal_venue import Comparison, RehearsalExchange
@@ -23,7 +24,7 @@ from deployments.reporting import write_report
 from shell.clock import Night, VirtualClock, local_day, local_moment, monotonic, next_night, parse_moment
 from shell.config import Settings
 from shell.desk import Desk
-from shell.errors import DataError, UsageError
+from shell.errors import BrainError, DataError, UsageError
 from shell.home import Home, HomeLock
 from shell.log import configure
 from shell.market.book import period_of
@@ -66,6 +67,10 @@ class Options:
     provider: str = "local"
     # Where the main book trades: the local Kraken in lockstep, or the paper gateway. Trials are always on paper.
     venue: str = PAPER
+    # Let things go wrong on purpose, and judge what people were told of it.
+    incidents: bool = False
+    # Plays the operator, if there is one: called at the end of each day. Without, halts are lifted before each night.
+    operator: Callable[[OpenHome, datetime], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +99,8 @@ class _Run:
     tell: Tell
     seed: int
     exchange: RehearsalExchange | None = None
+    misfortune: Misfortune | None = None
+    operator: Callable[[OpenHome, datetime], None] | None = None
     lowest_ratio: float = 1.0
     peak: float = 0.0
     nights: int = 0
@@ -120,6 +127,9 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
     begun = monotonic()
     history = _history(options)
     start, end = _period(options, history)
+    incidents = script_of(start, options.days) if options.incidents else ()
+    if incidents:
+        history = crashed(history, incidents)
     home = Home.private(options.out)
     settings = _settings(home, history, options.provider)
     _require_ours(home)
@@ -138,7 +148,9 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
                 home, settings, history, start, end, lock, exchange.venue if exchange is not None else None
             )
             held.callback(opened.close)
-            run = _Run(opened, Desk(opened.shell), clock, start, end, tell, options.seed, exchange)
+            run = _Run(opened, Desk(opened.shell), clock, start, end, tell, options.seed, exchange, operator=options.operator)
+            if exchange is not None and incidents:
+                run.misfortune = Misfortune(incidents, opened.shell, exchange)
             with using(server, home.prefect), _stopping_gently(run):
                 asyncio.run(_days_and_nights(run, server))
             opened.shell.shutdown(opened.shell.now)
@@ -165,6 +177,8 @@ def _stopping_gently(run: _Run) -> Iterator[None]:
 async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
     """Step through every slot; the nights and the day's snapshot run as flows at their moments."""
     shell = run.opened.shell
+    # Where somebody reads them, messages wait for that.
+    shell.notices.delivered_elsewhere = run.operator is not None
     shell.start(run.start)
     night = next_night(run.start - STEP)
     snapshot = _next_snapshot(run.start, shell.zone)
@@ -180,6 +194,8 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
                 waited = True
             if now >= snapshot:
                 await _snapshot(now)
+                if run.operator is not None:
+                    run.operator(run.opened, now)
                 snapshot = _next_snapshot(now, shell.zone)
             if now >= night.begins and now < run.end:
                 await _night(run, night, now)
@@ -193,15 +209,19 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
 
 def _step(run: _Run, now: datetime) -> None:
     """Let a bar pass at the exchange, if there is one, and here."""
-    shell, exchange = run.opened.shell, run.exchange
+    shell, exchange, misfortune = run.opened.shell, run.exchange, run.misfortune
+    if misfortune is not None:
+        misfortune.strike(now)
     if exchange is None:
         run.clock.advance_to(now)
     else:
         exchange.lead(shell, now)
     # The last moment belongs to the next day: it is marked, and no longer scanned.
-    shell.step(now, origin="rehearsal", scan=now < run.end)
+    shell.step(now, origin=misfortune.origin(now) if misfortune is not None else "rehearsal", scan=now < run.end)
     if exchange is not None:
         exchange.settle(shell, now)
+    if misfortune is not None:
+        misfortune.watched(now)
 
 
 async def _night(run: _Run, night: Night, now: datetime) -> None:
@@ -210,10 +230,15 @@ async def _night(run: _Run, night: Night, now: datetime) -> None:
     run.report(now, f"night of {night.day}")
     run.nights += 1
     for kind in list(run.opened.shell.engine.halts):
-        if kind is not HaltKind.KILL_SWITCH:
+        if run.operator is None and kind is not HaltKind.KILL_SWITCH:
             run.opened.shell.lift(kind, OPERATOR, now)
             run.halts_lifted += 1
-    await orchestrate(now=now, seed=run.seed)
+    if run.misfortune is None or not run.misfortune.night_fails(now):
+        await orchestrate(now=now, seed=run.seed)
+        return
+    with use_client(BadNightDesk(run.desk)), suppress(BrainError):
+        # The run has told of its failure itself; the rehearsal, like the conductor, goes on.
+        await orchestrate(now=now, seed=run.seed)
 
 
 async def _snapshot(now: datetime) -> None:
@@ -230,6 +255,8 @@ def _measure(run: _Run) -> None:
 
 
 def _history(options: Options) -> History:
+    if options.incidents and options.venue != SIMULATOR:
+        raise UsageError(f"--incidents strike at the exchange: they need --venue {SIMULATOR}")
     if options.venue not in VENUES:
         raise UsageError(f"--venue {options.venue!r} is unknown: {' or '.join(VENUES)}")
     if not 1 <= options.days <= DAYS_MAX:
@@ -327,6 +354,10 @@ def _figures(
         for each in store.candidates.list()
     ]
     head = store.events.head()
+    zone, told = run.opened.shell.zone, None
+    if run.misfortune is not None:
+        first, last = local_day(run.start, zone), local_day(run.opened.shell.now, zone)
+        told = told_of(run.misfortune.incidents, store.outbox.list(), zone, first, last)
     report = write_report(
         run.opened, title="Rehearsal", seed=options.seed, start=run.start, end=run.opened.shell.now,
         history=history, partial=run.partial, halts_lifted=run.halts_lifted,
@@ -341,5 +372,5 @@ def _figures(
         "symbols": list(history.symbols), "start": run.start.isoformat(), "seed": options.seed,
         "halts_lifted": run.halts_lifted, "books_check": store.books.check(MAIN_BOOK), "partial": run.partial,
         "venue": options.venue, "exchange_check": compared.as_dict() if compared is not None else None,
-        "report": str(report), "home": str(home.root), "event_log_hash": head, "seconds": round(seconds, 1),
+        "told": told, "report": str(report), "home": str(home.root), "event_log_hash": head, "seconds": round(seconds, 1),
     }

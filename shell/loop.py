@@ -26,6 +26,7 @@ from shell.main_book import LIVE_FACT, MAIN_BOOK
 from shell.market.bars import Tier
 from shell.market.live import LiveBook
 from shell.market.live_inbox import LiveInbox
+from shell.notices.link_watch import LinkWatch
 from shell.risk.halts import Halt, HaltKind
 from shell.service import Shell
 
@@ -60,6 +61,7 @@ class TradingLoop:
         self._companions = tuple(companions)
         self._beginnings = Beginnings(self._companions, calls)
         self._link = link
+        self._exchange = LinkWatch("Kraken", shell.notify)
         self._tell = tell
         self._speed = speed
         self._desk = Desk(shell)
@@ -182,6 +184,7 @@ class TradingLoop:
         if self._monitored is not None and timedelta(0) <= now - self._monitored < self._config.monitor_interval:
             return
         self._monitored = now
+        self._watch_link(now)
         waiting = self._slot is not None and _floor(now) == self._slot and self._market.has_waiting(to_ms(now))
         if waiting and not self._clocks_differ(now):
             self._shell.step(now, origin=CATCH_UP, scan=False)
@@ -268,6 +271,13 @@ class TradingLoop:
             self._notify(now, "clock", told)
         self._skewed = differs
         return differs
+
+    def _watch_link(self, now: datetime) -> None:
+        state = link_of(self._link())
+        if "up" in state:
+            system = str(state.get("system", "unknown"))
+            reason = f"the exchange says {system}" if state["up"] else str(state.get("reason") or "not connected")
+            self._exchange.look(bool(state["up"]) and system in ("online", "unknown"), reason, now)
 
     def _warn_unpriced(self, symbol: str, now: datetime) -> None:
         if symbol not in self._unpriced:

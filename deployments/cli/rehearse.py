@@ -49,7 +49,10 @@ def rehearse(
     venue: Annotated[
         VenueChoice,
         typer.Option(help="Where the main book trades: the local Kraken, through the live gateway, or fills on paper."),
-    ] = VenueChoice.simulator,
+    ] = VenueChoice.paper,
+    incidents: Annotated[
+        bool, typer.Option("--incidents", help="Let things go wrong on purpose, and judge what people are told of it.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Run the whole system over DAYS days on a virtual clock: shell, strategy, books, and each night as Prefect flows.
@@ -61,7 +64,7 @@ def rehearse(
     console = console_for(as_json)
     options = rehearsal.Options(
         days=days, data=data, market=market.value, symbols=tuple(each for each in symbols.split(",") if each.strip()),
-        start=start, seed=seed, out=out, provider=provider.value, venue=venue.value,
+        start=start, seed=seed, out=out, provider=provider.value, venue=venue.value, incidents=incidents,
     )
     if data is None:
         edge = "with an edge planted in it" if market is Market.planted_edge else "without any edge"
@@ -97,6 +100,16 @@ def _compared(check: dict[str, Any] | None) -> list[list[str]]:
     return [["local Kraken", equal if check["equal"] else "DIFFERENT: " + "; ".join(check["differences"][:3])]]
 
 
+def _judged(told: dict[str, Any]) -> list[list[str]]:
+    wrong = [*told["missing"], *(f"no action: {text}" for text in told["without_action"])]
+    count = f"{len(told['messages'])}, {told['alarms']} of them alarms; at most {told['quiet_day_most']} on a quiet day"
+    return [
+        ["incidents", ", ".join(each["name"] for each in told["incidents"])],
+        ["messages", count],
+        ["missing or without an action", "; ".join(wrong) or "none"],
+    ]
+
+
 def _show(console: Console, facts: dict[str, Any]) -> None:
     gain = facts["final_value"] / facts["starting_value"] - 1 if facts["starting_value"] else 0.0
     source = facts["data"]["source"] + ("" if facts["data"]["real"] else " (invented prices)")
@@ -110,6 +123,7 @@ def _show(console: Console, facts: dict[str, Any]) -> None:
         ["halts lifted by the operator", str(facts["halts_lifted"])],
         ["books", "consistent" if not facts["books_check"] else "; ".join(facts["books_check"])],
         *_compared(facts["exchange_check"]),
+        *(_judged(facts["told"]) if facts["told"] is not None else []),
         ["event log", facts["event_log_hash"][:16]], ["time", f"{facts['seconds']:.0f} s"],
     ]
     console.print(table("Rehearsal" + (" (interrupted)" if facts["partial"] else ""), ["", ""], rows))

@@ -86,6 +86,19 @@ KINDS: Mapping[str, Kind] = {
             action="trading goes on; `brain up` starts the conductor again", many="messages about scans",
         ),
         Kind(name="budget", tells="a part of the AI budget is spent", action="/costs shows what is left", many="budgets"),
+        Kind(
+            name="flow", tells="a scheduled run failed", action="trading goes on; look at the run in Prefect, /night later",
+            many="failed runs",
+        ),
+        Kind(
+            name="parity", tells="live decisions differ from what a backtest of the same bars decides",
+            action="/health; the night's report says which", many="differences from the backtest",
+        ),
+        Kind(
+            name="document", tells="the strategy document could not be kept as it should", action="/night shows the night",
+            many="messages about the document",
+        ),
+        Kind(name="capital", tells="capital was allocated or taken back", action="/status shows it", many="capital events"),
         Kind(name="link", tells="a link to the outside broke or came back", action="/health shows every link", many="links"),
         Kind(
             name="slots", tells="slots passed without a scan, such as while the machine slept",

@@ -100,20 +100,22 @@ class Notices:
             self._store.outbox.mark_delivered([message.id], now, "farewell")
 
     def of_day(self, snapshot: dict[str, Any], now: datetime) -> None:
-        """The day's result, and on Sundays the week's. Once a local day, however often the snapshot is taken."""
+        """The day's result, on Sundays with the week's. Once a local day, however often the snapshot is taken."""
         days = self._store.snapshots.list(self._book)
         pnl = float(snapshot["day_pnl"])
         text = f"Day {snapshot['day']}: {self._result(pnl, float(snapshot['equity']))}"
-        told = self.tell(Notice(kind="daily", text=text, key=f"daily:{snapshot['day']}"), now)
-        if told and days and days[-1].day.weekday() == SUNDAY:
+        key = f"daily:{snapshot['day']}"
+        if days and days[-1].day.weekday() == SUNDAY:
             week = [day for day in days if 0 <= (days[-1].day - day.day).days < WEEK_DAYS]
             gained = sum(float(day.day_pnl) for day in week)
             best, worst = max(float(day.day_pnl) for day in week), min(float(day.day_pnl) for day in week)
             text = (
-                f"Week to {snapshot['day']}: {self._result(gained, float(snapshot['equity']))}; best day "
+                f"{text}. Week: {self._result(gained, float(snapshot['equity']))}; best day "
                 f"{figures.money(best, sign=True)}, worst {figures.money(worst, sign=True)}"
             )
-            self.tell(Notice(kind="weekly", text=text, key=f"weekly:{snapshot['day']}"), now)
+            self.tell(Notice(kind="weekly", text=text, key=key), now)
+        else:
+            self.tell(Notice(kind="daily", text=text, key=key), now)
 
     def catch_up(self, now: datetime) -> None:
         """Tell what the event log holds beyond the cursor. A home without a cursor begins at its present end."""

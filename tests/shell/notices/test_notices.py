@@ -124,7 +124,7 @@ def test_refusals_are_told_above_their_rate_and_not_below(store: Store) -> None:
     assert told.endswith("of them MAX_POSITIONS: 5 are held already")
 
 
-def test_a_day_is_told_once_and_a_week_on_its_sunday(store: Store) -> None:
+def test_a_day_is_told_once_and_on_a_sunday_with_its_week(store: Store) -> None:
     one = notices(store)
     first = date(2026, 3, 2)  # a Monday
     for number in range(8):
@@ -135,7 +135,8 @@ def test_a_day_is_told_once_and_a_week_on_its_sunday(store: Store) -> None:
         for _ in range(2):
             one.of_day({"day": day.isoformat(), "equity": "10400", "day_pnl": pnl}, at)
     assert texts(store, "daily")[2] == "Day 2026-03-04: −50.00 USD (−0.48\u00a0%), value 10,400.00 USD"
-    assert len(texts(store, "daily")) == 8
+    assert len(texts(store, "daily")) == 7
     assert texts(store, "weekly") == [
-        "Week to 2026-03-08: +550.00 USD (+5.58\u00a0%), value 10,400.00 USD; best day +100.00, worst −50.00"
+        "Day 2026-03-08: +100.00 USD (+0.97\u00a0%), value 10,400.00 USD. Week: +550.00 USD (+5.58\u00a0%), value 10,400.00 USD; "
+        "best day +100.00, worst −50.00"
     ]

@@ -1,0 +1,183 @@
+"""What may go wrong in a month, on purpose: `brain rehearse --venue simulator --incidents` lets it happen, and keeps what
+people were told of it.
+
+An incident is real where it strikes: the network of the client is down, the exchange is in maintenance, the price falls, nobody
+asks for scans, a night's read fails, a model is asked whose price nobody knows. What follows from it is the system's own doing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from deployments.rehearsal_venue import RehearsalExchange
+from shell.clock import local_day, to_ms
+from shell.desk import Desk
+from shell.errors import NotNow, UsageError
+from shell.exchange.simulator.moments import SECOND_NS
+from shell.exchange.simulator.system import SystemState
+from shell.market.columns import rows_of, to_frame
+from shell.market.history import History
+from shell.model_calls import CallRequest
+from shell.notices.kinds import KINDS, Severity
+from shell.notices.link_watch import LinkWatch
+from shell.service import Shell
+from shell.slots import FALLBACK, REQUESTED
+from shell.store.outbox import Notification
+from tasks.night import night_of
+
+DAYS_MIN = 11
+OUTAGE, MAINTENANCE, CRASH = "outage", "maintenance", "flash crash"
+WORKER_DEAD, BAD_NIGHT, NO_PRICE = "worker dead", "bad night", "model without a price"
+CRASH_LOW, CRASH_CLOSE = 0.60, 0.65
+CRASH_BARS = 6
+# What a person is told on a day on which nothing happens: the night and the day's result, on Sundays in one with the week's.
+QUIET_DAY_MOST = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """`tells`: kinds of messages that must come of it within a day of its beginning."""
+
+    name: str
+    begins: datetime
+    ends: datetime
+    tells: tuple[str, ...] = ()
+
+
+def script_of(start: datetime, days: int) -> tuple[Incident, ...]:
+    """The incidents of a rehearsal from `start`, one at a time. Raises UsageError when it is too short for them."""
+    if days < DAYS_MIN:
+        raise UsageError(f"--incidents needs {DAYS_MIN} days or more, --days says {days}")
+
+    def incident(name: str, day: int, hour: int, lasts: timedelta, *tells: str) -> Incident:
+        begins = start + timedelta(days=day, hours=hour)
+        return Incident(name=name, begins=begins, ends=begins + lasts, tells=tells)
+
+    hours = timedelta(hours=1)
+    return (
+        incident(OUTAGE, 1, 10, 2 * hours, "link"),
+        incident(MAINTENANCE, 3, 14, hours / 3, "link"),
+        incident(CRASH, 5, 15, hours / 2),
+        incident(WORKER_DEAD, 7, 9, 4 * hours, "fallback"),
+        incident(BAD_NIGHT, 8, 0, 24 * hours, "flow"),
+        incident(NO_PRICE, 9, 17, hours, "budget"),
+    )
+
+
+def crashed(history: History, incidents: Sequence[Incident]) -> History:
+    """`history` with the flash crashes of the script in it: a fall of two fifths within a bar, made good in half an hour."""
+    found = [to_ms(each.begins) for each in incidents if each.name == CRASH]
+    frames = {}
+    for symbol, frame in history.m5.items():
+        rows = rows_of(frame).copy()
+        for begin_ms in found:
+            at = int(rows[:, 0].searchsorted(begin_ms))
+            for number, row in enumerate(rows[at : at + CRASH_BARS]):
+                opened = 1.0 if not number else CRASH_CLOSE + (1 - CRASH_CLOSE) * number / CRASH_BARS
+                closed = CRASH_CLOSE + (1 - CRASH_CLOSE) * (number + 1) / CRASH_BARS if number else CRASH_CLOSE
+                low = CRASH_LOW if not number else opened
+                base = row[1:5].copy()
+                row[1], row[4] = base[0] * opened, base[3] * closed
+                row[2], row[3] = max(row[1], row[4], base[1] * closed), min(row[1], row[4], base[2] * low)
+        frames[symbol] = to_frame(rows)
+    return replace(history, m5=frames, source=f"{history.source}, with a flash crash put in", real=False)
+
+
+class Misfortune:
+    """Lets the incidents happen to one rehearsal, and watches its link as the trading loop does."""
+
+    def __init__(self, incidents: Sequence[Incident], shell: Shell, exchange: RehearsalExchange) -> None:
+        self.incidents = tuple(incidents)
+        self._shell, self._exchange = shell, exchange
+        self._watch = LinkWatch("Kraken", shell.notify)
+        self._struck: set[str] = set()
+
+    def strike(self, now: datetime) -> None:
+        """Before the step of `now`: what begins begins, what ends ends."""
+        link = self._exchange.link
+        link.transport.down = self._runs(OUTAGE, now)
+        for each in self.incidents:
+            if each.begins <= now < each.ends and each.name not in self._struck:
+                self._struck.add(each.name)
+                self._begin(each, now)
+
+    def watched(self, now: datetime) -> None:
+        """After the step: tell of the link, as the loop of `brain shell` does."""
+        system = self._exchange.desk.exchange.venue.state
+        down = self._exchange.link.transport.down
+        reason = "no connection" if down else f"the exchange says {system.value}"
+        self._watch.look(not down and system is SystemState.ONLINE, reason, now)
+
+    def origin(self, now: datetime) -> str:
+        """Who asks for the scan of `now`."""
+        return FALLBACK if self._runs(WORKER_DEAD, now) else REQUESTED
+
+    def night_fails(self, now: datetime) -> bool:
+        return self._runs(BAD_NIGHT, now)
+
+    def _runs(self, name: str, now: datetime) -> bool:
+        return any(each.name == name and each.begins <= now < each.ends for each in self.incidents)
+
+    def _begin(self, incident: Incident, now: datetime) -> None:
+        if incident.name == MAINTENANCE:
+            lasts = int((incident.ends - incident.begins).total_seconds()) * SECOND_NS
+            self._exchange.desk.exchange.set_state(SystemState.MAINTENANCE, lasts)
+        elif incident.name == NO_PRICE:
+            asked = CallRequest(
+                night=night_of(now), slot="incident", role="generate", provider="anthropic", model="a model nobody priced",
+                request={}, request_hash="incident", input_tokens=1, output_tokens_max=1,
+            )
+            try:
+                Desk(self._shell).reserve_call(asked, now)
+            except NotNow:
+                return
+            raise AssertionError("a call whose price nobody knows was granted")
+
+
+class BadNightDesk:
+    """A desk whose performance cannot be read."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._desk, name)
+
+    def performance(self, now: datetime) -> Any:
+        raise NotNow(f"the database does not answer (an incident of the rehearsal, {now:%Y-%m-%d})")
+
+
+def told_of(
+    incidents: Sequence[Incident], messages: Sequence[Notification], zone: ZoneInfo, first: date, last: date
+) -> dict[str, Any]:
+    """What people were told, judged: `missing` messages, `without_action`, and the most on a day on which nothing happened.
+
+    Such a day lies wholly inside the rehearsal, no incident touches it or the day before, and nothing was bought or sold."""
+    missing = [
+        f"{each.name}: no message of kind {kind} within a day" for each in incidents for kind in each.tells
+        if not any(told.kind == kind and each.begins <= told.at < each.begins + timedelta(days=1) for told in messages)
+    ]
+    alarms = [each for each in messages if each.severity != Severity.INFO.value]
+    without = [each.text for each in alarms if not (each.action or (each.kind in KINDS and KINDS[each.kind].action))]
+    each_day = Counter(local_day(told.at, zone) for told in messages)
+    eventful = {local_day(told.at, zone) for told in messages if told.kind in ("fill", "stop", "promotion", "rollback", "halt")}
+    for each in incidents:
+        begun = local_day(each.begins, zone)
+        eventful |= {begun, begun + timedelta(days=1), begun - timedelta(days=1)}
+    quiet = {day: count for day, count in each_day.items() if first < day < last and day not in eventful}
+    return {
+        "missing": missing, "without_action": without, "quiet_days": len(quiet),
+        "quiet_day_most": max(quiet.values(), default=0), "alarms": len(alarms),
+        "incidents": [
+            {"name": each.name, "begins": each.begins.isoformat(), "ends": each.ends.isoformat()} for each in incidents
+        ],
+        "messages": [
+            {"at": each.at.isoformat(), "kind": each.kind, "severity": each.severity, "text": each.text, "action": each.action}
+            for each in messages
+        ],
+    }
