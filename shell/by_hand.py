@@ -98,6 +98,19 @@ class ByHand:
         )
         return WAITING
 
+    def require_approval(self, candidate_id: str) -> None:
+        """Raises Rejected where a person said no, NotNow where people are asked and nobody has answered.
+
+        What is promoted already was decided on then.
+        """
+        if self._store.promotions.committed(candidate_id) is not None:
+            return
+        decided = self._store.approvals.get(candidate_id)
+        if decided is not None and not decided.approved:
+            raise Rejected(f"{candidate_id} was rejected by {decided.by}")
+        if decided is None and self._shell.config.orchestrator.approval == "ask":
+            raise NotNow(f"{candidate_id} waits for a person: /approve {candidate_id} or /reject {candidate_id}")
+
     # -- runs -----------------------------------------------------------------------------------------------------
 
     def request_run(self, flow: str, by: str, now: datetime) -> None:

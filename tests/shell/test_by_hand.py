@@ -73,6 +73,20 @@ def test_a_candidate_that_waits_is_asked_about_once_and_heeds_the_last_word(open
     assert opened.store.approvals.list()[0].by == "Bob"
 
 
+def test_the_shell_itself_promotes_nothing_against_or_before_a_persons_word(opened: OpenHome) -> None:
+    desk, now = Desk(opened.shell), opened.shell.now
+    name = candidate(opened, "its flow was told something else")
+    with pytest.raises(NotNow, match="waits for a person"):
+        desk.promote(name, now)
+    desk.by_hand.decide(name, False, "Bob", now)
+    with pytest.raises(Rejected, match="was rejected by Bob"):
+        desk.promote(name, now)
+    # With a person's yes only the evidence is left to refuse it.
+    desk.by_hand.decide(name, True, "Bob", now)
+    with pytest.raises(Rejected, match="has not passed the gate"):
+        desk.promote(name, now)
+
+
 def test_nobody_decides_about_what_has_ended_or_was_never_there(opened: OpenHome) -> None:
     hand, now = Desk(opened.shell).by_hand, opened.shell.now
     name = candidate(opened, "it ended")
