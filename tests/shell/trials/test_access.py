@@ -138,7 +138,10 @@ def test_neither_search_nor_selection_holds_a_bar_that_closes_in_the_vault(store
 
 def test_there_is_no_door_that_takes_two_dates() -> None:
     public = {name for name in vars(HistoryAccess) if not name.startswith("_")}
-    assert public == {"segments", "preview", "budget", "segment_history", "trial_history"}
+    # What the main book lived through is nobody's candidate: no task asks for it, the desk's parity check alone does.
+    assert public == {
+        "segments", "preview", "budget", "segment_history", "trial_history", "seen_before", "lived_history"
+    }
 
 
 @pytest.mark.parametrize("segment", [SegmentName.SELECTION, SegmentName.VAULT])
@@ -189,6 +192,25 @@ def test_the_same_source_under_another_name_gets_no_second_look(store: Store, ac
     assert twin != first
     with pytest.raises(NotNow, match=f"{twin} is {first} again"):
         access.segment_history(SegmentName.VAULT, twin, tomorrow)
+
+
+NEXT_QUARTER = datetime(2026, 4, 2, tzinfo=UTC)
+
+
+def test_a_quarter_that_is_over_gives_no_budget_and_no_vault_to_what_came_after_it(
+    store: Store, access: HistoryAccess, market: History, tmp_path: Path
+) -> None:
+    """A moment of the past is a caller's to name, and the old vault is the new selection."""
+    access.segments(NOW)
+    seed_home(market, CandleStore(store), Archive(tmp_path / "archive"), NEXT_QUARTER)
+    late = scored(store, access, 1, NEXT_QUARTER)
+    with pytest.raises(NotNow, match="2026Q1 is over"):
+        access.segment_history(SegmentName.SELECTION, candidate(store, 2, NEXT_QUARTER), NOW)
+    with pytest.raises(NotNow, match="scored after 2026Q1"):
+        access.segment_history(SegmentName.VAULT, late, NOW)
+    assert [look.quarter for look in store.looks.selection_looks()] == ["2026Q2"]
+    assert list(store.events.rows(kind="vault_look")) == []
+    access.segment_history(SegmentName.VAULT, late, NEXT_QUARTER)
 
 
 def test_what_the_vault_showed_is_not_kept_in_memory(store: Store, access: HistoryAccess) -> None:
@@ -287,6 +309,7 @@ def test_a_new_quarter_brings_a_new_budget_on_new_segments(
 MAY_READ_WINDOWS = {
     "shell/trials/access.py": "the door itself",
     "deployments/opening.py": "the replayed market of a shell: what trading sees as it goes",
+    "deployments/live_opening.py": "the same of a live shell: the past its strategy looks back on",
     "deployments/reporting.py": "the prices of the days the account itself traded",
 }
 MAY_OPEN_CANDLES = {
