@@ -96,7 +96,7 @@ class Shell:
         )
         self._versions = Versions(
             store=store, workspace=self.workspace, trials=self.trials, host=settings.host, zone=self.zone,
-            engine=lambda: self.engine, notify=self.notify,
+            engine=lambda: self.engine, notify=self.notify, gate=settings.gate,
         )
         self.on_record: Callable[[StepRecord], None] = _unwatched
         """Told of every step of the main book, for a terminal."""

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from shell.answers import Promotion
 from shell.clock import local_day
-from shell.config import HostConfig
+from shell.config import GateConfig, HostConfig
 from shell.engine import Engine
 from shell.errors import NotNow, Rejected, StrategyFault
 from shell.host.faults import attempt_of
@@ -36,7 +36,7 @@ class Versions:
 
     def __init__(
         self, *, store: Store, workspace: Workspace, trials: PaperTrials, host: HostConfig, zone: ZoneInfo,
-        engine: Callable[[], Engine], notify: Notify,
+        engine: Callable[[], Engine], notify: Notify, gate: GateConfig,
     ) -> None:
         self._store = store
         self._workspace = workspace
@@ -45,11 +45,12 @@ class Versions:
         self._zone = zone
         self._engine = engine
         self._notify = notify
+        self._gate = gate
 
     def promote(self, candidate: Candidate, now: datetime) -> Promotion:
         """Promote in database and workspace, then swap the host between two scans."""
         try:
-            promotion = promote(self._store, self._workspace, candidate, now)
+            promotion = promote(self._store, self._workspace, candidate, now, gate=self._gate)
         except BaseException:
             self.abort_promotion(candidate.candidate_id, now)
             raise
