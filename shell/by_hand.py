@@ -100,6 +100,7 @@ class ByHand:
         )
         return WAITING
 
+
     # -- runs -----------------------------------------------------------------------------------------------------
 
     def request_run(self, flow: str, by: str, now: datetime) -> None:

@@ -32,7 +32,8 @@ def heed_notes(
 ) -> list[str]:
     """Book what operators asked for; returns a sentence each. A note that cannot be heeded is refused for good."""
     told = []
-    for note in take_notes(home):
+    waiting = take_notes(home)
+    for note in waiting:
         if store.facts.get(NOTE_FACT + note.note_id) is not None:
             continue
         try:
@@ -42,8 +43,8 @@ def heed_notes(
             store.facts.set(NOTE_FACT + note.note_id, sentence, now)
         notify("capital", "info", sentence, now)
         told.append(sentence)
-    if told:
-        forget_notes(home)
+    if waiting:
+        forget_notes(home, {note.note_id for note in waiting})
     return told
 
 

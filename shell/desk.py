@@ -199,7 +199,10 @@ class Desk:
         return self._shell.trials.settle(trial_id, now)
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
-        return self._shell.promote(self._store.candidates.get(candidate_id), now)
+        """Raises Rejected for one a person rejected, NotNow for one that waits for a person: whoever asks, and whatever
+        they were told before."""
+        candidate = self._store.candidates.get(candidate_id)
+        return self._shell.promote(candidate, now)
 
     def abort_promotion(self, candidate_id: str, now: datetime) -> None:
         self._shell.abort_promotion(candidate_id, now)

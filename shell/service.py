@@ -387,7 +387,7 @@ class Shell:
         """`brain kill` beside a running shell leaves a note in the home, because only the shell writes the database."""
         note = self.home.kill_file
         if note.is_file():
-            self.kill(note.read_text(encoding="utf-8").strip() or "asked for by the operator", now)
+            self.kill(note.read_text(encoding="utf-8", errors="replace").strip() or "asked for by the operator", now)
             note.unlink(missing_ok=True)
 
     def keep_bars(self) -> None:

@@ -56,7 +56,7 @@ class Versions:
         if self._store.promotions.committed(candidate.candidate_id) is None:
             require_permission(self._store, self._settings, candidate.candidate_id, now)
         try:
-            promotion = promote(self._store, self._workspace, candidate, now)
+            promotion = promote(self._store, self._workspace, candidate, now, gate=self._settings.gate)
         except BaseException:
             self.abort_promotion(candidate.candidate_id, now)
             raise

@@ -11,8 +11,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from shell.answers import Promotion
+from shell.config import GateConfig
 from shell.errors import NotNow, Rejected
-from shell.gate.verdict import recheck
+from shell.gate.inputs import from_stored
+from shell.gate.verdict import judge, recheck
 from shell.host.port import StrategySource
 from shell.program import program_identity
 from shell.promotion.workspace import Workspace
@@ -22,16 +24,19 @@ from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, sourc
 FLOOR_VERSION = "v000"
 
 
-def promote(store: Store, workspace: Workspace, candidate: Candidate, now: datetime) -> Promotion:
+def promote(
+    store: Store, workspace: Workspace, candidate: Candidate, now: datetime, *, gate: GateConfig
+) -> Promotion:
     """Make a candidate the active version in database and workspace. The caller swaps the host afterwards.
 
-    Recomputes the gate's verdict from its stored inputs before acting. Raises Rejected when that verdict, the paper trial,
+    Recomputes the gate's verdict from its stored inputs before acting, by the thresholds stored with them and by those of
+    `gate`, the settings in force. Raises Rejected when that verdict, the paper trial,
     the candidate's life or a quarantine of its code does not allow it. Repeating a committed promotion returns it again.
     """
     done = store.promotions.committed(candidate.candidate_id)
     if done is not None:
         return done
-    _require_evidence(store, candidate)
+    _require_evidence(store, candidate, gate)
     previous = store.strategies.active()
     source = candidate.proposal.source
     version = f"v{1 + max(int(row.version[1:]) for row in store.strategies.list()):03d}"
@@ -133,7 +138,7 @@ def _insert(store: Store, version: str, parent: str, hypothesis: str, source: St
     )
 
 
-def _require_evidence(store: Store, candidate: Candidate) -> None:
+def _require_evidence(store: Store, candidate: Candidate, in_force: GateConfig) -> None:
     store.strategies.require_trusted(candidate.source_hash)
     if candidate.verdict is not Verdict.PENDING:
         raise Rejected(f"{candidate.candidate_id} has ended: it is {candidate.verdict.value}")
@@ -150,4 +155,12 @@ def _require_evidence(store: Store, candidate: Candidate) -> None:
         raise Rejected(
             f"{candidate.candidate_id}: the gate's verdict, recomputed from its stored inputs, refuses: "
             f"{verdict.first_failure}"
+        )
+    # Whoever stored the inputs stored the thresholds, too: those of the settings are the shell's own.
+    inputs, _ = from_stored(gate.inputs)
+    now_judged = judge(inputs, in_force)
+    if not now_judged.passed:
+        raise Rejected(
+            f"{candidate.candidate_id}: the gate's verdict, recomputed by the settings in force, refuses: "
+            f"{now_judged.first_failure}"
         )

@@ -160,6 +160,7 @@ class HistoryAccess:
             looks = self._store.looks.selection_looks(quarter)
             if any(look.candidate_id == candidate.candidate_id for look in looks):
                 return
+            self._require_current(quarter)
             free = self._free(candidate, looks)
             budget = self._budget(segments, now)
             if free is None and not budget.left:
@@ -189,7 +190,16 @@ class HistoryAccess:
         scored = {score.candidate_id for score in self._store.candidates.scores(SegmentName.SELECTION)}
         if name not in scored:
             raise NotNow(f"{name} has not been scored on the selection segment: the vault is the last thing it is shown")
+        quarter = quarter_name(now)
+        if any(look.candidate_id == name and look.quarter > quarter for look in self._store.looks.selection_looks()):
+            raise NotNow(f"{name} was scored after {quarter}, on days that its vault may hold: that vault stays shut")
         self._store.looks.open_vault(name, vault, now)
+
+    def _require_current(self, quarter: str) -> None:
+        """What a quarter that is over left of its budget is nobody's, and its vault is selection by now."""
+        newest = self._store.looks.newest()
+        if newest is not None and newest.quarter > quarter:
+            raise NotNow(f"{quarter} is over: nothing new is scored on its selection segment")
 
     def _kept(self, start: datetime, end: datetime) -> History:
         """A window that ends where the vault begins at the latest, kept in memory for the next who needs it."""

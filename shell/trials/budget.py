@@ -22,6 +22,8 @@ from shell.trials.candidate import Candidate, Stage
 DAYS_PER_YEAR = 365
 # No night could score more in a quarter; it keeps the search for the largest number short.
 TRIALS_MAX = 100_000
+# A program that names this may keep a parameter in a docstring: then its docstrings are part of it.
+DOCSTRING = "__doc__"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,11 +117,12 @@ def free_of_charge(
 
 def program_shape(source: StrategySource) -> str:
     """Identity of what a source does when run, as far as its text alone can tell: code and skills without comments,
-    docstrings and layout. Code that is no Python is its own shape."""
+    layout, and the docstrings of programs that cannot read them. Code that is no Python is its own shape."""
     parts = {"": source.code, **dict(source.skills)}
+    read = any(DOCSTRING in _shape(part, docstrings=True) for part in parts.values())
     digest = hashlib.sha256()
     for name in sorted(parts):
-        digest.update(f"\0{name}\0{_shape(parts[name])}".encode())
+        digest.update(f"\0{name}\0{_shape(parts[name], docstrings=read)}".encode())
     return digest.hexdigest()
 
 
@@ -140,12 +143,12 @@ def _fault(inputs: Mapping[str, Any]) -> bool:
     return bool(inputs.get("fault"))
 
 
-def _shape(code: str) -> str:
+def _shape(code: str, *, docstrings: bool) -> str:
     try:
         tree = ast.parse(code)
     except (SyntaxError, ValueError, RecursionError):
         return code
-    for node in ast.walk(tree):
+    for node in ast.walk(tree) if not docstrings else ():
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             first = node.body[0] if node.body else None
             if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):

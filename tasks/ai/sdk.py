@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # Refusals that pass: the provider says that it did no work. 529 is Anthropic's "overloaded".
-PASSING = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
+PASSING = frozenset({409, 429, 500, 502, 503, 529})
+# Somebody on the way stopped waiting: what was asked may have been worked on, and be billed.
+TIMED_OUT = frozenset({408, 504})
 WAIT_FIRST_SECONDS = 1.0
 WAIT_MAX_SECONDS = 60.0
 # A socket that gives nothing for this long is given up before the deadline; pings come every few seconds.
@@ -148,7 +150,8 @@ class SdkModels:
         return self._chance.uniform(ceiling / 2, ceiling)
 
     def _refused(self, error: APIStatusError) -> CallFailed:
-        return CallFailed(f"{self.name} answered {error.status_code}: {_one_line(error)}", free=True)
+        free = error.status_code not in TIMED_OUT
+        return CallFailed(f"{self.name} answered {error.status_code}: {_one_line(error)}", free=free)
 
     def _unreachable(self, error: APIConnectionError) -> CallFailed:
         """A connection that never came about carried no request; any other may have."""

@@ -116,6 +116,20 @@ def test_a_trial_does_what_its_backtest_says_and_its_candidate_is_promoted_betwe
     assert opened.store.books.check("main") == opened.store.books.check("trial:t0001") == []
 
 
+def test_thresholds_that_came_with_the_inputs_do_not_stand_for_those_of_the_settings(opened: OpenHome) -> None:
+    """A caller may store any verdict with any thresholds; the shell's own decide."""
+    desk, now = Desk(opened.shell), opened.shell.now
+    proposal = Proposal(source=SOURCE, parent_version="v001", hypothesis="by the clock", provider="person", seed=0)
+    name = desk.register_candidate(proposal, now).candidate_id
+    weak, lax = replace(GOOD, run=replace(GOOD.run, trades=1)), GateConfig(min_trades=1)
+    for stage, inputs in ((Stage.GATE, to_stored(weak, lax)), (Stage.PAPER, {})):
+        desk.record_stage(name, StageResult(stage=stage, passed=True, reasons=("fine",), inputs=inputs), now)
+    trial = opened.store.paper.start(name, started_at=now, due_at=now)
+    opened.store.paper.update(trial.trial_id, state="passed", at=now)
+    with pytest.raises(Rejected, match="settings in force, refuses: minimum_trades"):
+        desk.promote(name, now)
+
+
 @pytest.mark.parametrize("boundary", ["prepare", "place", "insert", "activate", "commit"])
 def test_a_promotion_that_fails_anywhere_leaves_the_old_version_whole(
     opened: OpenHome, boundary: str, monkeypatch: pytest.MonkeyPatch

@@ -139,3 +139,10 @@ def test_a_kill_is_told_once_however_often_it_is_asked_for(opened: OpenHome) -> 
     assert [text for text in told(opened, "halt") if "enough of this" in text] == [
         "Openings are halted: KILL_SWITCH: enough of this"
     ]
+
+
+def test_a_kill_note_that_is_no_text_kills_all_the_same(opened: OpenHome) -> None:
+    opened.home.kill_file.write_bytes(b"\xff fire")
+    opened.shell.heed_kill_request(opened.shell.now)
+    assert HaltKind.KILL_SWITCH in opened.shell.engine.halts
+    assert not opened.home.kill_file.exists()

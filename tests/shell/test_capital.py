@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -67,6 +68,28 @@ def test_a_note_counts_once_whatever_dies_around_it(bench: Bench) -> None:
     bench.restart()
     assert heed(bench) == []
     assert bench.engine.ledger.capital == QuoteAmount(11_000)
+
+
+def test_a_note_left_while_others_are_heeded_is_not_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    note(bench, "1000")
+    telling = bench.store.facts.set
+
+    def meanwhile(*given: Any) -> None:
+        monkeypatch.undo()
+        note(bench, "-400")
+        telling(*given)
+
+    monkeypatch.setattr(bench.store.facts, "set", meanwhile)
+    assert len(heed(bench)) == 1
+    assert len(heed(bench)) == 1
+    assert heed(bench) == []
+    assert bench.engine.ledger.capital == QuoteAmount(10_600)
+
+
+def test_notes_that_are_no_text_are_passed_over(bench: Bench) -> None:
+    (bench.path.parent / FILE).write_bytes(b"\xff\xfe\n")
+    note(bench, "10")
+    assert len(heed(bench)) == 1
 
 
 @pytest.mark.parametrize(("amount", "why"), [("10000.01", "not the system's yet"), ("-10000.01", "neither invested nor reserved")])

@@ -92,7 +92,7 @@ def promoted(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Iterato
         trial = store.paper.start("c0002", started_at=AT, due_at=AT + DAY)
         stage(store, "c0002", Stage.PAPER, trial=trial.trial_id)
         store.paper.update(trial.trial_id, state="passed", at=AT)
-        promote(store, workspace, store.candidates.get("c0002"), AT)
+        promote(store, workspace, store.candidates.get("c0002"), AT, gate=GateConfig())
         score(store, 7)
         yield store
 

@@ -200,6 +200,25 @@ def test_the_same_source_under_another_name_gets_no_second_look(store: Store, ac
         access.segment_history(SegmentName.VAULT, twin, tomorrow)
 
 
+NEXT_QUARTER = datetime(2026, 4, 2, tzinfo=UTC)
+
+
+def test_a_quarter_that_is_over_gives_no_budget_and_no_vault_to_what_came_after_it(
+    store: Store, access: HistoryAccess, market: History, tmp_path: Path
+) -> None:
+    """A moment of the past is a caller's to name, and the old vault is the new selection."""
+    access.segments(NOW)
+    seed_home(market, CandleStore(store), Archive(tmp_path / "archive"), NEXT_QUARTER)
+    late = scored(store, access, 1, NEXT_QUARTER)
+    with pytest.raises(NotNow, match="2026Q1 is over"):
+        access.segment_history(SegmentName.SELECTION, candidate(store, 2, NEXT_QUARTER), NOW)
+    with pytest.raises(NotNow, match="scored after 2026Q1"):
+        access.segment_history(SegmentName.VAULT, late, NOW)
+    assert [look.quarter for look in store.looks.selection_looks()] == ["2026Q2"]
+    assert list(store.events.rows(kind="vault_look")) == []
+    access.segment_history(SegmentName.VAULT, late, NEXT_QUARTER)
+
+
 def test_what_the_vault_showed_is_not_kept_in_memory(store: Store, access: HistoryAccess) -> None:
     access.segment_history(SegmentName.VAULT, scored(store, access), NOW)
     vault = access.segments(NOW)[SegmentName.VAULT]

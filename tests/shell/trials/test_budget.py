@@ -108,6 +108,26 @@ def test_a_program_that_only_might_do_the_same_costs_a_trial(code: str) -> None:
     assert free_of_charge(candidate("c0002", code), [candidate("c0001")], [], frozenset()) is None
 
 
+READING = '''
+class Strategy:
+    def fast(self):
+        "8"
+
+    def analyze(self, markets, portfolio, timestamp):
+        return [int(self.fast.__doc__)]
+'''
+
+
+@pytest.mark.parametrize("spelling", ["__doc__", "__\uff44oc__"])
+def test_a_program_that_reads_its_docstrings_is_another_one_with_others(spelling: str) -> None:
+    """Else a parameter could be tried in a docstring without end, each time on a free look."""
+    first = candidate("c0001", READING.replace("__doc__", spelling))
+    other = candidate("c0002", first.proposal.source.code.replace('"8"', '"9"'))
+    assert free_of_charge(other, [first], [], frozenset()) is None
+    again = candidate("c0003", first.proposal.source.code + "# a remark\n")
+    assert free_of_charge(again, [first], [], frozenset()) is not None
+
+
 def test_another_skill_makes_another_program() -> None:
     other = replace(candidate("c0001").proposal.source, skills={"trend": "x = 2\n"})
     assert program_shape(other) != program_shape(candidate("c0001").proposal.source)

@@ -93,6 +93,16 @@ def test_what_passes_is_tried_again_and_what_does_not_is_not(server: MessagesSer
     assert len(server.script) == 1
 
 
+@pytest.mark.parametrize("status", [408, 504])
+def test_a_time_out_on_the_way_counts_as_paid_and_is_not_tried_again(server: MessagesServer, status: int) -> None:
+    """The model may have worked on it: tried again at no price, one reservation would pay for several answers."""
+    server.script = [Refuse(status=status), Say(text="never asked")]
+    with pytest.raises(CallFailed, match=f"answered {status}") as failed:
+        connected(AI, "anthropic", access(server)).ask(QUESTION)
+    assert not failed.value.free
+    assert len(server.script) == 1
+
+
 def test_a_provider_that_is_not_there_cost_nothing(server: MessagesServer) -> None:
     nowhere = ModelAccess(anthropic_key=Secret("sk-a"), anthropic_url="http://127.0.0.1:9")
     quick = AI.model_copy(update={"retries_max": 0})
