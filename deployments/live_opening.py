@@ -36,6 +36,7 @@ from shell.exchange.live.connection import connect
 from shell.exchange.reconciler import Notify
 from shell.home import Home, HomeLock
 from shell.live_mode import live_blockers
+from shell.main_book import KIND_FACT
 from shell.market.archive import Archive
 from shell.market.bars import Bar, Tier
 from shell.market.columns import WIDTH, bars_of, rows_of, to_frame
@@ -55,7 +56,6 @@ T = TypeVar("T")
 Tell = Callable[[datetime, str, str], None]
 RETRY_FIRST_SECONDS, RETRY_MOST_SECONDS = 2.0, 30.0
 LOOK_SECONDS = 0.2
-KIND_FACT = "account.kind"
 _MINUTES = {Tier.D1: 1440, Tier.H1: 60, Tier.M5: 5}
 
 

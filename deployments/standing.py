@@ -13,7 +13,7 @@ from shell.book_figures import newest_prices
 from shell.config import Settings
 from shell.home import Home, HomeLock
 from shell.host.isolation import isolation_is_complete
-from shell.main_book import ISOLATION_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
+from shell.main_book import ISOLATION_FACT, KIND_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import HaltKind, after_lift
@@ -41,7 +41,8 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         live = store.facts.get(LIVE_FACT)
     writer = HomeLock.writer_of(home)
     return {
-        "mode": "paper", "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
+        "mode": store.facts.get(KIND_FACT) or "paper",
+        "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
         "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
         "total_value": float(equity(ledger, prices)), "starting_value": float(ledger.capital),
         "strategy": {"version": active.version if active else "none", "hash": active.hash if active else ""},
