@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from shell.clock import NEW_YORK, local_day
 from shell.host.isolation import isolation_is_complete
 from shell.main_book import ISOLATION_FACT, LIVE_FACT, MAIN_BOOK
 from shell.notices.kinds import Severity
@@ -144,12 +145,13 @@ def strategy(reader: Reader) -> Reply:
 
 
 def costs(reader: Reader) -> Reply:
-    """Fees so far and this month's, by the day they were paid (UTC)."""
+    """Fees so far and this month's, by the day they were paid (UTC), and what models cost (by the day in New York)."""
     now, quote = reader.clock.now(), reader.settings.account.quote
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with reader.store() as store:
         state = store.books.load(MAIN_BOOK)
         fills = store.history.fills(MAIN_BOOK)
+        models = store.model_calls.spending(reader.settings.ai, local_day(now, NEW_YORK).isoformat(), now)
     paid = float(state.ledger.fees_paid) if state is not None else 0.0
     lately = [fill for fill in fills if fill.filled_at >= month]
     turnover = sum(float(fill.cost) for fill in lately)
@@ -160,6 +162,8 @@ def costs(reader: Reader) -> Reply:
         ("Traded", f"{figures.money(turnover)} {quote}"),
         ("Per trade value", figures.percent(fees / turnover, 3) if turnover else figures.ABSENT),
         ("AI provider", reader.settings.ai.provider),
+        ("AI tonight", f"${models.night_usd:.2f} of ${models.night_usd_max:.2f}"),
+        ("AI this month", f"${models.month_usd:.2f} of ${models.month_usd_max:.2f}"),
     ]
     return Reply(html=f"{bold('Costs')}\n{facts(rows)}\n{as_of(now, now)}")
 

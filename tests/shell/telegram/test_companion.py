@@ -35,7 +35,7 @@ def test_the_online_message_waits_for_the_bot_and_every_read_answers(opened: Ope
         assert "v001" in bot.ask("/strategy", "since")
         bot.ask("/candidates", "No candidate has been tried|it trends")
         bot.ask("/night 2026-03-02", "No night 2026-03-02 is recorded")
-        bot.ask("/costs", "Fees so far")
+        assert "AI this month    $0.00 of $" in bot.ask("/costs", "Fees so far")
         bot.ask("/trades", "No trade has been closed yet")
         assert "/close SYMBOL" in bot.ask("/help@brain_test_bot", "Trading Brain")
         bot.ask("/stauts", r"did you mean /status\?")
