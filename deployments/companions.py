@@ -12,13 +12,11 @@ from shell.clock import Clock, SystemClock
 from shell.companion import Companion, LinkHealth
 from shell.config import Settings
 from shell.control.server import ControlApi
+from shell.page.links import exchange_health
 from shell.page.server import Page
 from shell.secrets import load_secrets
 from shell.service import Shell
 from shell.watchdog import Watchdog
-
-KRAKEN = "Kraken"
-LAG_SECONDS_MAX = 10.0
 
 
 def companions_of(
@@ -32,7 +30,7 @@ def companions_of(
     made: list[Companion] = []
 
     def links() -> Sequence[LinkHealth]:
-        return (exchange_health(market()), *stored_links(shell.home), *(each.health() for each in made))
+        return (*exchange_health(market()), *stored_links(shell.home), *(each.health() for each in made))
 
     bot, left_out = telegram_for(shell, secrets, clock, links)
     made += [
@@ -51,16 +49,3 @@ def _page_of(shell: Shell) -> Settings:
     if home.config.parent == home.root:
         return config
     return config.model_copy(update={"page": config.page.model_copy(update={"port": 0})})
-
-
-def exchange_health(state: Mapping[str, Any]) -> LinkHealth:
-    """The link to the exchange in one sentence."""
-    if not state.get("up"):
-        told = f"not connected: {state.get('reason') or 'no reason given'}; trading waits, and it connects again by itself"
-        return LinkHealth(name=KRAKEN, ok=False, sentence=told)
-    system, lag = str(state.get("system", "unknown")), state.get("lag_seconds")
-    if system not in ("online", "unknown"):
-        return LinkHealth(name=KRAKEN, ok=False, sentence=f"the exchange says {system}: orders wait until it is online")
-    if isinstance(lag, float) and lag > LAG_SECONDS_MAX:
-        return LinkHealth(name=KRAKEN, ok=False, sentence=f"prices are {lag:.0f} s old when they arrive")
-    return LinkHealth(name=KRAKEN, ok=True, sentence="connected")

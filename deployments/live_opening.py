@@ -21,7 +21,7 @@ from deployments.live_account import LiveAccount
 from deployments.opening import SOURCE_FACT, WARM_UP, furnish, spread_of
 from shell.book_setup import fees_of
 from shell.calls import Calls
-from shell.clock import Clock, from_ms, monotonic, to_ms
+from shell.clock import Clock, monotonic, to_ms
 from shell.config import Settings
 from shell.errors import DataError, Fatal, NotNow, Transient
 from shell.exchange.kraken.addresses import Addresses
@@ -48,6 +48,7 @@ from shell.market.seed import seed_home
 from shell.market.tiers import full_history
 from shell.secrets import Secrets
 from shell.service import Shell
+from shell.slots import newest_slot
 from shell.store.candles import CandleStore
 from shell.store.place import open_store
 from shell.store.store import Store
@@ -201,7 +202,7 @@ def _book(
     settings: Settings, store: Store, candles: CandleStore, archive: Archive, watched: Sequence[str], now: datetime
 ) -> LiveBook:
     """The book as of the newest scan. What closed since is told to it as a gap: stops were not watched meanwhile."""
-    symbols, newest = settings.account.symbols, _floor(now)
+    symbols, newest = settings.account.symbols, newest_slot(now)
     state = store.books.load("main")
     begin = newest
     if state is not None and state.last_scan is not None:
@@ -318,7 +319,3 @@ class _Patience:
                 break
         asked.cancel()
         raise NotNow("there was no answer")
-
-
-def _floor(now: datetime) -> datetime:
-    return from_ms(to_ms(now) // Tier.M5.ms * Tier.M5.ms)

@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 
 from deployments.prefect_server import URL_FILE
-from shell.book_figures import newest_prices
+from shell.book_figures import newest_prices, position_row
 from shell.clock import SystemClock
 from shell.config import Settings
 from shell.home import Home, HomeLock
@@ -47,7 +47,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
     writer, age = HomeLock.writer_of(home), heartbeat_age(home, SystemClock().now())
     return {
         "mode": kind, "halted": sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK)),
-        "positions": [_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
+        "positions": [position_row(each) for each in open_positions(ledger, prices)], "cash": float(ledger.cash),
         "total_value": float(equity(ledger, prices)), "starting_value": float(ledger.capital),
         "strategy": {"version": active.version if active else "none", "hash": active.hash if active else ""},
         "prefect": prefect_of(home), "last_scan": state.last_scan if state else None,
@@ -90,15 +90,6 @@ def lift_stored(store: Store, kind: HaltKind, by: str, at: datetime, settings: S
             _, marks = after_lift(kind, state.ledger, state.marks, value)
             store.books.save_marks(MAIN_BOOK, marks)
     return sorted(halt.kind.value for halt in store.halts.active(MAIN_BOOK))
-
-
-def _row(position: Any) -> dict[str, Any]:
-    return {
-        "symbol": position.symbol, "qty": position.qty, "avg_entry": position.avg_entry,
-        "current_price": position.current_price, "unrealized_pnl": position.unrealized_pnl,
-        "unrealized_pnl_pct": position.unrealized_pnl_pct, "stop_loss": position.stop_loss,
-        "take_profit": position.take_profit, "opened_at": position.opened_at,
-    }
 
 
 def prefect_of(home: Home) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from tasks.context import client
 
 # Runs that somebody waits for (`brain run`): their answer is kept as an artifact, which is the only way out of their process.
 AD_HOC = "ad hoc"
-ANSWER_KEY = "answer"
 MESSAGE_CHARS_MAX = 600
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shell.clock import local_day, to_ms
+from shell.contract import OpenPosition
 from shell.engine import Engine
 from shell.live_value import live_prices
 from shell.market.bars import Tier
@@ -67,13 +68,15 @@ def newest_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
 def position_rows(engine: Engine, *, live: bool = False) -> list[dict[str, Any]]:
     """Every open position at the newest closes, or at the newest prices seen (`live`)."""
     prices = live_prices(engine.ledger, engine.market) if live else engine.prices()
-    return [_position_row(each) for each in open_positions(engine.ledger, prices)]
+    rows = [position_row(each) for each in open_positions(engine.ledger, prices)]
+    return [{**row, "opened_at": row["opened_at"].isoformat() if row["opened_at"] else None} for row in rows]
 
 
-def _position_row(position: Any) -> dict[str, Any]:
+def position_row(position: OpenPosition) -> dict[str, Any]:
+    """An open position as people and reports see it."""
     return {
         "symbol": position.symbol, "qty": position.qty, "avg_entry": position.avg_entry,
         "current_price": position.current_price, "unrealized_pnl": position.unrealized_pnl,
         "unrealized_pnl_pct": position.unrealized_pnl_pct, "stop_loss": position.stop_loss,
-        "take_profit": position.take_profit, "opened_at": position.opened_at.isoformat() if position.opened_at else None,
+        "take_profit": position.take_profit, "opened_at": position.opened_at,
     }

@@ -29,6 +29,7 @@ from shell.market.live_inbox import LiveInbox
 from shell.notices.link_watch import LinkWatch
 from shell.risk.halts import Halt, HaltKind
 from shell.service import Shell
+from shell.slots import newest_slot
 
 SLOT = timedelta(milliseconds=Tier.M5.ms)
 CATCH_UP = "catch-up"
@@ -103,7 +104,7 @@ class TradingLoop:
         """One round at `now`."""
         if self._begun is None:
             # A slot that came while the shell was starting is due.
-            self._begun, self._slot = now, _floor(self._shell.now)
+            self._begun, self._slot = now, newest_slot(self._shell.now)
         self._shell.reach(now)
         self._guarded("kill", now, self._shell.heed_kill_request)
         self._guarded("prices", now, self._take)
@@ -155,7 +156,7 @@ class TradingLoop:
 
     def _work_slot(self, now: datetime) -> None:
         """The newest slot, once its bars are in or the grace is over. Older ones that nobody worked are left out, and told."""
-        due, last = _floor(now), self._slot
+        due, last = newest_slot(now), self._slot
         if last is None or due <= last or monotonic() * self._speed < self._distrusted_until:
             return
         late, complete = now - due, self._market.complete_until() >= to_ms(due)
@@ -185,7 +186,7 @@ class TradingLoop:
             return
         self._monitored = now
         self._watch_link(now)
-        waiting = self._slot is not None and _floor(now) == self._slot and self._market.has_waiting(to_ms(now))
+        waiting = self._slot is not None and newest_slot(now) == self._slot and self._market.has_waiting(to_ms(now))
         if waiting and not self._clocks_differ(now):
             self._shell.step(now, origin=CATCH_UP, scan=False)
             self._shell.keep_bars()
@@ -260,7 +261,7 @@ class TradingLoop:
             self._monitored = None
             if self._slot is not None:
                 # Going back: the engine never scans a slot twice, and later ones come by the new time.
-                self._slot = min(self._slot, _floor(now))
+                self._slot = min(self._slot, newest_slot(now))
 
     def _clocks_differ(self, now: datetime) -> bool:
         """True while our clock is too far from the exchange's: a slot of the wrong time is no slot."""
@@ -297,11 +298,11 @@ class TradingLoop:
 
     def _pause(self, now: datetime) -> float:
         """Real seconds until something is due by the clock, at most WAIT_SECONDS_MAX."""
-        edges = [_floor(now) + SLOT - now]
+        edges = [newest_slot(now) + SLOT - now]
         if self._monitored is not None:
             edges.append(self._monitored + self._config.monitor_interval - now)
-        if self._slot is not None and _floor(now) > self._slot:
-            edges.append(_floor(now) + self._config.bar_grace - now)
+        if self._slot is not None and newest_slot(now) > self._slot:
+            edges.append(newest_slot(now) + self._config.bar_grace - now)
         soonest = min(edges).total_seconds() / self._speed
         return min(max(soonest, 0.005), WAIT_SECONDS_MAX)
 
@@ -321,11 +322,6 @@ class TradingLoop:
             ],
         }
         self._shell.store.facts.set(LIVE_FACT, facts, now)
-
-
-def _floor(now: datetime) -> datetime:
-    """The newest slot at `now`."""
-    return from_ms(to_ms(now) // Tier.M5.ms * Tier.M5.ms)
 
 
 def _stop(companion: Companion, _now: datetime) -> None:

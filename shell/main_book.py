@@ -7,5 +7,5 @@ LIMITS_FACT = "risk_limits.hash"
 ISOLATION_FACT = "host.isolation"
 # What a running shell knows of itself, written every monitor period: see `shell.live_status`.
 LIVE_FACT = "shell.live"
-# Whether the books of this home are those of paper or of a live account, for ever.
+# Whose money the books of a home are of, "paper" or "live": the mode it first traded in.
 KIND_FACT = "account.kind"

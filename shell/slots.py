@@ -1,10 +1,18 @@
-"""Which scan slots somebody asked for. The shell scans every slot at its moment, asked or not; this says whose it was (D1)."""
+"""When slots lie, and which somebody asked for. The shell scans every slot at its moment; this says whose it was (D1)."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from shell.clock import from_ms, to_ms
+from shell.market.bars import Tier
+
 REQUESTED, FALLBACK = "requested", "fallback"
+
+
+def newest_slot(now: datetime) -> datetime:
+    """The newest slot at `now`: slots lie where five-minute bars close."""
+    return from_ms(to_ms(now) // Tier.M5.ms * Tier.M5.ms)
 
 
 class Slots:

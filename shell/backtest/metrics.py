@@ -80,7 +80,7 @@ def compute_metrics(
         profit_factor=_ratio(gained, lost),
         expectancy=math.fsum(trade.pnl_pct for trade in trades) / len(trades) if trades else 0.0,
         fees=fees_paid,
-        exposure_pct=_exposure(curve, trades, open_since),
+        exposure_pct=exposure(curve, trades, open_since),
         buy_and_hold_return_pct=buy_and_hold_return_pct,
         days=len(returns),
         daily_sharpe=daily_sharpe,
@@ -213,11 +213,11 @@ def _require_bars(windows: Mapping[str, pl.DataFrame], start: datetime, end: dat
         )
 
 
-def _exposure(curve: EquityCurve, trades: Sequence[TradeClosed], open_since: Sequence[datetime]) -> float:
-    """Length of the union of all holding periods over the length of the curve."""
-    if len(curve.times_ms) < 2:
+def exposure(curve: EquityCurve, trades: Sequence[TradeClosed], open_since: Sequence[datetime]) -> float:
+    """Length of the union of all holding periods over the length of the curve. 0.0 for a curve without a length."""
+    first, last = (int(curve.times_ms[0]), int(curve.times_ms[-1])) if len(curve.times_ms) else (0, 0)
+    if last == first:
         return 0.0
-    first, last = int(curve.times_ms[0]), int(curve.times_ms[-1])
     periods = sorted(
         [(to_ms(trade.opened_at), to_ms(trade.closed_at)) for trade in trades]
         + [(to_ms(opened), last) for opened in open_since]

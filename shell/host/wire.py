@@ -23,7 +23,6 @@ from shell.market.bars import TIERS, Tier
 
 HEADER = struct.Struct("<IIB")
 REPLY_BYTES_MAX = 256 * 1024
-REQUEST_BYTES_MAX = 1 << 30
 CHUNK_BYTES = 1 << 16
 ROW_WIDTH = 6
 SPINS_MAX = 600

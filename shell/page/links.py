@@ -41,18 +41,26 @@ def live_health(live: Mapping[str, Any] | None, now: datetime) -> list[LinkHealt
     since = str(live["since"])[:16].replace("T", " ")
     told = f"running since {since} UTC, {slots['done']} slots worked, {slots['missed']} missed"
     rows = [LinkHealth(name=SHELL, ok=not errors, sentence=f"{told}, {errors} errors: see the log" if errors else told)]
-    rows += [_feed(live["link"]), _clock(live["link"].get("lag_seconds")), _prices(live["price_age_s"])]
+    rows += [*exchange_health(live["link"]), _prices(live["price_age_s"])]
     rows += [LinkHealth(name=each["name"], ok=each["ok"], sentence=each["sentence"]) for each in live["beside"]]
     return rows
 
 
+def exchange_health(link: Mapping[str, Any]) -> tuple[LinkHealth, LinkHealth]:
+    """The link to the exchange and the clock, from what the link tells of itself; nothing yet is no connection."""
+    return _feed(link), _clock(link.get("lag_seconds"))
+
+
 def _feed(link: Mapping[str, Any]) -> LinkHealth:
     """REST and WebSocket of the market's side, as the link counts them."""
-    if not link["up"]:
-        told = f"no connection: {link['reason'] or 'none was made yet'}; it is tried again by itself"
+    if not link.get("up"):
+        told = f"no connection: {link.get('reason') or 'none was made yet'}; trading waits, and it is tried again by itself"
         return LinkHealth(name=FEED, ok=False, sentence=told)
-    system = link["system"] or "online"
-    return LinkHealth(name=FEED, ok=system == "online", sentence=f"connected ({link['connections']} times so far), {system}")
+    told = f"connected ({link['connections']} times so far)"
+    system = link["system"]
+    if system in ("", "unknown", "online"):  # the venue has not told its state in the first moments
+        return LinkHealth(name=FEED, ok=True, sentence=told)
+    return LinkHealth(name=FEED, ok=False, sentence=f"{told}; the exchange says {system}: orders wait until it is online")
 
 
 def _clock(lag: float | None) -> LinkHealth:

@@ -16,7 +16,6 @@ from shell.store.store import Store
 
 # The picture shows so many entries at most: all versions, and the newest candidates.
 LINEAGE_MAX = 60
-DIFFERENCES_MAX = 20
 DOCUMENT_LINES_MAX = 120
 ROW_HEIGHT, INDENT, TOP = 26, 28, 18
 

@@ -149,7 +149,7 @@ def strategy(reader: Reader) -> Reply:
 
 
 def costs(reader: Reader) -> Reply:
-    """Fees so far and this month's, by the day they were paid (UTC), and what models cost."""
+    """Fees so far and this month's, by the day they were paid (UTC), and what models cost (by the day in New York)."""
     now, quote = reader.clock.now(), reader.settings.account.quote
     month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with reader.store() as store:

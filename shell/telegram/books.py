@@ -12,21 +12,19 @@ from datetime import datetime
 from typing import Any
 
 from shell.answers import Status
+from shell.book_figures import newest_prices, position_row
 from shell.calls import Calls
-from shell.clock import Clock, to_ms
+from shell.clock import Clock
 from shell.companion import LinkHealth
 from shell.config import Settings
 from shell.errors import NotNow, OutcomeUnknown
 from shell.home import Home
 from shell.main_book import MAIN_BOOK
-from shell.market.bars import Tier
-from shell.money import Price, decimal_of
 from shell.portfolio.ledger import Ledger
 from shell.portfolio.ledger import equity as value_of
 from shell.portfolio.valuation import open_positions
 from shell.risk.halts import Halt
 from shell.store.books import BookState
-from shell.store.candles import CandleStore
 from shell.store.place import open_store
 from shell.store.store import Store
 
@@ -90,7 +88,7 @@ def stored_standing(store: Store, settings: Settings, now: datetime) -> Standing
     state = store.books.load(MAIN_BOOK)
     ledger = state.ledger if state is not None else Ledger()
     marks = state.marks if state is not None else None
-    prices = stored_prices(store, ledger)
+    prices = newest_prices(store, ledger)
     value = value_of(ledger, prices)
     versions = store.strategies.list()
     return Standing(
@@ -101,26 +99,6 @@ def stored_standing(store: Store, settings: Settings, now: datetime) -> Standing
         positions=[position_row(each) for each in open_positions(ledger, prices)],
         last_scan=state.last_scan if state is not None else None, halts=store.halts.active(MAIN_BOOK),
     )
-
-
-def stored_prices(store: Store, ledger: Ledger) -> dict[str, Price]:
-    """The newest stored close of every holding, its own entry price where none is stored."""
-    candles = CandleStore(store)
-    prices = {}
-    for symbol, position in ledger.positions.items():
-        bar = candles.last(symbol, Tier.M5)
-        known = bar is not None and bar.close_ms > to_ms(position.opened_at)
-        prices[symbol] = Price(decimal_of(bar.close)) if bar is not None and known else position.avg_entry
-    return prices
-
-
-def position_row(position: Any) -> dict[str, Any]:
-    """An open position as the shell's status shows it."""
-    names = (
-        "symbol", "qty", "avg_entry", "current_price", "unrealized_pnl", "unrealized_pnl_pct", "stop_loss", "take_profit",
-        "opened_at",
-    )
-    return {name: getattr(position, name) for name in names}
 
 
 def _written(state: BookState | None) -> datetime | None:

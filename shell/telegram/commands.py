@@ -33,7 +33,7 @@ COMMANDS: Mapping[str, Command] = {
         Command(name="strategy", does="the active version and those before"),
         Command(name="candidates", does="what was tried lately and why it was refused"),
         Command(name="night", argument="[DATE]", does="what the last night decided, and why"),
-        Command(name="costs", does="fees and models paid"),
+        Command(name="costs", does="fees paid, and what models cost"),
         Command(name="report", does="the whole report as a file"),
         Command(name="pause", does="no more openings until /resume; stops and exits go on", changes=True),
         Command(

@@ -16,7 +16,7 @@ from decimal import Decimal
 import numpy as np
 from numpy.typing import NDArray
 
-from shell.backtest.metrics import DAYS_PER_YEAR, daily_returns, max_drawdown, sharpe_ratio, sortino_ratio
+from shell.backtest.metrics import DAYS_PER_YEAR, daily_returns, exposure, max_drawdown, sharpe_ratio, sortino_ratio
 from shell.backtest.result import EquityCurve
 from shell.clock import to_ms
 from shell.market.bars import DAY_MS
@@ -117,16 +117,7 @@ def _under_water(curve: EquityCurve) -> float:
 
 
 def _exposure(curve: EquityCurve, trades: Sequence[TradeClosed], open_since: Sequence[datetime]) -> Figure:
-    """Length of the union of all holding periods over the time from the first mark to the last."""
-    first, last = int(curve.times_ms[0]), int(curve.times_ms[-1])
-    if last == first:
+    """The share of the time from the first mark to the last in which something was held."""
+    if int(curve.times_ms[0]) == int(curve.times_ms[-1]):
         return no_answer("the account's value has been marked once only")
-    periods = sorted(
-        [(to_ms(trade.opened_at), to_ms(trade.closed_at)) for trade in trades]
-        + [(to_ms(opened), last) for opened in open_since]
-    )
-    held, reached = 0, first
-    for begins, ends in periods:
-        held += max(0, min(ends, last) - max(begins, reached))
-        reached = max(reached, ends)
-    return Figure(held / (last - first))
+    return Figure(exposure(curve, trades, open_since))

@@ -18,6 +18,7 @@ from shell.host.port import StrategySource
 from shell.host.supervisor import HostedStrategy
 from shell.log import close as close_log
 from shell.log import configure
+from shell.main_book import KIND_FACT
 from shell.market.synthetic import synthetic_market
 from shell.risk.halts import HaltKind
 from shell.service import MAIN_BOOK
@@ -73,6 +74,12 @@ def test_the_books_stand_after_closing_without_a_shutdown(opened: OpenHome) -> N
         assert facts["books_check"] == []
         assert facts["event_log_hash"] == head
         assert facts["total_value"] == pytest.approx(float(equity), rel=0.05)
+
+
+def test_the_status_of_a_home_names_the_money_its_books_are_of(opened: OpenHome) -> None:
+    assert standing_of(opened.home, opened.store)["mode"] == "paper"
+    opened.store.facts.once(KIND_FACT, "live")
+    assert standing_of(opened.home, opened.store)["mode"] == "live"
 
 
 def test_a_kill_switch_is_still_there_after_a_restart_and_a_person_lifts_it(opened: OpenHome, tmp_path: Path) -> None:

@@ -12,8 +12,6 @@ from shell.exchange.simulator.orders import MARKET, Order, OrderRequest, PriceTe
 from shell.exchange.simulator.precision import ZERO, fixed
 from shell.exchange.simulator.venue import Venue
 
-CLOSE_SIDE = {"buy": "sell", "sell": "buy"}
-
 
 def order_view(venue: Venue, order: Order, *, trades: bool = False, closed: bool = False) -> dict[str, Any]:
     """One order of OpenOrders, ClosedOrders or QueryOrders."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shell.page.links import live_health, wall_health
+from shell.page.links import exchange_health, live_health, wall_health
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -51,3 +51,9 @@ def test_what_is_wrong_is_told_on_its_own_row(changes: dict[str, Any], name: str
 def test_a_home_without_a_shell_tells_of_none_and_a_wall_not_measured_is_not_in_order() -> None:
     assert live_health(None, NOW) == []
     assert not wall_health(None).ok
+
+
+def test_a_link_that_told_nothing_yet_is_no_connection_and_a_venue_that_told_no_state_yet_is_in_order() -> None:
+    assert [(each.name, each.ok) for each in exchange_health({})] == [("Kraken", False), ("clock", False)]
+    first = {"up": True, "connections": 1, "system": "unknown", "reason": "", "lag_seconds": 0.1}
+    assert [(each.name, each.ok) for each in exchange_health(first)] == [("Kraken", True), ("clock", True)]

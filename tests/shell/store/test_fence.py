@@ -19,6 +19,7 @@ PROJECT = Path(__file__).parents[3]
 
 def test_without_a_fence_taken_nothing_is_asked_for(store: Store) -> None:
     store.journal("main").write_ahead([approved_order(1)])
+    assert [event.kind for event in store.events.rows(kind="order_intended")] == ["order_intended"]
 
 
 def test_whoever_was_overtaken_can_write_no_intent(database: Path) -> None:
