@@ -43,7 +43,7 @@ def require_permission(store: Store, settings: Settings, candidate_id: str, now:
         case "waiting":
             within = format_duration(settings.orchestrator.approval_expires)
             raise NotNow(
-                f"{candidate_id} waits for a person: `/approve {candidate_id}` in Telegram, or the form of its run in Prefect; "
+                f"{candidate_id} waits for a person: `/approve {candidate_id}` in Telegram; "
                 f"without an answer it is refused {within} after the question"
             )
         case "rejected":
