@@ -2,7 +2,7 @@
 
 Every few seconds a question goes to the trading thread. Only its answer makes a beat: a file in the home with the time, and a
 word to systemd where that started the shell (`NOTIFY_SOCKET`; sd_notify(3), read 2026-11-22). A shell that hangs or dies
-leaves an old beat: `heartbeat_age` tells how old, for whatever watches from outside. `brain status` does not read it.
+leaves an old beat: `heartbeat_age` tells how old, for `brain status`, `brain doctor` and the flow `reconcile`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ BEAT_SECONDS = 10.0
 # Systemd is told at least twice within the time after which it would act.
 BEATS_PER_WATCHDOG = 3
 BEAT_FILE = "brain.heartbeat"
+STALE = timedelta(seconds=60)
 STOP_SECONDS = 3.0
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from benchmarks.figures import Figures, Spread, difference, figures_of, targets, waiting
 from benchmarks.processes import run_script
+from tests.thorough import thorough
 
 DAYS, SYMBOLS, LIVE_STEPS = 4, 2, 13
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
@@ -60,6 +61,7 @@ def test_live_steps_see_full_windows(report: dict[str, Any]) -> None:
         assert 0 < timing["scan"]["median_ms"] <= timing["median_ms"] <= timing["p95_ms"] <= timing["max_ms"]
 
 
+@thorough
 def test_the_profile_tells_both_processes_apart(project: Path) -> None:
     command = [sys.executable, str(project / "benchmarks" / "profile_backtest.py"), "--days", "2"]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout

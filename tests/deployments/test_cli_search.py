@@ -13,6 +13,7 @@ from shell.market.synthetic import synthetic_market
 from tests.deployments.test_cli import answer, brain
 from tests.shell.backtest.test_search import HOLDER
 from tests.shell.scripted import START
+from tests.thorough import thorough
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,7 @@ def test_a_search_says_what_was_tried_what_is_luck_and_that_it_is_no_evidence(da
     assert "3 settings were tried" in facts["notes"][0]
 
 
+@thorough
 def test_a_walk_forward_answers_with_its_windows_and_all_tests_together(data: Path, holder: Path) -> None:
     arguments = ["--strategy", holder, "--data", data, "--train-days", "1", "--test-days", "1", "--trials", "2", "--workers", "2"]
     done = brain("walk-forward", *arguments, "--json")

@@ -27,6 +27,7 @@ from shell.orders import Purpose
 from shell.secrets import Secret, Secrets
 from tests.deployments.test_live_shell import SYMBOLS, World, after, world
 from tests.shell.scripted import ScriptedHost
+from tests.thorough import thorough
 
 BTC = SYMBOLS[0]
 SPEED = 40.0
@@ -113,6 +114,7 @@ def test_an_entry_its_stop_and_its_exit_leave_books_and_account_equal_to_the_las
         assert opened.store.books.check("main") == []
 
 
+@thorough
 def test_a_restart_takes_the_position_and_its_stop_up_again(tmp_path: Path) -> None:
     host = ScriptedHost({0: [Signal(BTC, Action.BUY, size_pct=0.05, stop_loss=1.0)]})
     with world(SPEED) as place:

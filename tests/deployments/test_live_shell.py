@@ -37,7 +37,7 @@ from shell.secrets import Secrets
 from shell.store.candles import CandleStore
 from tests.deployments.gate_stand_in import Gate
 from tests.shell.scripted import ScriptedHost
-from tests.thorough import THOROUGH
+from tests.thorough import THOROUGH, thorough
 
 SYMBOLS = ("BTC/USD", "ETH/USD")
 START = datetime(2026, 3, 2, 12, 3, tzinfo=UTC)
@@ -146,6 +146,7 @@ def check_whole(opened: LiveHome, loop: TradingLoop, place: World, first: int, l
     assert opened.calls.ask(compare, seconds=60) == []
 
 
+@thorough
 def test_every_slot_is_scanned_through_a_cut_and_silence_and_the_bars_are_whole(tmp_path: Path) -> None:
     with world(60) as place, trading(tmp_path, place) as (opened, loop):
         first = 1 + (opened.shell.now - START + timedelta(minutes=3)) // STEP

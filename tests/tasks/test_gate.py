@@ -21,6 +21,7 @@ from tasks.generate import Generation
 from tasks.night import Work, WorkItem
 from tests.tasks.memory_shell import NOW, START, MemoryShell, small_settings
 from tests.tasks.sources import proposal, rule
+from tests.thorough import thorough
 
 DAYS = 32
 LENIENT = GateConfig(
@@ -187,6 +188,7 @@ def test_a_score_the_ledger_does_not_hold_and_a_backtest_of_an_earlier_version_a
         gate_inputs(replace(candidate, stages=stages), shell.trial_scores)
 
 
+@thorough
 def test_dear_runs_are_made_in_order_and_stored_and_none_is_a_trial() -> None:
     """Every cheap check open, so that the probes run; what they say of so short a market decides how far it goes."""
     shell = shell_with()

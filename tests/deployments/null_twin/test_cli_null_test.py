@@ -64,6 +64,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
+@thorough
 def test_months_are_taken_over_and_the_number_of_workers_changes_nothing(small: Path, tmp_path: Path) -> None:
     out, again = tmp_path / "months.jsonl", tmp_path / "again.jsonl"
     first = told(small, out, "--months", "2")

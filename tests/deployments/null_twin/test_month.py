@@ -12,6 +12,7 @@ from shell.errors import BadInput, DataError
 from shell.market.book import period_of
 from shell.market.null_market import NullKind
 from shell.market.synthetic import synthetic_market
+from tests.thorough import thorough
 
 SYMBOLS = ("BTC/USD", "ETH/USD")
 SMALL = Settings(
@@ -37,6 +38,7 @@ def test_a_month_is_the_same_again_and_leaves_nothing_behind(tmp_path: Path) -> 
     assert run_month(TERMS, SMALL, None, 0, scratch=tmp_path) == first
 
 
+@thorough
 def test_a_gate_that_asks_for_nothing_promotes_and_the_month_ends_there(tmp_path: Path) -> None:
     """The count can rise: with every threshold at its floor a planted edge is promoted on the first night that finds it."""
     open_gate = GateConfig(

@@ -32,6 +32,7 @@ SYMBOL = "BTC/USD"
 STRATEGY = StrategySource(
     code='''
 from shell.contract import Action, Intent, Signal
+from tests.thorough import thorough
 
 
 class Strategy:
@@ -148,6 +149,7 @@ def test_same_trades_and_money_across_missing_bars() -> None:
     compare(ours, theirs)
 
 
+@thorough
 def test_the_window_begins_and_ends_where_the_engines_does() -> None:
     history = market(6, 700)
     window = {"start": START + timedelta(hours=20, minutes=2), "end": START + timedelta(hours=60)}
@@ -157,6 +159,7 @@ def test_the_window_begins_and_ends_where_the_engines_does() -> None:
     compare(ours, theirs)
 
 
+@thorough
 def test_a_wrong_fee_would_be_seen() -> None:
     history = market(1, 400)
     ours = run_backtest(STRATEGY, history, settings=settings("0.004"))
