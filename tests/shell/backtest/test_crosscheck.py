@@ -25,6 +25,7 @@ from shell.host.port import StrategySource
 from shell.market.history import History
 from shell.money import QuoteAmount
 from shell.orders import Side
+from tests.thorough import thorough
 
 START = datetime(2023, 3, 1, tzinfo=UTC)
 SYMBOL = "BTC/USD"
@@ -32,7 +33,6 @@ SYMBOL = "BTC/USD"
 STRATEGY = StrategySource(
     code='''
 from shell.contract import Action, Intent, Signal
-from tests.thorough import thorough
 
 
 class Strategy:
