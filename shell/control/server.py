@@ -26,6 +26,7 @@ from shell.secrets import Secret
 
 STOP_SECONDS = 5.0
 BACKLOG = 64
+TOKEN_LENGTH_MIN = 16
 
 Scope: TypeAlias = dict[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Any]]
@@ -100,6 +101,8 @@ class ControlApi:
         host, port = self._config.tcp_host, self._config.tcp_port
         if not self._token:
             raise Rejected(f"[control] tcp_port = {port} needs the secret CONTROL_TOKEN: without one anybody could command")
+        if len(self._token.reveal()) < TOKEN_LENGTH_MIN:
+            raise Rejected(f"CONTROL_TOKEN has fewer than {TOKEN_LENGTH_MIN} characters: who guesses it commands the shell")
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -7,6 +7,8 @@ be held instead, and knows how alike the trials are. What has no answer is a fai
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -92,9 +94,11 @@ def trial_variance(inputs: GateInputs) -> float:
     Sharpe ratio without skill is 1 / (T - 1) (Lo 2002).
     """
     floor = 1.0 / max(inputs.run.days - 1, 1)
-    if len(inputs.trial_sharpes) < 2:
+    # A trial whose Sharpe ratio is no number is a trial; it has no place in their variance.
+    measured = [sharpe for sharpe in inputs.trial_sharpes if math.isfinite(sharpe)]
+    if len(measured) < 2:
         return floor
-    return max(float(np.var(np.asarray(inputs.trial_sharpes), ddof=1)), floor)
+    return max(float(np.var(np.asarray(measured), ddof=1)), floor)
 
 
 def effective_trials(inputs: GateInputs) -> float:

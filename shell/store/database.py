@@ -24,6 +24,8 @@ from shell.errors import DatabaseBusy, DatabaseFailed, DataError, Fatal, NotNow
 BUSY_TIMEOUT_MS = 5000
 # PostgreSQL lets many write at once; whoever holds this lock is the one writer (D11). Any fixed number will do.
 WRITER_LOCK = 7_216_094_133
+# What PostgreSQL calls a lock that was waited for too long (postgresql.org, appendix A, read November 2026).
+LOCK_NOT_AVAILABLE = "55P03"
 # What `PRAGMA synchronous` answers for FULL (sqlite.org/pragma.html, read November 2026).
 SYNCHRONOUS_FULL = 2
 
@@ -97,6 +99,8 @@ class Database:
         try:
             transaction = self._connection.begin()
         except OperationalError as error:
+            if not self.is_sqlite and getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+                raise DatabaseFailed(f"the database {self.place} cannot be reached: {error.orig}") from None
             raise DatabaseBusy(f"{self.place} is being written by another process: {error.orig}") from None
         self._depth = 1
         try:
@@ -142,7 +146,7 @@ class Database:
     @contextmanager
     def _synchronous_full(self, durable: bool) -> Iterator[None]:
         if not durable or not self.is_sqlite:
-            # PostgreSQL writes every commit through to the disk unless its owner told it otherwise.
+            # PostgreSQL is told at the beginning of every writing transaction.
             yield
             return
         self._pragma("synchronous=FULL")
@@ -159,6 +163,8 @@ class Database:
             connection.exec_driver_sql("BEGIN IMMEDIATE" if self._writing else "BEGIN")
         elif self._writing:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {BUSY_TIMEOUT_MS}")
+            # Whatever its owner set: an intent is on the disk before its order leaves (D9).
+            connection.exec_driver_sql("SET LOCAL synchronous_commit = on")
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
         else:
             # One state for several reads: each statement of the default level would see what was committed before it.

@@ -131,6 +131,7 @@ def test_a_slot_nobody_registered_is_a_fallback_until_it_is_reported(shell: Serv
 
 
 def test_a_slot_that_was_passed_over_is_not_found_and_one_far_ahead_is_refused(shell: Served) -> None:
+    shell.step()
     with pytest.raises(NotNow, match="stays a gap"):
         shell.client.slot_state(START - STEP)
     with pytest.raises(BadInput, match="more than a day ahead"):
@@ -197,11 +198,11 @@ def test_tcp_needs_a_token_and_a_caller_who_knows_it(shell: Served, tmp_path: Pa
     with pytest.raises(Rejected, match="CONTROL_TOKEN"):
         ControlApi(tmp_path / "a.sock", ControlConfig(tcp_port=port)).start(shell.calls)
     # A path short enough for a socket, wherever the test's own folder lies.
-    api = ControlApi(shell.opened.home.run / "tcp.sock", ControlConfig(tcp_port=port), Secret("right"))
+    api = ControlApi(shell.opened.home.run / "tcp.sock", ControlConfig(tcp_port=port), Secret("right-token-0123456789"))
     api.start(shell.calls)
     try:
         url = f"http://127.0.0.1:{port}"
-        assert SocketClient(url=url, token=Secret("right")).status().mode == "paper"
+        assert SocketClient(url=url, token=Secret("right-token-0123456789")).status().mode == "paper"
         for wrong in ({}, {"authorization": "Bearer wrong"}):
             assert httpx.get(f"{url}/status", headers=wrong, trust_env=False, timeout=60).status_code == 401
         assert api.health().ok

@@ -1,6 +1,7 @@
 """Every check of the gate can fail alone; nothing but arithmetic decides; storage gives the same verdict again."""
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -183,6 +184,9 @@ def test_more_trials_deflate_more_even_when_they_are_alike() -> None:
     assert value is not None and deflated is not None
     assert deflated < value
     assert trial_variance(replace(GOOD, trial_sharpes=(0.45,) * 40)) == pytest.approx(1 / 83)
+    # One that is no number neither hides nor poisons the others.
+    spread = replace(GOOD, trial_sharpes=(0.9, -0.9, 0.4))
+    assert trial_variance(replace(spread, trial_sharpes=(*spread.trial_sharpes, math.nan))) == trial_variance(spread)
 
 
 def test_moments_no_distribution_has_are_a_failure_not_a_pass() -> None:
