@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,14 @@ from shell.desk import Desk
 from shell.errors import NotNow
 from shell.risk.halts import HaltKind
 from tests.shell.telegram.bot_server import OWNER, BotServer
-from tests.shell.telegram.kit import buy, companion, step, talking
+from tests.shell.telegram.kit import buy, cleared, companion, opened_home, step, talking
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenHome]:
+    """A shell of this file's own: its tests tell one story, from the first trade on."""
+    with opened_home(tmp_path_factory.mktemp("companion") / "home", orchestrator__approval="ask") as held:
+        yield cleared(held)
 
 
 def test_the_online_message_waits_for_the_bot_and_every_read_answers(opened: OpenHome) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import polars as pl
@@ -327,14 +328,19 @@ MAY_OPEN_CANDLES = {
 }
 
 
+@cache
+def imports_of(root: Path) -> tuple[tuple[str, str, str], ...]:
+    """(file, module, name) of every `from module import name` of the product."""
+    return tuple(
+        (path.relative_to(root).as_posix(), node.module or "", each.name)
+        for package in ("shell", "tasks", "flows", "deployments") for path in (root / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)
+        for each in node.names
+    )
+
+
 def importers(root: Path, module: str, name: str) -> set[str]:
-    found = set()
-    for package in ("shell", "tasks", "flows", "deployments"):
-        for path in (root / package).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.ImportFrom) and node.module == module and name in {each.name for each in node.names}:
-                    found.add(path.relative_to(root).as_posix())
-    return found
+    return {path for path, imported, each in imports_of(root) if (imported, each) == (module, name)}
 
 
 def test_only_listed_files_read_a_window_of_stored_bars(project: Path) -> None:
