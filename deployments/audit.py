@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import csv
 import hashlib
 import json
 import sys
@@ -97,19 +98,23 @@ def locked(lock: Path) -> dict[str, str]:
 
 
 def changed_files(distribution: Distribution) -> Iterator[str]:
-    """Files that are not what the wheel brought, by the hashes in its RECORD. Compiled files have none and are skipped."""
-    for file in distribution.files or ():
-        if file.hash is None:
+    """Files that are not what the wheel brought, by the hashes in its RECORD. Compiled files have none and are skipped.
+
+    RECORD is read here: `Distribution.files` leaves missing files out, from Python 3.12 on and wherever the package
+    importlib_metadata has been imported.
+    """
+    for name, recorded, *_ in csv.reader((distribution.read_text("RECORD") or "").splitlines()):
+        kind, _, wanted = recorded.partition("=")
+        if not wanted:
             continue
-        path = Path(str(file.locate()))
         try:
-            content = path.read_bytes()
+            content = Path(str(distribution.locate_file(name))).read_bytes()
         except OSError as error:
-            yield f"{file} cannot be read: {error.strerror}"
+            yield f"{name} cannot be read: {error.strerror}"
             continue
-        digest = base64.urlsafe_b64encode(hashlib.new(file.hash.mode, content).digest()).rstrip(b"=").decode()
-        if digest != file.hash.value:
-            yield f"{file} is not the file that was installed"
+        digest = base64.urlsafe_b64encode(hashlib.new(kind, content).digest()).rstrip(b"=").decode()
+        if digest != wanted:
+            yield f"{name} is not the file that was installed"
 
 
 def unmet(distribution: Distribution, known: Mapping[str, Distribution]) -> Iterator[str]:

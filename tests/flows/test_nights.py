@@ -95,6 +95,7 @@ def test_a_submitted_file_goes_from_the_night_it_came_to_promotion(shell: Memory
     assert [message[0] for message in shell.messages] == ["night"] * 3
 
 
+@thorough
 def test_a_searched_night_ends_with_a_reason_and_can_be_repeated(shell: MemoryShell) -> None:
     shell.config = shell.config.model_copy(update={"gate": GateConfig(min_trades=1000)})
     first = asyncio.run(orchestrate(now=NOW.isoformat(), seed=7))

@@ -48,6 +48,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 
 TREND = '''
 from shell.contract import Action, Signal
+from tests.thorough import THOROUGH
 
 BARS = 12
 
@@ -220,7 +221,7 @@ def test_a_worker_knows_nothing_of_this_environment_and_closing_early_leaves_no_
 
 @needs_proc
 # SIGTERM ends a caller as SIGKILL does, without a word; SIGINT lets it unwind.
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=lambda each: each.name)
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGINT, marks=THOROUGH), signal.SIGKILL], ids=lambda each: each.name)
 def test_a_caller_that_is_stopped_takes_every_process_with_it_and_leaves_no_file(
     how: signal.Signals, tmp_path: Path, project: Path
 ) -> None:
