@@ -36,6 +36,7 @@ from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
 from tests.shell.scripted import BTC, ETH, FREE, START, STEP, WIDE, candles, flat
+from tests.thorough import THOROUGH
 
 # A call may last so long that nothing here ends by its own deadline.
 SETTINGS = BacktestSettings(
@@ -48,7 +49,6 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason=
 
 TREND = '''
 from shell.contract import Action, Signal
-from tests.thorough import THOROUGH
 
 BARS = 12
 
