@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from shell.capital import allocated
 from shell.clock import Clock
@@ -34,6 +35,18 @@ LOOK_SECONDS = 120.0
 START_LOOKS = 6
 PROBE_SECONDS = 180.0
 FEES_SECONDS = 20.0
+
+
+def probed_for(settings: Settings, state: BookState | None, *, traded: bool, nonce_file: Path) -> ProbeFor:
+    """What an account is probed for. The ordinary order is a part of the capital and not of the cash that is free just now:
+    a system that is invested must come up again, to watch what it holds. Once it has `traded`, cash is reconciliation's."""
+    capital = allocated(settings) if state is None else state.ledger.capital
+    cash = allocated(settings) if state is None else state.ledger.cash
+    return ProbeFor(
+        symbols=settings.account.symbols, quote=settings.account.quote, nonce_file=nonce_file,
+        cash=QuoteAmount(0) if traded else cash,
+        usual_order=QuoteAmount(CONTEXT.multiply(capital.value, settings.risk.default_trade_pct)),
+    )
 
 
 class LiveAccount:
@@ -71,13 +84,7 @@ class LiveAccount:
 
     def _probe(self, _now: datetime) -> Sequence[str]:
         """Raises NotNow with every sentence that keeps this account from being traded on."""
-        cash = self._cash()
-        usual = QuoteAmount(CONTEXT.multiply(cash.value, self._settings.risk.default_trade_pct))
-        wanted = ProbeFor(
-            symbols=self._settings.account.symbols, quote=self._settings.account.quote, usual_order=usual,
-            cash=QuoteAmount(0) if self._traded() else cash,
-            nonce_file=self._nonces,
-        )
+        wanted = probed_for(self._settings, self._store.books.load("main"), traded=self._traded(), nonce_file=self._nonces)
         connection = self._connection
         try:
             probes = connection.bridge.call(
@@ -147,11 +154,6 @@ class LiveAccount:
         return found
 
     # -- inside ---------------------------------------------------------------------------------------------------
-
-    def _cash(self) -> QuoteAmount:
-        """The cash that is the system's: what its books hold, or before there are any what is allocated to it."""
-        state = self._store.books.load("main")
-        return allocated(self._settings) if state is None else state.ledger.cash
 
     def _traded(self) -> bool:
         """Whether orders are known. Then an order that filled as the process died may have spent cash that the books still

@@ -14,6 +14,7 @@ from threading import Event
 
 import pytest
 
+from deployments.live_account import probed_for
 from deployments.live_opening import LiveHome, open_live
 from deployments.opening import account_overrides, settings_for
 from shell.config import LoopConfig
@@ -23,8 +24,11 @@ from shell.exchange.kraken.signing import Credentials
 from shell.exchange.simulator.desk import Desk
 from shell.home import Home
 from shell.loop import TradingLoop
+from shell.money import QuoteAmount
 from shell.orders import Purpose
+from shell.portfolio.ledger import Ledger
 from shell.secrets import Secret, Secrets
+from shell.store.books import BookState
 from tests.deployments.test_live_shell import SYMBOLS, World, after, world
 from tests.shell.scripted import ScriptedHost
 from tests.thorough import thorough
@@ -126,6 +130,20 @@ def test_a_restart_takes_the_position_and_its_stop_up_again(tmp_path: Path) -> N
             assert before[1].keys() == {BTC}
             assert working(opened, until=1) == [(Purpose.STOP, before[1][BTC])]
             assert loop.errors.as_dict() == {"count": 0, "newest": {}}
+
+
+def test_a_system_that_is_invested_is_not_too_small_to_come_up_again(tmp_path: Path) -> None:
+    """Hardly any cash is free, but an ordinary order is a part of the capital."""
+    home = Home.private(tmp_path / "home").create()
+    settings = settings_for(home, account_overrides(SYMBOLS)).model_copy(update={"mode": "live"})
+    ledger = Ledger(cash=QuoteAmount("3.21"), capital=QuoteAmount(10_000))
+    state = BookState(
+        ledger=ledger, marks=None, halts=[], open_orders=[], recent_trades=[], never_sent=0, last_scan=None
+    )
+    wanted = probed_for(settings, state, traded=True, nonce_file=tmp_path / "nonce")
+    assert (wanted.cash, wanted.usual_order) == (QuoteAmount(0), QuoteAmount(500))
+    fresh = probed_for(settings, None, traded=False, nonce_file=tmp_path / "nonce")
+    assert (fresh.cash, fresh.usual_order) == (QuoteAmount(10_000), QuoteAmount(500))
 
 
 def test_a_key_that_is_refused_and_books_of_the_other_kind_end_the_start_with_a_sentence(tmp_path: Path) -> None:

@@ -165,6 +165,7 @@ def test_among_thousands_of_updates_only_the_owners_have_effects(tmp_path: Path,
 def test_a_hundred_thousand_updates(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed + 1)
     effects, _ = attack([drawn(chance) for _ in range(100_000)], tmp_path)
+    assert effects > 5_000, "nothing was tried"
     print(f"100000 updates, {effects} effects, unauthorised 0, seed {seed + 1}")
 
 
