@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
 NIGHT_HOURS = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+_INSTANT = timedelta.resolution
 MS = 1000
 
 
@@ -64,6 +67,8 @@ def monotonic() -> float:
 
 def require_utc(moment: datetime) -> datetime:
     """`moment` in UTC. Raises ValueError for a naive one, which has no meaning here."""
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise ValueError(f"a time without a zone was given: {moment.isoformat()}")
     return moment.astimezone(UTC)
@@ -71,12 +76,18 @@ def require_utc(moment: datetime) -> datetime:
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since the epoch, exact for any aware datetime with millisecond precision."""
-    return round(require_utc(moment).timestamp() * MS)
+    return round((moment if moment.tzinfo is UTC else require_utc(moment)).timestamp() * MS)
 
 
 def from_ms(ms: int) -> datetime:
     """The aware UTC datetime of `ms` milliseconds since the epoch."""
     return datetime.fromtimestamp(ms / MS, UTC)
+
+
+def compact(moment: datetime) -> str:
+    """A UTC moment to the minute as ids have it, 20230101T0005: what %Y%m%dT%H%M gives, at a third of its price."""
+    text = moment.isoformat()
+    return f"{text[:4]}{text[5:7]}{text[8:13]}{text[14:16]}"
 
 
 def parse_moment(text: str) -> datetime:
@@ -91,6 +102,30 @@ def parse_moment(text: str) -> datetime:
 def local_day(moment: datetime, zone: ZoneInfo) -> date:
     """The calendar day of `moment` in a user's time zone."""
     return require_utc(moment).astimezone(zone).date()
+
+
+class LocalDays:
+    """`local_day` in one zone for moments of which many fall on one day: that day's bounds are kept.
+
+    Days on which the zone's clock changes are worked out every time: there a day's bounds are not all there is to know.
+    """
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._day, self._begins, self._ends = date.min, _EPOCH, _EPOCH
+
+    def day_of(self, moment: datetime) -> date:
+        """The calendar day of `moment`. Raises ValueError for one without a zone."""
+        if moment.tzinfo is not None and self._begins <= moment < self._ends:
+            return self._day
+        local = require_utc(moment).astimezone(self._zone)
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        begins = moment.astimezone(UTC) - (local.replace(tzinfo=None) - midnight.replace(tzinfo=None))
+        ends = begins + _DAY
+        offset = local.utcoffset()
+        if all(each.astimezone(self._zone).utcoffset() == offset for each in (begins, ends - _INSTANT)):
+            self._day, self._begins, self._ends = local.date(), begins, ends
+        return local.date()
 
 
 def local_moment(day: date, hour: int, minute: int, zone: ZoneInfo) -> datetime:

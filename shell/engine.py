@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, assert_never
 
-from shell.clock import from_ms, local_day, monotonic, to_ms
+from shell.clock import LocalDays, compact, from_ms, monotonic, to_ms
 from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
@@ -34,6 +34,7 @@ from shell.money import Price, QuoteAmount, decimal_of
 from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
 from shell.portfolio.valuation import mark, with_capital, with_entry
+from shell.portfolio.worth import Worth
 from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess
 from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
 from shell.risk.limits import limits_view
@@ -82,8 +83,7 @@ class Engine:
         self._order_times: list[datetime] = []
         self._booked, self._entered = set[str](), set[str]()
         self._try = ""
-        self._equity: QuoteAmount | None = None
-        self._valued_at = -1
+        self._worth, self._days = Worth(market), LocalDays(config.zone)
         self._protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
             book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"), ready=self._steps.settle,
@@ -150,7 +150,6 @@ class Engine:
         if self.marks is not None:
             self.marks = with_capital(self.marks, event.amount, equity=self.equity())
         self.ledger = apply_capital(self.ledger, event)
-        self._equity = None
         self._mark(event.at, record)
         return self._finish(record)
 
@@ -187,18 +186,13 @@ class Engine:
 
     def equity(self) -> QuoteAmount:
         """Cash and positions at the newest closes."""
-        if self.ledger.positions and self.market.cursor != self._valued_at:
-            self._valued_at, self._equity = self.market.cursor, None
-        if self._equity is None:
-            prices, held = self.prices(), self.ledger.positions
-            self._equity = sum((held[symbol].qty.times(prices[symbol]) for symbol in held), start=self.ledger.cash)
-        return self._equity
+        return self._worth.equity(self.ledger)
 
     def passed(self, now: datetime, peak: QuoteAmount | None) -> None:
         """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): nothing moved but prices, whose highest value
         of these books was `peak`."""
         self.market.advance(now)
-        self._cursor, self._equity = self.market.cursor, None
+        self._cursor = self.market.cursor
         self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now))
         if peak is not None and self.marks is not None and peak > self.marks.peak:
             self.marks = replace(self.marks, peak=peak)
@@ -235,7 +229,7 @@ class Engine:
                 level = level_between(position, path[max(point - 1, 0)], price)
                 if level is not None:
                     self._tick(bar.symbol, level, at, record)
-                self._tick(bar.symbol, Price(decimal_of(price)), at, record)
+                self._tick(bar.symbol, Price.of(decimal_of(price)), at, record)
             if not left:
                 return
 
@@ -283,7 +277,6 @@ class Engine:
     def _book(self, fill: Fill, record: StepRecord) -> None:
         self._booked.add(fill.fill_id)
         self.ledger, trade = apply_fill(self.ledger, fill)
-        self._equity = None
         record.fills.append(fill)
         if fill.intent.purpose is Purpose.ENTRY and self.marks is not None and fill.intent.intent_id not in self._entered:
             # One entry, however many fills it takes.
@@ -299,7 +292,7 @@ class Engine:
     def _mark(self, now: datetime, record: StepRecord) -> None:
         """Roll the day, raise the peak, and halt when a loss limit is reached."""
         equity = self.equity()
-        self.marks = mark(self.marks, equity, local_day(now, self.config.zone))
+        self.marks = mark(self.marks, equity, self._days.day_of(now))
         self._watch(self.marks, equity, now, record)
 
     def _watch(self, marks: EquityMarks, equity: QuoteAmount, now: datetime, record: StepRecord) -> None:
@@ -353,9 +346,11 @@ class Engine:
         if isinstance(outcome, list):
             self.faults_in_row = 0
             scan.signals = len(outcome)
-            for number, signal in enumerate(outcome):
-                self._answer(signal, f"{self.config.book}:{slot:%Y%m%dT%H%M}:{number}", now, record)
-            scan.approved = sum(answer.approved for answer in record.answers)
+            if outcome:
+                stem = f"{self.config.book}:{compact(slot)}"
+                for number, signal in enumerate(outcome):
+                    self._answer(signal, f"{stem}:{number}", now, record)
+                scan.approved = sum(answer.approved for answer in record.answers)
         else:
             self.faults_in_row += 1
             kind = outcome.kind if isinstance(outcome, StrategyFault) else "refused"
@@ -369,16 +364,17 @@ class Engine:
         """What the strategy answers, or why it cannot; None when, just started, it tells an interval by which none is due."""
         assert self.marks is not None
         try:
-            self.start_host()
-            if self._slot_ms(now) <= self._last_slot_ms:
-                return None
+            if not self.seat.up:
+                self.start_host()
+                if self._slot_ms(now) <= self._last_slot_ms:
+                    return None
             return self.seat.scan(now, self.ledger, self.marks)
         except (StrategyFault, StrategyRejected) as fault:
             return fault
 
-    def prices(self) -> dict[str, Price]:
+    def prices(self) -> Mapping[str, Price]:
         """The newest close of every holding."""
-        return {symbol: self.market.price(symbol) or held.avg_entry for symbol, held in self.ledger.positions.items()}
+        return self._worth.prices(self.ledger)
 
     def _answer(self, signal: Signal, signal_id: str, now: datetime, record: StepRecord) -> None:
         if signal.action is Action.CLOSE:

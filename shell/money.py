@@ -7,6 +7,7 @@ Decimal from the exchange's JSON to the database (TEXT) and back. A strategy's f
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation, localcontext
+from math import isfinite
 from typing import Self
 
 # Products of two 18-digit quantities stay exact; the default context's 28 digits would round some of them silently.
@@ -19,6 +20,9 @@ _new = object.__new__
 
 def decimal_of(value: float | int | str | Decimal) -> Decimal:
     """The Decimal a person would write for `value` (a float by its shortest repr). Raises ValueError if not finite."""
+    if type(value) is float and isfinite(value):
+        # A finite float, as prices are, without the checks that all else needs.
+        return Decimal(repr(value))
     try:
         number = Decimal(repr(float(value))) if isinstance(value, float) else Decimal(value)
     except (InvalidOperation, TypeError, ValueError):
@@ -93,16 +97,16 @@ class _Amount:
         return self.of(CONTEXT.multiply(self.value, Decimal(factor)))
 
     def __lt__(self, other: Self) -> bool:
-        return self.value < self._same(other)
+        return self.value < (other.value if type(other) is type(self) else self._same(other))
 
     def __le__(self, other: Self) -> bool:
-        return self.value <= self._same(other)
+        return self.value <= (other.value if type(other) is type(self) else self._same(other))
 
     def __gt__(self, other: Self) -> bool:
-        return self.value > self._same(other)
+        return self.value > (other.value if type(other) is type(self) else self._same(other))
 
     def __ge__(self, other: Self) -> bool:
-        return self.value >= self._same(other)
+        return self.value >= (other.value if type(other) is type(self) else self._same(other))
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.value == other.value
@@ -160,13 +164,12 @@ class Price(_Amount):
 
     def quantity_for(self, amount: QuoteAmount) -> BaseQty:
         """The quantity that `amount` buys at this price. Raises ZeroDivisionError at price zero."""
-        with localcontext(CONTEXT):
-            return BaseQty(amount.value / self.value)
+        return BaseQty.of(CONTEXT.divide(amount.value, self.value))
 
     @classmethod
     def average(cls, cost: QuoteAmount, qty: BaseQty) -> Price:
         """The average price of `qty` bought for `cost`, to 18 significant digits: no fewer for a coin at 1e-9."""
-        return cls(AVERAGE_CONTEXT.divide(cost.value, qty.value))
+        return cls.of(AVERAGE_CONTEXT.divide(cost.value, qty.value))
 
 
 def quantise(value: Decimal, step: Decimal, rounding: str = ROUND_DOWN) -> Decimal:

@@ -27,7 +27,7 @@ from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
 from shell.money import QuoteAmount
 from shell.portfolio.ledger import EquityMarks, Ledger, TradeClosed
-from shell.portfolio.valuation import account_of, closed_trade, portfolio_view
+from shell.portfolio.valuation import Accounts, closed_trade, portfolio_view
 
 TRADES_KEPT = 100
 
@@ -50,6 +50,7 @@ class Seat:
         self._trades: list[TradeClosed] = []
         self._fresh: list[TradeClosed] = []
         self._told: tuple[Ledger, QuoteAmount] | None = None
+        self._accounts = Accounts()
         self._rolled: Rolled | None = None
         self._replayed = _replayed(host, market)
 
@@ -144,16 +145,17 @@ class Seat:
             if rolled.fault is not None:
                 raise rolled.fault
             return rolled.signals
-        trades = tuple(closed_trade(trade) for trade in self._fresh)
-        self._trades = (self._trades + self._fresh)[-TRADES_KEPT:]
-        self._fresh.clear()
+        trades: tuple[ClosedTrade, ...] = ()
+        if self._fresh:
+            trades = tuple([closed_trade(trade) for trade in self._fresh])
+            self._trades = (self._trades + self._fresh)[-TRADES_KEPT:]
+            self._fresh.clear()
         if replayed is None:
             return self._host.analyze(self._request(now, ledger, marks, trades))
         told = ledger, marks.day_start
         changed = self._told is None or self._told[0] is not ledger or self._told[1] != marks.day_start
-        signals = replayed[0].step(
-            replayed[1].slot, Tidings(account_of(ledger, marks) if changed else None, tuple(self._notices), trades)
-        )
+        account = self._accounts.of(ledger, marks) if changed else None
+        signals = replayed[0].step(replayed[1].slot, Tidings(account, tuple(self._notices), trades))
         self._told = told
         return signals
 

@@ -55,6 +55,7 @@ class PaperGateway:
         self._pairs = pairs
         self.fees = fees
         self._costs = {symbol: _costs_of(config.for_symbol(symbol)) for symbol in pairs}
+        self._taking = {symbol: half_spread + slippage for symbol, (half_spread, slippage) in self._costs.items()}
         self._expiry = limit_entry_expiry
         self._funds = funds
         self._working: dict[str, _Working] = {}
@@ -152,7 +153,7 @@ class PaperGateway:
             working.resting = True
 
     def _taken(self, side: Side, symbol: str, price: Price) -> Price:
-        return self._worse(side, symbol, price, sum(self._costs[symbol], start=Decimal(0)))
+        return self._worse(side, symbol, price, self._taking[symbol])
 
     def _worse(self, side: Side, symbol: str, price: Price, fraction: Decimal) -> Price:
         if not fraction:

@@ -19,12 +19,12 @@ from shell.contract import SIGNALS_MAX, Action, Intent, OrderType, Signal
 MESSAGE_CHARS_MAX = 300
 STATE_DEPTH_MAX = 20
 _NO_SIGNALS = b"[]"
-_PLAIN_ROWS = [
-    [str, Action, float, OrderType, limit, stop, target, Intent, float, str, str]
+_PLAIN_ROWS = {
+    (str, Action, float, OrderType, limit, stop, target, Intent, float, str, str)
     for limit in (float, type(None))
     for stop in (float, type(None))
     for target in (float, type(None))
-]
+}
 
 
 class AnswerError(Exception):
@@ -40,6 +40,15 @@ def encode_signals(result: object) -> bytes:
     if len(result) > SIGNALS_MAX:
         raise AnswerError(f"analyze returned {len(result)} signals; at most {SIGNALS_MAX} are allowed")
     return json.dumps([_signal_row(item, number) for number, item in enumerate(result, start=1)]).encode()
+
+
+def plain_signals(result: object) -> bytes | list[list[object]]:
+    """For a reader in this very process: the rows that JSON would give back as they are; anything else as `encode_signals`."""
+    if type(result) is list and 0 < len(result) <= SIGNALS_MAX:
+        rows = [row for row in map(_plain_row, result) if row is not None]
+        if len(rows) == len(result):
+            return rows
+    return encode_signals(result)
 
 
 def encode_state(state: object) -> bytes:
@@ -91,16 +100,24 @@ def _place(error: BaseException, files: Collection[str], origin: str) -> tuple[i
     return line, "" if deepest == origin or deepest_line is None else f"{deepest} line {deepest_line}: "
 
 
+def _plain_row(item: object) -> list[object] | None:
+    """The usual signal as a row of plain values; None for one with anything unusual in it."""
+    if type(item) is not Signal:
+        return None
+    row = [
+        item.symbol, item.action, item.size_pct, item.order_type, item.limit_price, item.stop_loss, item.take_profit,
+        item.intent, item.confidence, item.reasoning, item.tag,
+    ]
+    if tuple(map(type, row)) not in _PLAIN_ROWS or not item.reasoning.isprintable() or not item.tag.isprintable():
+        return None
+    row[1], row[3], row[7] = item.action.value, item.order_type.value, item.intent.value
+    return row
+
+
 def _signal_row(item: object, number: int) -> list[object]:
-    if type(item) is Signal:
-        # The usual case written out; whatever is unusual in it takes the way below.
-        row = [
-            item.symbol, item.action, item.size_pct, item.order_type, item.limit_price, item.stop_loss, item.take_profit,
-            item.intent, item.confidence, item.reasoning, item.tag,
-        ]
-        if list(map(type, row)) in _PLAIN_ROWS and item.reasoning.isprintable() and item.tag.isprintable():
-            row[1], row[3], row[7] = item.action.value, item.order_type.value, item.intent.value
-            return row
+    row = _plain_row(item)
+    if row is not None:
+        return row
     if not isinstance(item, Signal):
         raise AnswerError(f"item {number} of analyze's list is {_type_name(item)}; use shell.contract.Signal")
     return [_scalar(getattr(item, name), f"signal {number}: {name}") for name in Signal.__slots__]

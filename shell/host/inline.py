@@ -14,11 +14,12 @@ from typing import Any, Protocol
 from shell.clock import monotonic
 from shell.contract import ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
+from shell.host.answers import plain_signals
 from shell.host.candles import CandleShelf
 from shell.host.loader import PACKAGE, SkillImporter
 from shell.host.port import BarArray, Replay, Rolled, ScanRequest, StrategySource, Tidings
-from shell.host.session import NO_SIGNALS, Session
-from shell.host.validate import decode_fault, decode_interval, decode_signals, decode_state
+from shell.host.session import Session
+from shell.host.validate import decode_fault, decode_interval, decode_signals, decode_state, read_signals
 from shell.host.wire import Kind, ReplayPlan, StartFacts
 from shell.market.bars import TIERS, Tier
 from shell.market.tape import Table, Tape
@@ -111,10 +112,10 @@ class InlineHost:
         if monotonic() >= self._pulse.due:
             self._pulse.beat(slot)
         try:
-            body = session.step(now_ms, tidings)
+            answer = plain_signals(session.step(now_ms, tidings))
         except BaseException as error:  # noqa: BLE001  # as above
             raise self._fault(error) from None
-        return decode_signals(body, self._symbols)
+        return self._signals(answer)
 
     def roll(self, first: int, stop: int, every: int) -> Rolled:
         """Show and ask at slots first, first + every ... below `stop`, as long as there are no signals. Never raises."""
@@ -129,9 +130,9 @@ class InlineHost:
                 m5.count = slot - base
                 if monotonic() >= pulse.due:
                     pulse.beat(slot)
-                body = ask(start_ms + slot * STEP_MS)
-                if body is not NO_SIGNALS:
-                    signals = decode_signals(body, self._symbols)
+                answer = ask(start_ms + slot * STEP_MS)
+                if type(answer) is not list or answer:
+                    signals = self._signals(plain_signals(answer))
                     if signals:
                         return Rolled(slot, signals)
                 slot += every
@@ -154,6 +155,10 @@ class InlineHost:
     def close(self) -> None:
         """Forget the strategy."""
         self._session = None
+
+    def _signals(self, answer: bytes | list[list[object]]) -> list[Signal]:
+        """The signals, held to the same as behind a wall. Raises StrategyFault."""
+        return decode_signals(answer, self._symbols) if isinstance(answer, bytes) else read_signals(answer, self._symbols)
 
     def _show(self, slot: int | None) -> tuple[Session, int]:
         if self._session is None or self._replay is None:

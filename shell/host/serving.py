@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from shell.host.account import decode_tidings
+from shell.host.answers import encode_signals
 from shell.host.lane import (
     ANSWER,
     ANSWER_LENGTH,
@@ -29,7 +30,7 @@ from shell.host.lane import (
     Memory,
     Waiter,
 )
-from shell.host.session import NO_SIGNALS, Session
+from shell.host.session import Session
 from shell.host.wire import CHUNK_BYTES, HEADER, Kind, StartFacts, frame, ready_soon
 from shell.market.bars import TIERS, Tier
 from shell.market.tape import Tape, width_of
@@ -113,14 +114,17 @@ def _serve_lane(descriptor: int, session: LaneSession, ends: Ends, poller: selec
         m5.count, h1.count, d1.count = requests[ROWS_M5], requests[ROWS_H1], requests[ROWS_D1]
         length = requests[REQUEST_BYTES]
         kind = Kind.ANSWER
+        body = b""
         try:
             if length:
-                body = session.step(requests[NOW_MS], decode_tidings(ends[0].message(length)))
+                signals = session.step(requests[NOW_MS], decode_tidings(ends[0].message(length)))
             else:
-                body = quiet_step(requests[NOW_MS])
+                signals = quiet_step(requests[NOW_MS])
+            if type(signals) is not list or signals:
+                body = encode_signals(signals)
         except BaseException as error:  # noqa: BLE001  # SystemExit and polars' PanicException included: this is the wall
             kind, body = session.fault(error)
-        if body is NO_SIGNALS:
+        if not body:
             answers[STATUS] = QUIET
         else:
             # What does not fit is cut and so unreadable: the parent refuses it.

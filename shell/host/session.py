@@ -26,8 +26,7 @@ from shell.host.wire import (
 from shell.market.bars import TIERS, Tier
 from shell.market.tape import Tape
 
-NO_SIGNALS = b"[]"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _MS = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _NO_ACCOUNT = Account(0.0, 0.0, 0.0, 0.0, ())
 
 
@@ -76,18 +75,15 @@ class Session:
         """What the strategy wants kept."""
         return encode_state(self._strategy.get_state())  # type: ignore[attr-defined]
 
-    def quiet_step(self, now_ms: int) -> bytes:
-        """`analyze` at a step of a replay at which nothing but bars is new."""
+    def quiet_step(self, now_ms: int) -> object:
+        """`analyze` at a step of a replay at which nothing but bars is new; what it returned, still to be encoded."""
         shelf = self.shelf
         markets = shelf.replayed(now_ms)
-        signals = self._strategy.analyze(  # type: ignore[attr-defined]
-            markets, shelf.portfolio(self._account, (), False), _EPOCH + timedelta(milliseconds=now_ms)
+        return self._strategy.analyze(  # type: ignore[attr-defined]
+            markets, shelf.portfolio(self._account, (), False), _EPOCH + now_ms * _MS
         )
-        if type(signals) is list and not signals:
-            return NO_SIGNALS
-        return encode_signals(signals)
 
-    def step(self, now_ms: int, tidings: Tidings) -> bytes:
+    def step(self, now_ms: int, tidings: Tidings) -> object:
         """`analyze` at a step of a replay at which something happened."""
         self._hear(tidings.notices, tidings.new_trades)
         if tidings.account is not None:
@@ -95,8 +91,7 @@ class Session:
         shelf = self.shelf
         markets = shelf.replayed(now_ms)
         portfolio = shelf.portfolio(self._account, self._trades, True)
-        now = _EPOCH + timedelta(milliseconds=now_ms)
-        return encode_signals(self._strategy.analyze(markets, portfolio, now))  # type: ignore[attr-defined]
+        return self._strategy.analyze(markets, portfolio, _EPOCH + now_ms * _MS)  # type: ignore[attr-defined]
 
     def _handle(self, kind: int, body: bytes) -> bytes:
         match kind:
@@ -106,7 +101,7 @@ class Session:
                 now_ms, blocks, tidings = decode_step(body, self.shelf.tapes[Tier.M5].width)
                 for tier, block in zip(TIERS, blocks, strict=True):
                     self.shelf.tapes[tier].append(block)
-                return self.step(now_ms, decode_tidings(tidings)) if tidings else self.quiet_step(now_ms)
+                return encode_signals(self.step(now_ms, decode_tidings(tidings)) if tidings else self.quiet_step(now_ms))
             case Kind.STATE:
                 return self.state()
             case Kind.START:

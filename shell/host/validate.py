@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import Enum
 from typing import Any, NoReturn, TypeVar
 
@@ -27,6 +27,9 @@ FAULT_KINDS = ("error", "bad_reply")
 SIGNAL_FIELDS = Signal.__slots__
 
 _ENUM = TypeVar("_ENUM", bound=Enum)
+_ACTIONS, _ORDER_TYPES, _INTENTS = dict(Action.__members__), dict(OrderType.__members__), dict(Intent.__members__)
+# A signal's number in its answer, and its symbol.
+Where = tuple[int, str]
 _NO_SIGNALS = b"[]"
 # An address in a message would differ from run to run, and messages are stored facts.
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{4,}")
@@ -36,7 +39,11 @@ def decode_signals(body: bytes, symbols: Collection[str]) -> list[Signal]:
     """The signals of one analyze. Raises StrategyFault naming the signal, the field and what is allowed."""
     if body == _NO_SIGNALS:
         return []
-    rows = _json(body, "analyze")
+    return read_signals(_json(body, "analyze"), symbols)
+
+
+def read_signals(rows: Any, symbols: Collection[str]) -> list[Signal]:
+    """`decode_signals` for rows that are read already."""
     if not isinstance(rows, list):
         _refuse("analyze answered something else than a list of signals")
     if len(rows) > SIGNALS_MAX:
@@ -98,67 +105,66 @@ def harmless(text: object, chars_max: int) -> str:
 
 
 def _signal(row: Any, number: int, symbols: Collection[str]) -> Signal:
-    where = f"signal {number}"
     if not isinstance(row, list) or len(row) != len(SIGNAL_FIELDS):
-        _refuse(f"{where} has another form than Signal")
+        _refuse(f"signal {number} has another form than Signal")
     symbol, action, size, order_type, limit, stop, target, intent, confidence, reasoning, tag = row
     if not isinstance(symbol, str) or symbol not in symbols:
-        _refuse(f"{where}: symbol is {_kind(symbol)}; use one of {', '.join(sorted(symbols))}")
-    where = f"{where} ({symbol})"
+        _refuse(f"signal {number}: symbol is {_kind(symbol)}; use one of {', '.join(sorted(symbols))}")
+    where = number, symbol
     return Signal(
         symbol=symbol,
-        action=_member(action, Action, where, "action"),
+        action=_member(action, _ACTIONS, where, "action"),
         size_pct=_fraction(size, where, "size_pct"),
-        order_type=_member(order_type, OrderType, where, "order_type"),
+        order_type=_member(order_type, _ORDER_TYPES, where, "order_type"),
         limit_price=_price(limit, where, "limit_price"),
         stop_loss=_price(stop, where, "stop_loss"),
         take_profit=_price(target, where, "take_profit"),
-        intent=_member(intent, Intent, where, "intent"),
+        intent=_member(intent, _INTENTS, where, "intent"),
         confidence=_fraction(confidence, where, "confidence"),
         reasoning=_text(reasoning, where, "reasoning", TEXT_CHARS_MAX),
         tag=_text(tag, where, "tag", TAG_CHARS_MAX),
     )
 
 
-def _member(value: Any, kind: type[_ENUM], where: str, field: str) -> _ENUM:
-    member = kind.__members__.get(value) if isinstance(value, str) else None
+def _member(value: Any, members: Mapping[str, _ENUM], where: Where, field: str) -> _ENUM:
+    member = members.get(value) if isinstance(value, str) else None
     if member is None:
-        _refuse(f"{where}: {field} is {_kind(value)}; use one of {', '.join(kind.__members__)}")
+        _refuse_field(where, field, f"is {_kind(value)}; use one of {', '.join(members)}")
     return member
 
 
-def _finite(value: Any, where: str, field: str) -> float:
-    if type(value) is int and abs(value) < 1 << 1000:
-        return float(value)
-    if type(value) is not float or not math.isfinite(value):
-        _refuse(f"{where}: {field} is {_kind(value)}; a finite number is needed")
-    return value
+def _finite(value: Any, where: Where, field: str) -> float:
+    if type(value) is float and math.isfinite(value):
+        return value
+    if type(value) is not int or abs(value) >= 1 << 1000:
+        _refuse_field(where, field, f"is {_kind(value)}; a finite number is needed")
+    return float(value)
 
 
-def _fraction(value: Any, where: str, field: str) -> float:
+def _fraction(value: Any, where: Where, field: str) -> float:
     number = _finite(value, where, field)
     if not 0.0 <= number <= 1.0:
-        _refuse(f"{where}: {field} is {number:g}; a fraction from 0 to 1 is needed")
+        _refuse_field(where, field, f"is {number:g}; a fraction from 0 to 1 is needed")
     return number
 
 
-def _price(value: Any, where: str, field: str) -> float | None:
+def _price(value: Any, where: Where, field: str) -> float | None:
     if value is None:
         return None
     number = _finite(value, where, field)
     if number <= 0.0:
-        _refuse(f"{where}: {field} is {number:g}; a price above 0, or None, is needed")
+        _refuse_field(where, field, f"is {number:g}; a price above 0, or None, is needed")
     return number
 
 
-def _text(value: Any, where: str, field: str, chars_max: int) -> str:
+def _text(value: Any, where: Where, field: str, chars_max: int) -> str:
     if not isinstance(value, str):
-        _refuse(f"{where}: {field} is {_kind(value)}; a text is needed")
+        _refuse_field(where, field, f"is {_kind(value)}; a text is needed")
     if len(value) > chars_max:
-        _refuse(f"{where}: {field} has {len(value)} characters; at most {chars_max} are allowed")
+        _refuse_field(where, field, f"has {len(value)} characters; at most {chars_max} are allowed")
     # Control characters, bidirectional marks, lone surrogates and unassigned code points are all not printable.
     if not value.isprintable():
-        _refuse(f"{where}: {field} contains a character that cannot be printed")
+        _refuse_field(where, field, "contains a character that cannot be printed")
     return value
 
 
@@ -211,6 +217,11 @@ def _kind(value: Any) -> str:
             return "a list"
         case _:
             return "a dict"
+
+
+def _refuse_field(where: Where, field: str, sentence: str) -> NoReturn:
+    number, symbol = where
+    _refuse(f"signal {number} ({symbol}): {field} {sentence}")
 
 
 def _refuse(sentence: str) -> NoReturn:

@@ -6,12 +6,12 @@ process that owns the books, and a strategy's process is shown rows of its tapes
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shell.clock import from_ms, to_ms
 from shell.errors import DataError
@@ -88,10 +88,11 @@ class RecordedBook:
             self._past[symbol, tier] = past
             later[tier].append(built[closed:])
 
-    def _closings(self, tier: Tier) -> NDArray[np.int64]:
+    def _closings(self, tier: Tier) -> list[int]:
         """The slot at which each row of a higher tier has closed."""
         tape = self.tapes[tier]
-        return -(-(tape.table[: tape.count, 0].astype(np.int64) + tier.ms - self.start_ms) // STEP_MS)
+        slots: list[int] = (-(-(tape.table[: tape.count, 0].astype(np.int64) + tier.ms - self.start_ms) // STEP_MS)).tolist()
+        return slots
 
     def _filled(self) -> Table:
         """Closes by symbol and slot: [symbol, slot] is the newest close known at `slot`, NaN before there is any."""
@@ -120,15 +121,15 @@ class RecordedBook:
 
     def counts(self, slot: int) -> Counts:
         """The rows of each tape that are known at `slot`."""
-        return Counts(slot, *(int(self._closed[tier].searchsorted(slot, side="right")) for tier in HIGHER_TIERS))
+        return Counts(slot, *(bisect_right(self._closed[tier], slot) for tier in HIGHER_TIERS))
 
     def next_counts(self, slot: int) -> int:
         """The first slot after `slot` at which a row of a higher tier closes; the one after the last if none does."""
         found = self.slots + 1
         for closed in self._closed.values():
-            at = int(closed.searchsorted(slot, side="right"))
+            at = bisect_right(closed, slot)
             if at < len(closed):
-                found = min(found, int(closed[at]))
+                found = min(found, closed[at])
         return found
 
     def advance(self, now: datetime) -> None:
@@ -196,7 +197,7 @@ class RecordedBook:
         at, price = self._prices.get(symbol, (-1, None))
         if at != self.slot:
             close = self.closes.item(self._index[symbol], self.slot)
-            price = None if close != close else Price(decimal_of(close))
+            price = None if close != close else Price.of(decimal_of(close))
             self._prices[symbol] = self.slot, price
         return price
 

@@ -7,16 +7,18 @@ cannot be expressed here, so it can never be sold or counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
 
 from shell.contract import Intent
 from shell.errors import Fatal
+from shell.frozen import altered, quickly_built
 from shell.money import NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
 from shell.orders import Fill, Side
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """A holding from first entry to flat. `cost` and `proceeds` exclude fees; `fees` are those paid on it so far.
@@ -86,6 +88,7 @@ class CapitalEvent:
     reason: str
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """The state after all facts so far. `capital` is all that was ever allocated, net; P&L is measured against it."""
@@ -104,7 +107,7 @@ def apply_capital(ledger: Ledger, event: CapitalEvent) -> Ledger:
     cash = ledger.cash + event.amount
     if cash < NO_MONEY:
         raise Fatal(f"a withdrawal of {-event.amount} exceeds the cash of {ledger.cash}")
-    return replace(ledger, cash=cash, capital=ledger.capital + event.amount)
+    return altered(ledger, cash=cash, capital=ledger.capital + event.amount)
 
 
 def apply_fill(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
@@ -113,22 +116,23 @@ def apply_fill(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
     Raises Fatal for a sale of more than is held (the shell never shorts), for a cost that exceeds the cash, and for a
     fill that is none or contradicts its own intent: each is a broken invariant, and the ledger stays as it was.
     """
-    if fill.qty <= NO_QTY or fill.price.value <= 0 or fill.coins <= NO_QTY:
+    coins, cost = fill.coins, fill.cost
+    if fill.qty <= NO_QTY or fill.price.value <= 0 or coins <= NO_QTY:
         raise Fatal(f"fill {fill.fill_id} of {fill.qty} {fill.symbol} at {fill.price}: both must be above zero")
-    if (fill.symbol, fill.side) != (fill.intent.symbol, fill.intent.side):
+    if fill.symbol != fill.intent.symbol or fill.side != fill.intent.side:
         raise Fatal(
             f"fill {fill.fill_id} is a {fill.side.value} of {fill.symbol}, its intent {fill.intent.intent_id} "
             f"a {fill.intent.side.value} of {fill.intent.symbol}"
         )
     if fill.side is Side.BUY:
-        return _apply_buy(ledger, fill), None
-    return _apply_sell(ledger, fill)
+        return _apply_buy(ledger, fill, coins, cost), None
+    return _apply_sell(ledger, fill, coins, cost)
 
 
 def with_protection(ledger: Ledger, symbol: str, stop_loss: Price | None, take_profit: Price | None) -> Ledger:
     """Replace the stop and target of an open position."""
-    position = replace(ledger.positions[symbol], stop_loss=stop_loss, take_profit=take_profit)
-    return replace(ledger, positions=_put(ledger.positions, symbol, position))
+    position = altered(ledger.positions[symbol], stop_loss=stop_loss, take_profit=take_profit)
+    return altered(ledger, positions=_put(ledger.positions, symbol, position))
 
 
 def equity(ledger: Ledger, prices: Mapping[str, Price]) -> QuoteAmount:
@@ -139,6 +143,7 @@ def equity(ledger: Ledger, prices: Mapping[str, Price]) -> QuoteAmount:
     return total
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityMarks:
     """The reference points that loss limits are measured from: persisted, adjusted by capital events, rolled each day.
@@ -155,25 +160,25 @@ class EquityMarks:
     trades_today: int = 0
 
 
-def _apply_buy(ledger: Ledger, fill: Fill) -> Ledger:
-    cash = ledger.cash - fill.cost - fill.fee
+def _apply_buy(ledger: Ledger, fill: Fill, coins: BaseQty, cost: QuoteAmount) -> Ledger:
+    cash = ledger.cash - cost - fill.fee
     if cash < NO_MONEY:
-        raise Fatal(f"buying {fill.qty} {fill.symbol} for {fill.cost} would leave cash of {cash}")
+        raise Fatal(f"buying {fill.qty} {fill.symbol} for {cost} would leave cash of {cash}")
     held = ledger.positions.get(fill.symbol)
     intent = fill.intent
     if held is None:
         position = Position(
-            symbol=fill.symbol, qty=fill.coins, entered_qty=fill.coins, cost=fill.cost, proceeds=NO_MONEY, fees=fill.fee,
+            symbol=fill.symbol, qty=coins, entered_qty=coins, cost=cost, proceeds=NO_MONEY, fees=fill.fee,
             stop_loss=intent.stop_loss, take_profit=intent.take_profit, horizon=intent.horizon,
             opened_at=fill.filled_at, version=intent.version, tag=intent.tag,
         )
     else:
-        position = replace(
-            held, qty=held.qty + fill.coins, entered_qty=held.entered_qty + fill.coins, cost=held.cost + fill.cost,
+        position = altered(
+            held, qty=held.qty + coins, entered_qty=held.entered_qty + coins, cost=held.cost + cost,
             fees=held.fees + fill.fee,
             stop_loss=_tighter(held.stop_loss, intent.stop_loss), take_profit=intent.take_profit or held.take_profit,
         )
-    return replace(
+    return altered(
         ledger, cash=cash, fees_paid=ledger.fees_paid + fill.fee,
         positions=_put(ledger.positions, fill.symbol, position),
     )
@@ -186,30 +191,32 @@ def _tighter(held: Price | None, added: Price | None) -> Price | None:
     return max(held, added)
 
 
-def _apply_sell(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
+def _apply_sell(
+    ledger: Ledger, fill: Fill, coins: BaseQty, cost: QuoteAmount
+) -> tuple[Ledger, TradeClosed | None]:
     held = ledger.positions.get(fill.symbol)
-    if held is None or held.qty < fill.coins:
-        raise Fatal(f"sold {fill.coins} {fill.symbol} but the ledger holds {held.qty if held else NO_QTY}")
-    position = replace(
-        held, qty=held.qty - fill.coins, proceeds=held.proceeds + fill.cost, fees=held.fees + fill.fee
-    )
-    cash = ledger.cash + fill.cost - fill.fee
+    if held is None or held.qty < coins:
+        raise Fatal(f"sold {coins} {fill.symbol} but the ledger holds {held.qty if held else NO_QTY}")
+    qty, proceeds, fees = held.qty - coins, held.proceeds + cost, held.fees + fill.fee
+    cash = ledger.cash + cost - fill.fee
     if cash < NO_MONEY:
         raise Fatal(f"the fee of {fill.fee} for selling {fill.qty} {fill.symbol} would leave cash of {cash}")
-    after = replace(ledger, cash=cash, fees_paid=ledger.fees_paid + fill.fee)
-    if position.qty:
-        return replace(after, positions=_put(after.positions, fill.symbol, position)), None
+    fees_paid = ledger.fees_paid + fill.fee
+    if qty:
+        position = altered(held, qty=qty, proceeds=proceeds, fees=fees)
+        return altered(ledger, cash=cash, fees_paid=fees_paid, positions=_put(ledger.positions, fill.symbol, position)), None
     trade = TradeClosed(
         trade_id=f"T-{fill.fill_id}", book=fill.intent.book, version=held.version, symbol=fill.symbol,
-        qty=position.entered_qty, cost=position.cost, proceeds=position.proceeds, fees=position.fees,
-        horizon=position.horizon, opened_at=position.opened_at, closed_at=fill.filled_at,
-        exit_purpose=fill.intent.purpose.value, tag=position.tag,
+        qty=held.entered_qty, cost=held.cost, proceeds=proceeds, fees=fees,
+        horizon=held.horizon, opened_at=held.opened_at, closed_at=fill.filled_at,
+        exit_purpose=fill.intent.purpose.value, tag=held.tag,
     )
-    remaining = {symbol: held for symbol, held in after.positions.items() if symbol != fill.symbol}
+    remaining = {symbol: other for symbol, other in ledger.positions.items() if symbol != fill.symbol}
     lost = trade.pnl < NO_MONEY
-    return replace(
-        after, positions=MappingProxyType(remaining), realised_pnl=after.realised_pnl + trade.pnl,
-        trades_closed=after.trades_closed + 1, consecutive_losses=after.consecutive_losses + 1 if lost else 0,
+    return altered(
+        ledger, cash=cash, fees_paid=fees_paid, positions=MappingProxyType(remaining),
+        realised_pnl=ledger.realised_pnl + trade.pnl, trades_closed=ledger.trades_closed + 1,
+        consecutive_losses=ledger.consecutive_losses + 1 if lost else 0,
     ), trade
 
 

@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 
 from shell.contract import ClosedTrade, OpenPosition, Portfolio
+from shell.frozen import altered
 from shell.host.port import Account, Holding
 from shell.money import CONTEXT, NO_MONEY, ZERO, Price, QuoteAmount
 from shell.portfolio.ledger import EquityMarks, Ledger, Position, TradeClosed
@@ -28,13 +29,13 @@ def mark(marks: EquityMarks | None, equity: QuoteAmount, day: date) -> EquityMar
     if day > marks.day:
         return EquityMarks(day=day, day_start=equity, peak=equity if equity > marks.peak else marks.peak)
     if equity > marks.peak:
-        return replace(marks, peak=equity)
+        return altered(marks, peak=equity)
     return marks
 
 
 def with_entry(marks: EquityMarks) -> EquityMarks:
     """One more entry was filled today: what max_daily_trades counts, besides the entries still working."""
-    return replace(marks, trades_today=marks.trades_today + 1)
+    return altered(marks, trades_today=marks.trades_today + 1)
 
 
 def with_capital(marks: EquityMarks, amount: QuoteAmount, *, equity: QuoteAmount) -> EquityMarks:
@@ -94,18 +95,32 @@ def portfolio_view(ledger: Ledger, marks: EquityMarks, prices: Mapping[str, Pric
     )
 
 
-def account_of(ledger: Ledger, marks: EquityMarks) -> Account:
+class Accounts:
     """The books without what moves with prices, for a host that works that out itself."""
-    return Account(
-        float(ledger.cash), float(marks.day_start), float(ledger.capital), float(ledger.fees_paid),
-        tuple(
-            Holding(
-                symbol, float(held.qty), float(held.avg_entry), held.horizon,
-                None if held.stop_loss is None else float(held.stop_loss),
-                None if held.take_profit is None else float(held.take_profit), held.opened_at, held.tag,
-            )
-            for symbol, held in sorted(ledger.positions.items())
-        ),
+
+    def __init__(self) -> None:
+        self._holdings: dict[str, tuple[Position, Holding]] = {}
+
+    def of(self, ledger: Ledger, marks: EquityMarks) -> Account:
+        """The account as a strategy may see it. Positions never change, so one that is still the same is shown as before."""
+        known, now = self._holdings, {}
+        for symbol in sorted(ledger.positions):
+            position = ledger.positions[symbol]
+            shown = known.get(symbol)
+            now[symbol] = shown if shown is not None and shown[0] is position else (position, holding_of(position))
+        self._holdings = now
+        return Account(
+            float(ledger.cash), float(marks.day_start), float(ledger.capital), float(ledger.fees_paid),
+            tuple([holding for _, holding in now.values()]),
+        )
+
+
+def holding_of(position: Position) -> Holding:
+    """One position without what moves with its price."""
+    stop, target = position.stop_loss, position.take_profit
+    return Holding(
+        position.symbol, float(position.qty), float(position.avg_entry), position.horizon,
+        None if stop is None else float(stop), None if target is None else float(target), position.opened_at, position.tag,
     )
 
 

@@ -37,7 +37,10 @@ def reference(quote: Quote | None) -> Reference | None:
     if quote is None:
         return None
     try:
-        bid, ask, last = decimal_of(quote.bid), decimal_of(quote.ask), decimal_of(quote.last)
+        last = decimal_of(quote.last)
+        # Recorded bars have no spread: one number, converted once.
+        bid = last if quote.bid == quote.last else decimal_of(quote.bid)
+        ask = last if quote.ask == quote.last else decimal_of(quote.ask)
     except ValueError:
         return None
     if min(bid, ask, last) <= ZERO:

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from shell.contract import Action
 from shell.exchange.gateway import FeeSchedule
+from shell.frozen import quickly_built
 from shell.money import NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
 from shell.orders import ApprovedOrder, Purpose, SubmittedOrder
 from shell.portfolio.ledger import EquityMarks, Position
@@ -24,6 +25,7 @@ WorkingOrder = SubmittedOrder | ApprovedOrder
 RecentSignal = tuple[str, Action, datetime]
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskView:
     """One book at one moment. `cash_free` is cash less every reservation; `working` every order that may still fill.
@@ -60,7 +62,7 @@ def reserved(orders: Iterable[WorkingOrder]) -> QuoteAmount:
 
 def working_entries(view: RiskView) -> list[WorkingOrder]:
     """The orders that may still open or enlarge a position."""
-    return [order for order in view.working if order.intent.purpose is Purpose.ENTRY]
+    return [order for order in view.working if order.intent.purpose is Purpose.ENTRY] if view.working else []
 
 
 def being_sold(view: RiskView, symbol: str) -> BaseQty:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from shell.contract import SIGNALS_MAX, Action, Signal
-from shell.host.answers import AnswerError, encode_fault, encode_signals, encode_started, encode_state
-from shell.host.validate import decode_signals, decode_state
+from shell.contract import SIGNALS_MAX, Action, Intent, OrderType, Signal
+from shell.errors import StrategyFault
+from shell.host.answers import AnswerError, encode_fault, encode_signals, encode_started, encode_state, plain_signals
+from shell.host.validate import decode_signals, decode_state, read_signals
 
 
 class Mood(Enum):
     UP = "up"
+
+
+class Text(str):
+    """A text of a strategy's own."""
 
 
 def test_numpy_numbers_texts_for_enums_and_line_breaks_are_taken() -> None:
@@ -87,3 +95,41 @@ def test_an_exception_never_runs_its_own_code() -> None:
 
     report = json.loads(encode_fault(Hostile("kept"), {"strategy.py"}, "strategy.py"))
     assert report == {"kind": "error", "message": "Hostile: kept", "line": None}
+
+
+# What a strategy may put into a field: what it should, and what it should not.
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just(Mood.UP), st.just(np.float64(0.5)),
+    st.just(Text("BUY")), st.just(10**400), st.lists(st.integers(), max_size=1),
+)
+SIGNALS = st.builds(
+    Signal, st.one_of(st.just("A/B"), ODD), st.one_of(st.sampled_from(Action), ODD), st.one_of(st.floats(0, 1), ODD),
+    st.one_of(st.sampled_from(OrderType), ODD), *[st.one_of(st.none(), st.floats(0.1, 1e9), ODD)] * 3,
+    st.one_of(st.sampled_from(Intent), ODD), st.one_of(st.floats(0, 1), ODD), st.one_of(st.text(max_size=5), ODD),
+    st.one_of(st.just("tag"), ODD),
+)
+
+
+USUAL = Signal("A/B", Action.BUY)
+
+
+@given(st.one_of(st.lists(st.one_of(SIGNALS, st.just(USUAL)), max_size=2), st.just((USUAL,))))
+def test_what_stays_in_one_process_is_read_as_what_crosses_a_wall(result: object) -> None:
+    def told(make: Callable[[], object]) -> object:
+        try:
+            return repr(make())
+        except (AnswerError, StrategyFault) as fault:
+            return str(fault)
+
+    def near() -> object:
+        answer = plain_signals(result)
+        return decode_signals(answer, {"A/B"}) if isinstance(answer, bytes) else read_signals(answer, {"A/B"})
+
+    assert told(near) == told(lambda: decode_signals(encode_signals(result), {"A/B"}))
+
+
+def test_usual_signals_stay_rows() -> None:
+    usual = [Signal("A/B", Action.BUY, 0.1, stop_loss=1.5), Signal("A/B", Action.CLOSE)]
+    assert isinstance(plain_signals(usual), list)
+    unusual = [*usual, Signal("A/B", Action.BUY, np.float64(0.1))]
+    assert plain_signals(unusual) == encode_signals(unusual)
