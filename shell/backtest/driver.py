@@ -21,7 +21,7 @@ from shell.backtest.glide import Glide
 from shell.backtest.metrics import buy_and_hold_return, compute_metrics, daily_returns
 from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve
 from shell.book_setup import fees_of, new_engine, pairs_of
-from shell.clock import from_ms, local_day, monotonic, to_ms
+from shell.clock import LocalDays, from_ms, monotonic, to_ms
 from shell.engine import Engine
 from shell.errors import DataError, StrategyFault, UsageError
 from shell.execution.record import StepRecord
@@ -148,7 +148,8 @@ def _drive(
     last = book.slots
     values = np.empty(last + 1)
     glide = Glide(engine, book, engine.config.zone)
-    today = local_day(book.moment_of(0), engine.config.zone)
+    days = LocalDays(engine.config.zone)
+    today = days.day_of(book.moment_of(0))
     slot = told = 0
     while slot <= last:
         if gliding:
@@ -158,7 +159,7 @@ def _drive(
         if record.attempt:
             raise StrategyFault(ATTEMPT, record.attempt)
         # The same as a paper trial: nobody watches this book, so each local day begins with its measured halts lifted.
-        day = local_day(now, engine.config.zone)
+        day = days.day_of(now)
         if day != today:
             today = day
             lift_measured(engine)

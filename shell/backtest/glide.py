@@ -18,7 +18,7 @@ from shell.engine import Engine
 from shell.market.bars import Tier
 from shell.market.recorded import RecordedBook
 from shell.money import Price, QuoteAmount, decimal_of
-from shell.portfolio.ledger import Position
+from shell.portfolio.ledger import Ledger, Position
 from shell.risk.halts import HaltKind
 
 MINUTES_PER_SLOT = 5
@@ -40,6 +40,13 @@ class _Touch(NamedTuple):
     hit: bool
 
 
+class _Held(NamedTuple):
+    """A position as the curve needs it: its symbol's place in the book, and its quantity."""
+
+    at: int
+    qty: float
+
+
 class Glide:
     """Where one engine may glide over one recorded book, and what its books are worth on the way."""
 
@@ -53,6 +60,8 @@ class Glide:
         self._highs = _by_symbol(tape.table[:, 1 + _HIGH * count : 1 + (_HIGH + 1) * count])
         self._days, self._day = _day_starts(book, zone), 0
         self._touches: dict[str, _Touch] = {}
+        self._ledger: Ledger | None = None
+        self._cash, self._held = 0.0, list[_Held]()
 
     def every(self) -> int | None:
         """Slots from one scan to the next; None where scans do not fall on whole slots."""
@@ -84,15 +93,20 @@ class Glide:
         """What the books are worth at slots [begin, end) as they stand now, in float, position by position: one number
         where they are worth the same throughout, or for one slot."""
         ledger, closes = self._engine.ledger, self._book.closes
-        held = sorted(ledger.positions.items())
-        total: Curve | float = float(ledger.cash.value)
+        if ledger is not self._ledger:
+            # Ledgers never change: what is read from one holds until there is another.
+            self._ledger, self._cash = ledger, float(ledger.cash.value)
+            self._held = [
+                _Held(self._index[symbol], float(position.qty.value)) for symbol, position in sorted(ledger.positions.items())
+            ]
+        total: Curve | float = self._cash
         if end - begin == 1:
             # The same sums in the same order as below.
-            for symbol, position in held:
-                total += float(position.qty.value) * closes.item(self._index[symbol], begin)
+            for at, qty in self._held:
+                total += qty * closes.item(at, begin)
         else:
-            for symbol, position in held:
-                total = total + float(position.qty.value) * closes[self._index[symbol], begin:end]
+            for at, qty in self._held:
+                total = total + qty * closes[at, begin:end]
         return total
 
     def write(self, begin: int, end: int, curve: Curve) -> None:

@@ -211,7 +211,7 @@ class CandleShelf:
     """
 
     __slots__ = (
-        "_alone", "_data", "_portfolio", "_portfolio_alone", "_present", "_prices", "_prices_alone",
+        "_alone", "_data", "_m5", "_portfolio", "_portfolio_alone", "_present", "_prices", "_prices_alone", "_ready",
         "cells", "index", "scan", "series", "shared", "symbols", "tapes", "terms",
     )
 
@@ -220,6 +220,7 @@ class CandleShelf:
     ) -> None:
         self.symbols = list(symbols)
         self.tapes = tapes or {tier: Tape(len(self.symbols)) for tier in TIERS}
+        self._m5 = self.tapes[Tier.M5]
         self.series = [
             {tier: TierSeries(tier, index, windows.get((symbol, tier)), self.tapes[tier]) for tier in TIERS}
             for index, symbol in enumerate(self.symbols)
@@ -232,6 +233,7 @@ class CandleShelf:
         self._prices = ScanPrices(self, self.scan)
         self._data: dict[str, HostSymbolData] = {}
         self._present: list[int] = []
+        self._ready: tuple[Scan, dict[str, SymbolData]] | None = None
         self._portfolio: HostPortfolio | None = None
         self._alone = self._portfolio_alone = 0
         self._prices_alone = getrefcount(self._prices)
@@ -248,7 +250,7 @@ class CandleShelf:
         if scan.facts is not None:
             row = scan.facts.get(index)
             return math.nan if row is None else row[3]
-        tape = self.tapes[Tier.M5]
+        tape = self._m5
         if scan.rows:
             close = tape.flat[(scan.rows - 1) * tape.width + 1 + CLOSE * tape.symbols + index]
             if close == close:
@@ -258,6 +260,7 @@ class CandleShelf:
     def markets(self, now_ms: int, facts: Sequence[Sequence[float]]) -> dict[str, SymbolData]:
         """The `markets` argument of `analyze` at `now_ms`, prices as they came with the request."""
         by_symbol = {int(row[0]): row for row in facts}
+        self._ready = None
         scan = self._next_scan()
         scan.now_ms, scan.rows, scan.facts = now_ms, self.tapes[Tier.M5].count, by_symbol
         if list(by_symbol) != self._present:
@@ -266,13 +269,22 @@ class CandleShelf:
 
     def replayed(self, now_ms: int) -> dict[str, SymbolData]:
         """The `markets` argument of `analyze` at `now_ms`, prices those of the tape."""
-        scan = self._next_scan()
-        scan.now_ms, scan.rows = now_ms, self.tapes[Tier.M5].count
+        if self._ready is None:
+            self.prepare()
+            assert self._ready is not None
+        (scan, markets), self._ready = self._ready, None
+        scan.now_ms, scan.rows = now_ms, self._m5.count
         if len(self._present) < len(self.symbols):
             present = [at for at in range(len(self.symbols)) if not math.isnan(self.price(at, scan))]
             if present != self._present:
                 self._make_data(present)
-        return dict(self._data)
+                return dict(self._data)
+        return markets
+
+    def prepare(self) -> None:
+        """Do ahead what the next `replayed` needs and no bar changes: the child does it while its parent is at work. What a
+        strategy kept of the scan before shows by then, for none of its code runs before the next."""
+        self._ready = self._next_scan(), dict(self._data)
 
     def portfolio(self, account: Account, trades: Iterable[ClosedTrade], changed: bool) -> Portfolio:
         """The `portfolio` argument of `analyze` at the scan that `markets` or `replayed` just began."""

@@ -124,12 +124,20 @@ class LaneRoll:
 
     def roll(self, first: int, stop: int, every: int) -> tuple[int, bytes, StrategyFault | None]:
         words, answers, start_ms = self._words, self._answers, self._book.start_ms
-        reveal, soon = self._reveal, self._waiter.soon
+        soon, shown, base = self._waiter.soon, self._shown, self._base[0]
+        numbers, m5, width, ahead = self._numbers, self._m5, self._width, self._at[0]
         slot, number = first, self._number
         words[REQUEST_BYTES] = 0
         try:
             while slot < stop:
-                reveal(slot)
+                if shown[0] == slot - 1 and slot < self._next_higher:
+                    # `_reveal` of the one row that nearly every step shows, written out: this loop is a backtest's hottest.
+                    begin, end = (slot - 1) * width, slot * width
+                    numbers[ahead + begin : ahead + end] = m5[begin:end]
+                    shown[0] = slot
+                    words[ROWS_M5] = slot - base
+                else:
+                    self._reveal(slot)
                 words[NOW_MS] = start_ms + slot * STEP_MS
                 number += 1
                 if answers[ANSWER] == number:

@@ -135,6 +135,7 @@ def _serve_lane(descriptor: int, session: LaneSession, ends: Ends, poller: selec
         answers[ANSWER] = number
         if requests[PARENT_BLOCKS]:
             _write_all(descriptor, frame(0, Kind.SIGN, b""))
+        session.shelf.prepare()
 
 
 def _never() -> bool:

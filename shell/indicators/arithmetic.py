@@ -176,6 +176,9 @@ def _strength(gain: float, loss: float) -> float:
 
 def mean(windows: Values) -> Values:
     """Arithmetic mean over the last axis."""
+    if windows.ndim == 1:
+        # One window, as at every bar of a strategy: the same number without an array made for it.
+        return np.add.reduce(windows) / len(windows)  # type: ignore[no-any-return]
     return np.asarray(np.add.reduce(windows, axis=-1) / windows.shape[-1])
 
 
