@@ -23,9 +23,11 @@ def quickly_built(kind: type[_Kind]) -> type[_Kind]:
     parameters = getattr(kind, "__dataclass_params__", None)
     if parameters is None or not parameters.frozen or "__slots__" not in kind.__dict__ or kind.__bases__ != (object,):
         raise TypeError(f"{kind.__name__} is no frozen dataclass with slots and without ancestors")
-    told = fields(kind)  # type: ignore[arg-type]
-    if not all(each.init for each in told):
-        raise TypeError(f"{kind.__name__} has a field that is not given when it is built")
+    every = fields(kind)  # type: ignore[arg-type]
+    # What is not given is left for `__post_init__` to set.
+    told = tuple(each for each in every if each.init)
+    if any(each.default is not MISSING or each.default_factory is not MISSING for each in every if not each.init):
+        raise TypeError(f"{kind.__name__} has a default for a field that is not given when it is built")
     twin = type(f"_Unfrozen{kind.__name__}", (), {"__slots__": kind.__dict__["__slots__"]})
     names: dict[str, Any] = {
         "_set": object.__setattr__, "_new": object.__new__, "_twin": twin, "_kind": kind, "_missing": MISSING,

@@ -65,7 +65,10 @@ class Cell:
         if count == taken + 1:
             x = tape.flat[taken * tape.width + self._at]
             return [x] if x == x else []
-        return [x for x in tape.table[taken:count, self._at].tolist() if x == x]
+        values: list[float] = tape.table[taken:count, self._at].tolist()
+        total = sum(values)
+        # A sum of numbers is a number: then there is nothing to leave out.
+        return values if total == total else [x for x in values if x == x]
 
 
 class _EmaCell(Cell):

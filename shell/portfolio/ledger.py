@@ -44,6 +44,7 @@ class Position:
         return Price.average(self.cost, self.entered_qty)
 
 
+@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeClosed:
     """One completed trade, entry to flat. `pnl` is net of all fees."""

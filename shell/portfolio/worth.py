@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from shell.money import Price, QuoteAmount
+from shell.money import CONTEXT, Price, QuoteAmount
 from shell.portfolio.ledger import Ledger
+
+_add, _multiply = CONTEXT.add, CONTEXT.multiply
 
 
 class Closes(Protocol):
@@ -29,21 +31,23 @@ class Worth:
         self._equity: QuoteAmount | None = None
 
     def prices(self, ledger: Ledger) -> Mapping[str, Price]:
-        """The newest close of every holding; the entry price of one that has none."""
+        """The newest close of every holding; the entry price of one that has none, or a close of nothing."""
         cursor = self._market.cursor
         if ledger is not self._ledger or (cursor != self._cursor and ledger.positions):
-            price = self._market.price
-            self._prices = {symbol: price(symbol) or held.avg_entry for symbol, held in ledger.positions.items()}
-            self._ledger, self._cursor, self._equity = ledger, cursor, None
+            price, prices = self._market.price, {}
+            for symbol, held in ledger.positions.items():
+                close = price(symbol)
+                prices[symbol] = held.avg_entry if close is None or not close.value else close
+            self._prices, self._ledger, self._cursor, self._equity = prices, ledger, cursor, None
         return self._prices
 
     def equity(self, ledger: Ledger) -> QuoteAmount:
         """Cash and positions at these prices."""
         prices = self.prices(ledger)
-        total = self._equity
-        if total is None:
-            total = ledger.cash
+        if self._equity is None:
+            # Exact like `ledger.equity`, without an amount made of every term: at each step of each book.
+            total = ledger.cash.value
             for symbol, held in ledger.positions.items():
-                total = total + held.qty.times(prices[symbol])
-            self._equity = total
-        return total
+                total = _add(total, _multiply(held.qty.value, prices[symbol].value))
+            self._equity = QuoteAmount.of(total)
+        return self._equity

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shell.frozen import altered, quickly_built
 from shell.orders import ApprovedOrder, Fill, OrderIntent
-from shell.portfolio.ledger import Ledger, Position
+from shell.portfolio.ledger import Ledger, Position, TradeClosed
 
 
 def _plain(name: str) -> type:
@@ -82,13 +82,29 @@ def test_what_it_checks_when_built_is_checked_always() -> None:
             wrong()
 
 
+def test_what_it_works_out_itself_is_worked_out() -> None:
+    @quickly_built
+    @dataclass(frozen=True, slots=True)
+    class Sum:
+        a: int
+        total: int = field(init=False)
+        b: int = 1
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "total", self.a + self.b)
+
+    assert [Sum(2).total, Sum(2, 5).total, altered(Sum(2), b=3).total, replace(Sum(2), b=3).total] == [3, 7, 5, 5]
+    with pytest.raises(TypeError):
+        Sum(a=1, total=3)
+
+
 def test_nobody_approves_an_order_without_the_seal() -> None:
     with pytest.raises(TypeError, match="only shell.risk"):
         ApprovedOrder(intent=None, reserved=None, seal=object())
 
 
 def test_the_types_of_the_hot_path_are_frozen() -> None:
-    for kind in (OrderIntent, Fill, Position, Ledger):
+    for kind in (OrderIntent, Fill, Position, Ledger, TradeClosed):
         value = object.__new__(kind)
         with pytest.raises(FrozenInstanceError):
             setattr(value, fields(kind)[0].name, None)
