@@ -35,8 +35,8 @@ RIGHTS: Mapping[str, str] = {
 }
 # A key that may withdraw sees empty lists here; one that may not is refused, which is how a client can tell.
 FUNDING = frozenset({
-    "DepositMethods", "DepositAddresses", "DepositStatus", "WithdrawMethods", "WithdrawAddresses", "WithdrawInfo", "WithdrawStatus",
-    "WithdrawCancel", "Withdraw", "WalletTransfer",
+    "DepositMethods", "DepositAddresses", "DepositStatus", "WalletTransfer",
+    "WithdrawMethods", "WithdrawAddresses", "WithdrawInfo", "WithdrawStatus", "WithdrawCancel", "Withdraw",
 })
 
 
