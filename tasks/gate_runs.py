@@ -14,11 +14,11 @@ from shell.backtest.search import with_settings
 from shell.errors import BrainError, NotNow, StrategyFault, StrategyRejected
 from shell.gate.inputs import BiasFinding, Neighbour, VaultLook
 from shell.host.faults import attempt_of
-from shell.market.history import History
+from shell.market.history import History, data_hash
 from shell.trials.candidate import Candidate, Stage
 from tasks.client import Segment, SegmentName, ShellClient
 from tasks.night import stage_inputs
-from tasks.runs import data_hash, run, run_all
+from tasks.runs import run, run_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
