@@ -66,7 +66,7 @@ def gate_inputs(
     """
     sandbox, backtest = _stored(candidate, Stage.SANDBOX), _stored(candidate, Stage.BACKTEST)
     return gathered(
-        candidate.candidate_id, candidate.source_hash, sandbox=sandbox, backtest=backtest,
+        candidate.candidate_id, candidate.proposal.source, sandbox=sandbox, backtest=backtest,
         scores=on_these_days(scores, backtest["segment"], candidates),
     )
 

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from shell.backtest.undeclared import undeclared_numbers
 from shell.errors import BadInput, NotNow
 from shell.gate.inputs import GateInputs, RunFigures, rival_of
-from shell.trials.candidate import TrialScore
+from shell.host.port import StrategySource
+from shell.trials.candidate import TrialScore, source_hash
 from shell.trials.count import distinct_scores
 
 # What further runs give; everything else follows from the stages before and the ledger of trials.
@@ -16,7 +18,7 @@ DEAR = ("biases", "neighbours", "vault")
 
 
 def gathered(
-    name: str, source_hash: str, *, sandbox: Mapping[str, Any], backtest: Mapping[str, Any], scores: Sequence[TrialScore]
+    name: str, source: StrategySource, *, sandbox: Mapping[str, Any], backtest: Mapping[str, Any], scores: Sequence[TrialScore]
 ) -> GateInputs:
     """The inputs of candidate `name`, but for the dear ones: from its two stages, and the `scores` made on any of its days.
 
@@ -34,9 +36,9 @@ def gathered(
             f"the stages of {name} cannot be judged, an earlier version of this program made them ({error!r}): submit the "
             "strategy again"
         ) from None
-    counted = distinct_scores(scores)
+    digest, counted = source_hash(source), distinct_scores(scores)
     beside = [score for score in counted if score.data_hash == data]
-    own = next((score for score in beside if score.source_hash == source_hash), None)
+    own = next((score for score in beside if score.source_hash == digest), None)
     if own is None:
         raise NotNow(f"{name} cannot be judged: the ledger of trials does not hold its score")
     return GateInputs(
@@ -46,5 +48,5 @@ def gathered(
         other_trials=tuple(
             score.daily_returns for score in beside if score is not own and all(map(math.isfinite, score.daily_returns))
         ),
-        incumbent=rival_of(incumbent), buy_and_hold=rival_of(hold),
+        incumbent=rival_of(incumbent), buy_and_hold=rival_of(hold), undeclared_numbers=len(undeclared_numbers(source)),
     )

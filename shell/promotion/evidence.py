@@ -111,7 +111,7 @@ def inputs(dossier: Dossier, source: StrategySource) -> None:
     require((start, end) == segment, "its backtest names other days than the selection segment has")
     try:
         again = gathered(
-            dossier.candidate_id, source_hash(source), sandbox=dossier.stage(Stage.SANDBOX)[1]["inputs"], backtest=backtest,
+            dossier.candidate_id, source, sandbox=dossier.stage(Stage.SANDBOX)[1]["inputs"], backtest=backtest,
             scores=_on_these_days(dossier, dossier.stage(Stage.GATE)[0], (start, end)),
         )
     except (BadInput, NotNow) as refusal:
@@ -131,7 +131,7 @@ def dear(dossier: Dossier, source: StrategySource) -> None:
     """The settings beside it are those of its code, and the vault's days are those of its one look."""
     judged = _judged(dossier)
     beside = [dict(each.values) for each in judged.neighbours or ()]
-    require(beside == [dict(each) for each in one_step_neighbours(source.code)], "its neighbours are not those of its code")
+    require(beside == [dict(each.values) for each in one_step_neighbours(source)], "its neighbours are not those of its code")
     look = dossier.own("vault_look")[0][1]
     days = (parse_moment(look["end"]) - parse_moment(look["start"])) // DAY
     require(judged.vault is not None and judged.vault.days == days, f"its look at the vault was not one at {days} days")

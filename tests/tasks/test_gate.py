@@ -198,7 +198,7 @@ def test_dear_runs_are_made_in_order_and_stored_and_none_is_a_trial() -> None:
     assert [finding.check for finding in probed.biases] == list(CHECKS)
     beside = run_neighbours(shell, candidate, NOW).neighbours
     assert beside is not None
-    assert [dict(each.values) for each in beside] == list(one_step_neighbours(candidate.proposal.source.code))
+    assert [dict(each.values) for each in beside] == [dict(each.values) for each in one_step_neighbours(candidate.proposal.source)]
     assert all(each.daily_sharpe is not None for each in beside)
     assert len(shell.trial_scores) == 1
     assert shell.vault_looks == []

@@ -116,14 +116,14 @@ def gate_inputs(store: Store, name: str, scores: Sequence[TrialScore] | None = N
     candidate = store.candidates.get(name)
     stages = {each.stage: each.inputs for each in candidate.stages}
     made = gathered(
-        name, candidate.source_hash, sandbox=stages[Stage.SANDBOX], backtest=stages[Stage.BACKTEST],
+        name, candidate.proposal.source, sandbox=stages[Stage.SANDBOX], backtest=stages[Stage.BACKTEST],
         scores=store.candidates.scores("selection") if scores is None else scores,
     )
     kept = made.run.daily_sharpe * 0.9
     return replace(
         made, biases=tuple(BiasFinding(check=check, verdict="clean", sentence="nothing found") for check in CHECKS),
         neighbours=tuple(
-            Neighbour(values=values, daily_sharpe=kept) for values in one_step_neighbours(candidate.proposal.source.code)
+            Neighbour(values=each.values, daily_sharpe=kept) for each in one_step_neighbours(candidate.proposal.source)
         ),
         vault=VaultLook(total_return_pct=0.02, max_drawdown_pct=0.03, trades=6, days=VAULT_DAYS),
     )
