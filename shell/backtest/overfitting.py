@@ -248,19 +248,32 @@ def _estimate_variance(sr: float, skew: float, kurtosis: float) -> float:
 
 def _require_finite(**values: float) -> None:
     for name, value in values.items():
-        if not math.isfinite(value):
+        if not _is_finite(value):
             raise BadInput(f"{name} = {value!r}: write a finite number")
 
 
+def _is_finite(value: object) -> bool:
+    """False for what is no number at all as well: a text, None, an array of several."""
+    try:
+        return math.isfinite(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
 def _require_trials(n_trials: float) -> None:
-    if not (math.isfinite(n_trials) and n_trials >= 1):
+    if not (_is_finite(n_trials) and n_trials >= 1):
         raise BadInput(f"n_trials = {n_trials!r}: write a finite number of at least 1")
 
 
 def _require_matrix(returns: NDArray[np.float64], n_blocks: int) -> NDArray[np.float64]:
-    if n_blocks % 2 or not 2 <= n_blocks <= CSCV_BLOCKS_MAX:
+    if not isinstance(n_blocks, int | np.integer) or n_blocks % 2 or not 2 <= n_blocks <= CSCV_BLOCKS_MAX:
         raise BadInput(f"n_blocks = {n_blocks!r}: write an even number from 2 to {CSCV_BLOCKS_MAX}")
-    matrix = np.asarray(returns, dtype=np.float64)
+    try:
+        matrix = np.asarray(returns, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"returns are no table of numbers ({error}): give periods x trials, every row as long as the others"
+        ) from None
     if matrix.ndim != 2 or matrix.shape[1] < 2:
         raise BadInput(f"returns has the shape {matrix.shape}: give periods x trials, with at least two trials")
     rows_least = max(n_blocks, 4)

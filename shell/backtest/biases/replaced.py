@@ -6,8 +6,8 @@ the positions the strategy then takes are valued at the true prices. Whoever kno
 there but chance; exposure is measured against the strategy's usual exposure at that time of day, so that neither a rising
 market nor a rule such as "every day at nine" counts as knowledge of dates. A rule by the day of the week can.
 
-A slow strategy may enter a market too seldom to be told anything of. It is shown more of them, up to `MARKETS_MAX`, and what its
-positions earned is averaged a day: whoever knows dates takes the same ones in each, and loses nothing by the average.
+A slow strategy may enter a market too seldom to be told anything of. It is shown more of them, up to `MARKETS_MAX`, and what
+its positions earned is averaged a day: whoever knows dates takes the same ones in each, and loses nothing by the average.
 """
 
 from __future__ import annotations

@@ -193,6 +193,51 @@ def test_a_section_for_readers_cannot_say_other_than_the_facts(section: str, cer
     assert found(made) == f"sections: the section {section!r} does not follow from the facts"
 
 
+def put(*path: Any, value: Any) -> Any:
+    """A change of one value, nothing else redone."""
+
+    def change(bundle: dict[str, Any]) -> None:
+        place: Any = bundle
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+
+    return change
+
+
+def without_a_score(bundle: dict[str, Any]) -> None:
+    payloads = bundle["ledger"]["payloads"]
+    del payloads[next(seq for seq, text in payloads.items() if '"daily_returns"' in text and '"c0001"' in text)]
+
+
+# One of every class of field that the file has, changed by hand, and what is said of it.
+TAMPERED = {
+    "chain: link 2 does not follow": put("ledger", "links", 1, "at", value="2026-02-03T06:00:00+00:00"),
+    "chain: link 3 does not follow": put("ledger", "links", 2, "kind", value="score"),
+    "chain: link 4 does not follow": put("ledger", "links", 3, "hash", value="0" * 64),
+    "chain: link 1 does not follow": put("ledger", "links", 0, "payload_hash", value="0" * 64),
+    "chain: the head is not the last link's hash": put("ledger", "head", value="0" * 64),
+    "facts: the score of fact": without_a_score,
+    "facts: fact 999 has no link": put("ledger", "payloads", "999", value="{}"),
+    "code: the code is not that of the candidate": put("source", "skills", "trend", value="y = 2\n"),
+    "sections: the section 'promotion'": put("promotion", "version", value="v009"),
+    "sections: the section 'candidate'": put("candidate", "hypothesis", value="another story"),
+    "sections: the section 'trials'": put("trials", "scored", value=1),
+    "sections: the section 'gate'": put("gate", "verdict", value="refused"),
+    "sections: the section 'stages'": put("stages", 0, "passed", value=False),
+    "sections: the section 'data'": put("data", "hashes", value=[]),
+    "seal: the seal is not that of this content": put("libraries", "numpy", value="0.0"),
+    "this is no certificate: its format is not": put("format", value="trading-brain certificate 9"),
+}
+
+
+@pytest.mark.parametrize("told", TAMPERED)
+def test_of_every_class_of_field_it_is_said_what_is_wrong(told: str, certificate: dict[str, Any]) -> None:
+    made = copy.deepcopy(certificate)
+    TAMPERED[told](made)
+    assert found(made).startswith(told)
+
+
 def other_code(bundle: dict[str, Any]) -> dict[str, Any]:
     made = copy.deepcopy(bundle)
     made["source"]["code"] = "x = 99\n"
@@ -215,7 +260,31 @@ def without(kind: str, name: str) -> Any:
     return change
 
 
+def in_inputs(number: int, **changes: Any) -> Any:
+    """A changed gate stage (number 2) or an earlier one, its chain redone; a value that can be called changes what is there."""
+
+    def change(fact: dict[str, Any]) -> None:
+        values = fact["inputs"]["inputs"] if "thresholds" in fact["inputs"] else fact["inputs"]
+        for name, value in changes.items():
+            values[name] = value(values[name]) if callable(value) else value
+
+    return lambda bundle: with_fact(bundle, "stage", change, number=number)
+
+
 FORGERIES = {
+    "inputs: answers_hash is not what its stages": in_inputs(0, answers_hash="another"),
+    "inputs: stressed_return_pct is not what its stages": in_inputs(1, stressed={"metrics": {"total_return_pct": 0.5}}),
+    "inputs: run is not what its stages": in_inputs(2, run=lambda run: run | {"trades": 99}),
+    "inputs: daily_returns is not what its stages": in_inputs(2, daily_returns=lambda values: [*values[1:], 0.01]),
+    "inputs: undeclared_numbers is not what its stages": in_inputs(2, undeclared_numbers=4),
+    "dear: its look at the vault was not one at 36 days": in_inputs(2, vault=lambda look: look | {"days": 3}),
+    "order: the shell began no paper trial of it": without("paper_started", "c0002"),
+    "inputs: its backtest names other days": lambda bundle: with_fact(
+        bundle, "segments", lambda fact: fact.update(selection_start="2025-01-01T00:00:00Z"), name="2026Q1"
+    ),
+    "trials: the ledger holds no score of it on the candles": lambda bundle: with_fact(
+        bundle, "score", lambda fact: fact.update(data_hash="d9")
+    ),
     "code: the code is not that of the candidate": other_code,
     "order: it looked 0 times into the vault, not once": without("vault_look", "c0002"),
     "order: it was never scored on the selection segment": without("selection_look", "c0002"),
