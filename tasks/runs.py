@@ -18,11 +18,14 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from shell.backtest.fast import FastBench
 from shell.backtest.job import BacktestJob
 from shell.backtest.metrics import buy_and_hold_curve, daily_returns, moments_of
 from shell.backtest.parallel import Outcome, run_many, workers_worth
-from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
+from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve, Metrics
+from shell.clock import to_ms
 from shell.config import PairCosts, PaperConfig
 from shell.errors import BrainError
 from shell.gate.inputs import Rival, RunFigures
@@ -192,9 +195,13 @@ def summarise(result: BacktestResult) -> RunSummary:
 
 
 def buy_and_hold(history: History, start: datetime, end: datetime, settings: BacktestSettings) -> Rival:
-    """Equal parts of every symbol bought at the first open of the window and held."""
+    """Equal parts of every symbol bought at the first open of the window and held. The first day's return is measured from the
+    cash before the purchase, as a strategy's is, so the days come to the whole return, fee included."""
     cash = float(settings.cash)
-    curve = buy_and_hold_curve(history, start, end, cash, float(settings.paper.taker_fee_pct))
+    held = buy_and_hold_curve(history, start, end, cash, float(settings.paper.taker_fee_pct))
+    curve = EquityCurve(
+        times_ms=np.concatenate(([to_ms(start)], held.times_ms)), values=np.concatenate(([cash], held.values))
+    )
     returns = daily_returns(curve)
     return Rival(
         name="buying and holding", total_return_pct=float(curve.values[-1]) / cash - 1,
