@@ -44,7 +44,7 @@ def until(happened: Callable[[], object], what: str, seconds: float = BACK_SECON
 class Up:
     """A running system and how to reach its parts."""
 
-    def __init__(self, folder: Path, database: str) -> None:
+    def __init__(self, folder: Path, database: str, shell: str = "shell_stand_in") -> None:
         self.home = Home.private(folder)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -52,6 +52,7 @@ class Up:
         self._log = (folder.parent / "up.log").open("ab")
         self._command = [
             sys.executable, "-m", "tests.deployments.supervisor.up_stand_in", str(folder), str(self.port), database,
+            f"tests.deployments.supervisor.{shell}",
         ]
         self.client = SocketClient(self.home.control_socket, connect_seconds=30)
         self.begin()
@@ -88,9 +89,9 @@ class Up:
 
 
 @contextmanager
-def up(database: str) -> Iterator[Up]:
+def up(database: str, shell: str = "shell_stand_in") -> Iterator[Up]:
     folder = Path(tempfile.mkdtemp(prefix="up-"))
-    system = Up(folder / "home", database)
+    system = Up(folder / "home", database, shell)
     try:
         yield system
     finally:
