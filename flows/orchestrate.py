@@ -10,6 +10,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifa
 
 from flows.apart import live_apart
 from flows.evolve import evolve
+from flows.picture import show_equity
 from flows.run import FLOW, Moment, as_run_of_its_own, begun, deployed, label, moment, named, night_tag
 from flows.tend import tend_and_wait
 from flows.window import Window, seconds_left
@@ -26,7 +27,7 @@ from tasks.parity import check_parity
 from tasks.promote import find_ready, promote
 from tasks.report import write_night_report
 from tasks.settlements import answered, settled
-from tasks.snapshot import read_performance
+from tasks.snapshot import read_equity, read_performance
 
 DECIDED_PCT, EVOLVED_PCT, DONE_PCT = 20.0, 80.0, 100.0
 
@@ -61,6 +62,7 @@ async def orchestrate(now: Moment = None, seed: int = 0, provider: str = "") -> 
     await update_document(record)
     report = await write_night_report(record)
     await acreate_markdown_artifact(report.markdown, key="night-report", description=f"Night of {night}")
+    await show_equity(await read_equity(at))
     await notify_night(record)
     await aupdate_progress_artifact(progress, DONE_PCT)
     return record

@@ -24,10 +24,13 @@ from shell.notices.budget import BudgetNews
 from shell.parity.keeper import ParityParts, check_parity
 from shell.predictions import Grade, Prediction
 from shell.promotion.told import untold
+from shell.report.series import downsample
 from shell.service import MAIN_BOOK, Shell
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
 from shell.trials.segments import Segment, SegmentName
+
+PICTURE_POINTS = 400
 
 
 class Desk:
@@ -114,6 +117,11 @@ class Desk:
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
+
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        """The main book's equity from `since` on, thinned for a picture, in the account's currency."""
+        marks = self._store.history.equity(MAIN_BOOK, since)
+        return downsample([(at, float(value)) for at, value in marks], PICTURE_POINTS)
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         self._require_reached(now)

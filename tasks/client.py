@@ -68,6 +68,9 @@ class ShellClient(Protocol):
 
     def performance(self, now: datetime) -> Mapping[str, Any]: ...
 
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        """The main book's equity from `since` on, thinned for a picture, in the account's currency."""
+
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         """Raises DataError, with the days there are and the days needed, when history is too short."""
 

@@ -157,6 +157,10 @@ class SocketClient:
         answer: Mapping[str, Any] = self._ask("performance", now=now)
         return answer
 
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        answer: Sequence[tuple[datetime, float]] = self._ask("equity", since=since)
+        return answer
+
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         answer: Mapping[SegmentName, Segment] = self._ask("segments", now=now)
         return answer

@@ -13,7 +13,7 @@ import pytest
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from shell.config import GateConfig
 from shell.desk import Desk
-from shell.errors import NotNow, Rejected, UsageError
+from shell.errors import Rejected, UsageError
 from shell.gate.inputs import to_stored
 from shell.home import Home
 from shell.host.port import StrategySource

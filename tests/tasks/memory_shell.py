@@ -163,6 +163,9 @@ class MemoryShell:
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return {"total_return_pct": 0.01, "max_drawdown_pct": 0.02, "sharpe": 1.0, "trades": 3, "fees": 12.5}
 
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        return [(since + timedelta(days=day), 10_000.0 + 10.0 * day) for day in range(4)]
+
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         return split(
             first=self.first, last=self.last, anchor=anchor_for(now, None), config=self.config.orchestrator

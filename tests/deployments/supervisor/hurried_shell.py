@@ -17,12 +17,16 @@ from threading import Event
 from deployments.opening import account_overrides, open_replay, settings_for
 from shell.calls import Calls
 from shell.clock import parse_moment
+from shell.config import GateConfig
 from shell.control.server import ControlApi
 from shell.desk import Desk
+from shell.gate.inputs import to_stored
 from shell.home import Home
 from shell.log import configure
 from shell.market.synthetic import synthetic_market
-from tests.deployments.test_promotion import gated
+from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult
+from tests.deployments.test_promotion import SOURCE
+from tests.shell.gate.test_verdict import GOOD
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -35,6 +39,19 @@ def let_time_pass(folder: Path, moment: datetime) -> None:
     staged = folder / f"{UNTIL}.new"
     staged.write_text(moment.isoformat(), encoding="utf-8")
     staged.replace(folder / UNTIL)
+
+
+def make_candidate(desk: Desk, now: datetime) -> None:
+    """One that has passed everything up to its paper trial."""
+    proposal = Proposal(source=SOURCE, parent_version="v001", hypothesis="by the clock", provider="person", seed=0)
+    name = desk.register_candidate(proposal, now).candidate_id
+    desk.classify(name, ChangeClass.TWEAK)
+    stages = {
+        Stage.GENERATE: {}, Stage.REVIEW: {}, Stage.SANDBOX: {"verdict": "passed"},
+        Stage.BACKTEST: {"incumbent": {"name": "v001"}}, Stage.GATE: to_stored(GOOD, GateConfig()),
+    }
+    for stage, inputs in stages.items():
+        desk.record_stage(name, StageResult(stage=stage, passed=True, reasons=("made up",), inputs=inputs), now)
 
 
 def main(folder: Path) -> None:
@@ -53,7 +70,7 @@ def main(folder: Path) -> None:
     opened.shell.step(begin, origin="rehearsal")
     calls, desk = Calls(), Desk(opened.shell)
     if not opened.store.candidates.list():
-        gated(desk, begin)
+        make_candidate(desk, begin)
     api = ControlApi(home.control_socket)
     api.start(calls)
     print('{"shell": "ready"}', flush=True)
