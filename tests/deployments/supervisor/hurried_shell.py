@@ -3,16 +3,19 @@
     python -m tests.deployments.supervisor.hurried_shell FOLDER
 
 It steps from bar to bar up to the moment that stands in FOLDER/until.txt, and waits there. On its first start it has a candidate,
-c0001, that passed its gate; a person has to approve its promotion.
+c0001, that passed its gate; a person has to approve its promotion. FOLDER/overrides.json may hold settings of a test's own.
 """
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from deployments.opening import account_overrides, open_replay, settings_for
 from shell.calls import Calls
@@ -32,6 +35,7 @@ START = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 SYMBOLS = ("BTC/USD", "ETH/USD")
 UNTIL = "until.txt"
+OVERRIDES = "overrides.json"
 
 
 def let_time_pass(folder: Path, moment: datetime) -> None:
@@ -46,7 +50,7 @@ def make_candidate(desk: Desk, now: datetime) -> None:
     proposal = Proposal(source=SOURCE, parent_version="v001", hypothesis="by the clock", provider="person", seed=0)
     name = desk.register_candidate(proposal, now).candidate_id
     desk.classify(name, ChangeClass.TWEAK)
-    stages = {
+    stages: dict[Stage, Mapping[str, Any]] = {
         Stage.GENERATE: {}, Stage.REVIEW: {}, Stage.SANDBOX: {"verdict": "passed"},
         Stage.BACKTEST: {"incumbent": {"name": "v001"}}, Stage.GATE: to_stored(GOOD, GateConfig()),
     }
@@ -59,7 +63,9 @@ def main(folder: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     home = Home.private(folder)
-    settings = settings_for(home, {**account_overrides(SYMBOLS), "orchestrator.approval": "ask"})
+    own = folder / OVERRIDES
+    changes = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"orchestrator.approval": "ask"}
+    settings = settings_for(home, {**account_overrides(SYMBOLS), **changes})
     configure(home, "info", name="stand-in")
     history = synthetic_market(5, SYMBOLS, START - timedelta(days=40), 45)
     kept = folder / UNTIL
@@ -69,7 +75,7 @@ def main(folder: Path) -> None:
     opened.shell.start(begin)
     opened.shell.step(begin, origin="rehearsal")
     calls, desk = Calls(), Desk(opened.shell)
-    if not opened.store.candidates.list():
+    if not own.exists() and not opened.store.candidates.list():
         make_candidate(desk, begin)
     api = ControlApi(home.control_socket)
     api.start(calls)

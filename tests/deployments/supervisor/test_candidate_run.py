@@ -14,7 +14,7 @@ from deployments.supervisor import conductor
 from deployments.supervisor.deployed_run import follow, require_completed, start
 from shell.trials.candidate import Verdict
 from tests.deployments.supervisor.hurried_shell import START, let_time_pass
-from tests.deployments.supervisor.test_system import Up, run_now, until, up
+from tests.deployments.supervisor.test_system import Up, until, up
 from tests.thorough import THOROUGH
 
 pytestmark = [*THOROUGH, pytest.mark.prefect, pytest.mark.timeout(1800)]
@@ -40,6 +40,12 @@ def killed(system: Up, name: str) -> None:
     until(lambda: system.comes_back(name, before), f"{name} came back")
 
 
+def reconciled(system: Up) -> None:
+    """A reconciliation at the shell's own time, which is not the machine's."""
+    now = system.client.status().now.isoformat()
+    require_completed(follow(system.api, "", start(system.api, "reconcile", {"now": now}), lambda line: None))
+
+
 def answered(system: Up, run: dict[str, Any], **answer: Any) -> int:
     sent = httpx.post(f"{system.api}/flow_runs/{run['id']}/resume", json={"run_input": answer}, timeout=60.0)
     return sent.status_code
@@ -59,7 +65,7 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
             killed(system, name)
         until(lambda: conductor.is_healthy(system.api) and conductor.has_worker(system.api), "all of it is back")
         until(system.client.alive, "the shell is back")
-        run_now(system, "reconcile")
+        reconciled(system)
         assert the_run(system)["id"] == begun
         assert the_run(system)["state_name"] == "Suspended"
 
@@ -71,7 +77,7 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
         # Due: the trial is judged, and its run asks a person. What is no answer is refused.
         let_time_pass(system.home.root, trial.due_at + 3 * STEP)
         until(lambda: system.client.status().now >= trial.due_at + 3 * STEP, "the trial is due", 600)
-        run_now(system, "reconcile")
+        reconciled(system)
         until(lambda: the_run(system)["name"].endswith("waits for a person"), "its trial is judged")
         until(lambda: the_run(system)["state_name"] == "Suspended", "it asks")
         assert [system.client.paper_trials(), system.client.approval(CANDIDATE, system.client.status().now)] == [[], "waiting"]
@@ -84,5 +90,5 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
         assert the_run(system)["name"] == 'evolve c0001 "by the clock", active as v002'
         assert system.client.candidate(CANDIDATE).verdict is Verdict.PROMOTED
         assert system.client.status().active.version == "v002"
-        run_now(system, "reconcile")
+        reconciled(system)
         assert [run["id"] for run in runs_of(system, CANDIDATE)] == [begun]

@@ -44,8 +44,11 @@ def until(happened: Callable[[], object], what: str, seconds: float = BACK_SECON
 class Up:
     """A running system and how to reach its parts."""
 
-    def __init__(self, folder: Path, database: str, shell: str = "shell_stand_in") -> None:
+    def __init__(self, folder: Path, database: str, shell: str = "shell_stand_in", overrides: Any = None) -> None:
         self.home = Home.private(folder)
+        if overrides is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "overrides.json").write_text(json.dumps(overrides), encoding="utf-8")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -89,9 +92,9 @@ class Up:
 
 
 @contextmanager
-def up(database: str, shell: str = "shell_stand_in") -> Iterator[Up]:
+def up(database: str, shell: str = "shell_stand_in", overrides: Any = None) -> Iterator[Up]:
     folder = Path(tempfile.mkdtemp(prefix="up-"))
-    system = Up(folder / "home", database, shell)
+    system = Up(folder / "home", database, shell, overrides)
     try:
         yield system
     finally:
