@@ -10,6 +10,7 @@ from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifa
 
 from flows.apart import live_apart
 from flows.evolve import evolve
+from flows.page import page_links
 from flows.picture import show_equity
 from flows.run import FLOW, Moment, as_run_of_its_own, begun, deployed, label, moment, named, night_tag
 from flows.tend import tend_and_wait
@@ -61,7 +62,8 @@ async def orchestrate(now: Moment = None, seed: int = 0, provider: str = "") -> 
     )
     await update_document(record)
     report = await write_night_report(record)
-    await acreate_markdown_artifact(report.markdown, key="night-report", description=f"Night of {night}")
+    links = page_links([*(each.candidate_id for each in outcomes), *(each.candidate_id for each in settlements)])
+    await acreate_markdown_artifact(report.markdown + links, key="night-report", description=f"Night of {night}")
     await show_equity(await read_equity(at))
     await notify_night(record)
     await aupdate_progress_artifact(progress, DONE_PCT)

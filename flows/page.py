@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prefect.artifacts import acreate_markdown_artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterTags
@@ -19,6 +21,12 @@ RUNS_MAX = 20
 def page_key(candidate_id: str) -> str:
     """The artifact's key: one page a candidate, one version of it for each step."""
     return f"candidate-{candidate_id}"
+
+
+def page_links(candidate_ids: Iterable[str | None]) -> str:
+    """Links to the pages of these candidates, as the last lines of a night's report; nothing without any."""
+    lines = [f"- [{name}](/artifacts/key/{page_key(name)})" for name in dict.fromkeys(candidate_ids) if name]
+    return "\n".join(["", "", "Candidates and their runs:", "", *lines]) if lines else ""
 
 
 async def show_page(candidate_id: str) -> None:
