@@ -6,7 +6,10 @@ A run is `evolve`'s deployment's, tagged with the candidate once it has one, and
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from socket import gethostname
 from typing import Any
 from uuid import UUID
 
@@ -23,12 +26,17 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import FlowPauseTimeout, NotPausedError
 from prefect.flow_runs import aresume_flow_run
-from prefect.states import Cancelling
+from prefect.states import Cancelling, Crashed, Scheduled
+
+from shell.clock import SystemClock
 
 EVOLVE = "evolve"
 DEPLOYMENT = f"{EVOLVE}/{EVOLVE}"
 POLL_SECONDS = 3.0
 NEWEST = 20
+# A run's process may have been replaced a moment ago, and its number not yet be written down.
+GONE = "its process is gone"
+YOUNG = timedelta(minutes=2)
 
 
 def is_alive(run: FlowRun) -> bool:
@@ -62,7 +70,8 @@ async def runs_of(tags: Sequence[str]) -> list[FlowRun]:
 
 async def alive_run(tags: Sequence[str]) -> FlowRun | None:
     """The newest of them that goes on."""
-    return next((run for run in await runs_of(tags) if is_alive(run)), None)
+    now = SystemClock().now()
+    return next((run for run in await runs_of(tags) if is_alive(run) and not has_lost_its_process(run, now)), None)
 
 
 async def begin_run(parameters: Mapping[str, Any], tags: Sequence[str], key: str | None = None) -> FlowRun:
@@ -80,6 +89,9 @@ async def rested(run_id: UUID) -> FlowRun:
         try:
             async with get_client() as prefect:
                 run = await prefect.read_flow_run(run_id)
+                if has_lost_its_process(run, SystemClock().now()):
+                    await prefect.set_flow_run_state(run_id, Crashed(message=GONE))
+                    continue
             if not is_alive(run) or is_suspended(run):
                 return run
         except httpx.TransportError as error:
@@ -94,6 +106,36 @@ async def resume_run(run: FlowRun, answer: Mapping[str, Any] | None = None) -> b
     except (NotPausedError, FlowPauseTimeout) as late:
         get_run_logger().info(f"{run.name} was not resumed: {late}")
         return False
+    return True
+
+
+def has_lost_its_process(run: FlowRun, now: datetime) -> bool:
+    """Whether it is said to run, and its process on this machine is gone. Another machine's processes are not known here."""
+    host, _, number = (run.infrastructure_pid or "").rpartition(":")
+    if run.state is None or run.state.type is not StateType.RUNNING or host != gethostname() or not number.isdigit():
+        return False
+    if now - run.state.timestamp < YOUNG:
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+async def revive_run(run: FlowRun, step: str) -> bool:
+    """Let a run that crashed or failed begin again, once for each `step` of its candidate; False when it has had that."""
+    tag = f"again: {step}"
+    if tag in run.tags:
+        return False
+    async with get_client() as prefect:
+        await prefect.update_flow_run(run.id, tags=[*run.tags, tag])
+        if is_alive(run):
+            # By the rules first, so that its place among the runs at once is given back.
+            await prefect.set_flow_run_state(run.id, Crashed(message=GONE))
+        await prefect.set_flow_run_state(run.id, Scheduled(message=f"begun again: {step}"), force=True)
     return True
 
 

@@ -34,8 +34,10 @@ HEARTBEAT_SECONDS = 30
 ZOMBIE = "runs whose process is gone"
 ZOMBIE_WITHIN = timedelta(seconds=90)
 HEARTBEAT = "prefect.flow-run.heartbeat"
-# After these no heartbeat is to be expected: the run is over, or has no process until it is resumed.
-QUIET = tuple(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed", "Suspended", "Paused"))
+TERMINAL = tuple(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed"))
+# Its runs suspend themselves. Now and then Prefect evaluates the last heartbeat after the suspension that followed it, and misses
+# the next one: a run that merely waits would be called crashed (measured). `flows.tend` looks for their processes itself.
+SUSPENDING = "evolve"
 WORKER_POLL_SECONDS = 5
 
 
@@ -162,8 +164,10 @@ def zombie_automation() -> dict[str, Any]:
         "name": ZOMBIE, "description": "No heartbeat for 90 seconds: the process was killed, or its machine is gone.",
         "enabled": True,
         "trigger": {
-            "type": "event", "posture": "Proactive", "after": [HEARTBEAT], "expect": [HEARTBEAT, *QUIET],
-            "match": {"prefect.resource.id": "prefect.flow-run.*"}, "for_each": ["prefect.resource.id"], "threshold": 1,
+            "type": "event", "posture": "Proactive", "after": [HEARTBEAT], "expect": [HEARTBEAT, *TERMINAL],
+            "match": {"prefect.resource.id": "prefect.flow-run.*"},
+            "match_related": {"prefect.resource.role": "flow", "prefect.resource.name": f"!{SUSPENDING}"},
+            "for_each": ["prefect.resource.id"], "threshold": 1,
             "within": ZOMBIE_WITHIN.total_seconds(),
         },
         "actions": [{

@@ -72,6 +72,11 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
         # A person who resumes it too early changes nothing.
         assert answered(system, the_run(system)) == 201
         until(lambda: the_run(system)["run_count"] == 2 and the_run(system)["state_name"] == "Suspended", "it rests again")
+        # Neither does a crash, wherever it comes from: the same run begins again.
+        state = {"state": {"type": "CRASHED", "message": "made up"}, "force": True}
+        conductor.call(system.api, "POST", f"/flow_runs/{begun}/set_state", state)
+        reconciled(system)
+        until(lambda: the_run(system)["run_count"] == 3 and the_run(system)["state_name"] == "Suspended", "it began again")
         [trial] = system.client.paper_trials()
 
         # Due: the trial is judged, and its run asks a person. What is no answer is refused.

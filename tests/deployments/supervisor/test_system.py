@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -15,7 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from deployments.supervisor import conductor
@@ -171,3 +175,37 @@ def test_a_killed_supervisor_leaves_the_shell_trading_and_the_next_start_clears_
         assert read_note(system.home) is None
 
 
+def session_processes(process: Process) -> list[int]:
+    """A child of the supervisor leads a session: itself and everything it started."""
+    found = []
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getsid(int(each.name)) == process.pid:
+                    found.append(int(each.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are set by prlimit")
+def test_no_room_for_run_history_stops_no_trading_and_it_goes_on_when_there_is_room() -> None:
+    with up("embedded") as system:
+        shell, database = system.child("shell"), system.child("postgres")
+        # As on a full disk, no file of the database grows any more, and no byte beyond the first pages is written.
+        for pid in session_processes(database):
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, 8192))
+        query = {"name": "no room", "flow_id": str(uuid4())}
+        assert httpx.post(f"{system.api}/flows/", json=query, timeout=120).is_error
+        system.trades_on(shell)
+        assert system.client.snapshot(system.client.status().now)["cash"] == "10000"
+        time.sleep(5)
+        system.trades_on(shell)
+
+        # Room again: its processes are replaced by ones without the limit, whether they died of it or not.
+        now = system.child("postgres")
+        if now == database:
+            os.kill(database.pid, signal.SIGKILL)
+        until(lambda: system.comes_back("postgres", database), "the database came back")
+        until(lambda: conductor.has_worker(system.api), "the worker polls")
+        assert run_now(system, "snapshot")["cash"] == "10000"
+        assert system.child("shell") == shell
