@@ -1,6 +1,6 @@
 """The form on which a person says yes or no to a candidate: shown by its suspended run, answered once.
 
-The shell's record is the truth. An answer on the form is handed to it; one that came by Telegram or `brain` answers the form.
+The shell's record is the truth. An answer on the form is handed to it; one that came by Telegram answers the form.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from prefect import flow
-from prefect.artifacts import acreate_table_artifact
+from prefect.artifacts import acreate_progress_artifact, acreate_table_artifact, aupdate_progress_artifact
 from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 from pydantic_core import to_jsonable_python
@@ -34,6 +34,8 @@ from tasks.paper import start_paper
 from tasks.review import review
 from tasks.sandbox import sandbox
 from tasks.wording import check_rows
+
+SANDBOXED_PCT, SCORED_PCT, DONE_PCT = 15.0, 45.0, 100.0
 
 
 @flow(
@@ -113,17 +115,22 @@ async def _review(generation: Generation, made: Generated, at: datetime, provide
 
 async def _until_refused(candidate_id: str, at: datetime, seed: int) -> None:
     """The stages after the review, each only if the one before passed, none that is recorded already."""
+    progress = await acreate_progress_artifact(0.0, key="candidate", description=f"{candidate_id} to its verdict")
     while (stage := next_stage(client().candidate(candidate_id))) is not None:
         if stage is Stage.SANDBOX:
             await sandbox(candidate_id, at, seed)
+            await aupdate_progress_artifact(progress, SANDBOXED_PCT)
         elif stage is Stage.BACKTEST:
             await backtest(candidate_id, at)
+            await aupdate_progress_artifact(progress, SCORED_PCT)
         else:
             verdict = await gate(candidate_id, at)
             await acreate_table_artifact(
                 table=check_rows(verdict.inputs["checks"]), key=f"gate-{candidate_id}",
                 description=f"{candidate_id}: {'passed' if verdict.passed else 'refused'} by the gate",
             )
+    # Refused early or not: there is no more to come.
+    await aupdate_progress_artifact(progress, DONE_PCT)
 
 
 def _done(candidate_id: str, stage: Stage) -> bool:

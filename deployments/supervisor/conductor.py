@@ -35,8 +35,8 @@ ZOMBIE = "runs whose process is gone"
 ZOMBIE_WITHIN = timedelta(seconds=90)
 HEARTBEAT = "prefect.flow-run.heartbeat"
 TERMINAL = tuple(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed"))
-# Its runs suspend themselves. Now and then Prefect evaluates the last heartbeat after the suspension that followed it, and misses
-# the next one: a run that merely waits would be called crashed (measured). `flows.tend` looks for their processes itself.
+# Its runs suspend themselves. Now and then Prefect evaluates the last heartbeat after the suspension that followed it, and
+# misses the next one: a run that merely waits would be called crashed (measured). `flows.tend` looks for processes itself.
 SUSPENDING = "evolve"
 WORKER_POLL_SECONDS = 5
 
