@@ -31,6 +31,7 @@ STEPS_MAX = 10
 
 async def see_through(candidate_id: str, looks: int = 0) -> CandidateOutcome:
     """Do what is due for a candidate that passed its gate, and suspend this run while it has to wait."""
+    await label(candidate_id, name=named_after(client().candidate(candidate_id)))
     for _ in range(STEPS_MAX):
         life = await read_life(candidate_id)
         if life.standing is Standing.TRIAL and life.trial is not None:
