@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import timedelta
 
 import pytest
@@ -62,6 +63,18 @@ def bytes_a_row(system: Up, table: str) -> float:
     return (int(content) + int(indexes)) / max(int(rows), 1)
 
 
+def settled(system: Up) -> None:
+    """Wait until the events of what has run have arrived: the counts stand still."""
+    counts: list[dict[str, int]] = []
+
+    def still() -> bool:
+        time.sleep(5)
+        counts.append(rows_of(system, *RUN_TABLES, *EVENT_TABLES))
+        return len(counts) > 1 and counts[-1] == counts[-2]
+
+    until(still, "the counts stand still")
+
+
 def scanned(system: Up, number: int) -> None:
     """One scan by its deployment, as the schedule makes one."""
     slot = START + timedelta(minutes=5 * number)
@@ -72,13 +85,16 @@ def scanned(system: Up, number: int) -> None:
 
 def test_a_years_scans_stay_small_and_retention_takes_away_all_that_is_old() -> None:
     with up("embedded", "hurried_shell", {}) as system:
+        for deployment in conductor.call(system.api, "POST", "/deployments/filter", {}):
+            # Nothing but our scans: the machine's time is not this shell's.
+            conductor.call(system.api, "POST", f"/deployments/{deployment['id']}/pause_deployment", None)
         scanned(system, 0)
-        until(lambda: rows_of(system, "task_run")["task_run"], "events have arrived")
+        settled(system)
         before = rows_of(system, *RUN_TABLES, *EVENT_TABLES)
         interval = system.client.status().scan_interval_minutes // 5
         for number in range(1, SCANS + 1):
             scanned(system, number * interval)
-        until(lambda: rows_of(system, "task_run_state")["task_run_state"] >= before["task_run_state"] * SCANS // 2, "they arrived")
+        settled(system)
         after = rows_of(system, *RUN_TABLES, *EVENT_TABLES)
         report(system, {table: (after[table] - before[table]) / SCANS for table in after})
 
@@ -97,10 +113,12 @@ def test_a_years_scans_stay_small_and_retention_takes_away_all_that_is_old() -> 
         config = PrefectConfig()
         environment = conductor.server_environment(system.home, config, system.api, postgres.url_of(system.home.run / "pg"))
         subprocess.run([sys.executable, "-c", VACUUM], env=environment, check=True, timeout=300, cwd=PROJECT)
-        left = ask(system, "SELECT id, state_type FROM flow_run WHERE state_type IN ('COMPLETED','FAILED','CANCELLED','CRASHED','PAUSED')")
+        left = ask(system, "SELECT id, state_type FROM flow_run WHERE state_type <> 'SCHEDULED'")
         assert left == [[waiting["id"], "PAUSED"]]
-        orphans = {table: ask(system, f"SELECT count(*) FROM {table} WHERE flow_run_id NOT IN (SELECT id FROM flow_run)")[0][0]
-                   for table in ("task_run", "flow_run_state", "log", "artifact", "flow_run_input")}
+        orphans = {
+            table: ask(system, f"SELECT count(*) FROM {table} WHERE flow_run_id NOT IN (SELECT id FROM flow_run)")[0][0]
+            for table in ("task_run", "flow_run_state", "log", "artifact", "flow_run_input")
+        }
         assert set(orphans.values()) == {"0"}, orphans
         assert int(ask(system, f"SELECT count(*) FROM events WHERE occurred < now() - {old}")[0][0]) == 0
         assert int(ask(system, f"SELECT count(*) FROM event_resources WHERE occurred < now() - {old}")[0][0]) == 0
@@ -115,7 +133,8 @@ def report(system: Up, rows: dict[str, float]) -> None:
     unpruned = sum(rows[table] * sizes[table] for table in rows) * SCANS_A_DAY * 365
     print(f"\n{SCANS} scans by their deployment")
     for table in rows:
-        print(f"{table:18} {rows[table]:7.1f} rows a scan, {sizes[table]:7.0f} bytes each with indexes, {held[table]:10.0f} rows held")
+        each = f"{rows[table]:6.1f} rows a scan, {sizes[table]:6.0f} bytes each with indexes"
+        print(f"{table:16} {each}, {held[table]:9.0f} rows held")
     total = sum(held[table] * sizes[table] for table in rows)
-    print(f"held with the retention of the settings: {sum(held.values()):.0f} rows, {total / 1e6:.0f} MB; without: {unpruned / 1e6:.0f} MB a year")
+    print(f"held by the settings: {sum(held.values()):.0f} rows, {total / 1e6:.0f} MB; unpruned: {unpruned / 1e6:.0f} MB a year")
     assert total < 1e9
