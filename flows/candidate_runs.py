@@ -34,8 +34,9 @@ EVOLVE = "evolve"
 DEPLOYMENT = f"{EVOLVE}/{EVOLVE}"
 POLL_SECONDS = 3.0
 NEWEST = 20
-# A run's process may have been replaced a moment ago, and its number not yet be written down.
 GONE = "its process is gone"
+# A run's process may have been replaced a moment ago, and its number not yet be written down. And of one process that was killed
+# Prefect's worker reports the crash twice, the second time after its hooks: begun again in between, the run would crash of it.
 YOUNG = timedelta(minutes=2)
 
 
@@ -126,9 +127,10 @@ def has_lost_its_process(run: FlowRun, now: datetime) -> bool:
 
 
 async def revive_run(run: FlowRun, step: str) -> bool:
-    """Let a run that crashed or failed begin again, once for each `step` of its candidate; False when it has had that."""
+    """Let a run that crashed or failed begin again, once for each `step` of its candidate. False when it has had
+    that, or crashed only a moment ago."""
     tag = f"again: {step}"
-    if tag in run.tags:
+    if tag in run.tags or run.state is None or SystemClock().now() - run.state.timestamp < YOUNG:
         return False
     async with get_client() as prefect:
         await prefect.update_flow_run(run.id, tags=[*run.tags, tag])

@@ -16,6 +16,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Cancelled, Completed, Crashed, Suspended
 from prefect.testing.utilities import prefect_test_harness
 
+from flows import candidate_runs
 from flows.candidate_runs import begin_run, rested, runs_of
 from flows.evolve import evolve
 from flows.tend import LEFT_TO_THE_NIGHT, tend
@@ -128,9 +129,15 @@ def test_it_is_resumed_when_it_is_due_and_left_to_the_night_for_a_while(shell: S
     assert state_of(other) == "Resuming"
 
 
-def test_a_crashed_run_begins_again_once_for_a_step_and_a_cancelled_one_does_not(shell: Shell) -> None:
+def test_a_crashed_run_begins_again_once_for_a_step_and_a_cancelled_one_does_not(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = suspended()
     put(run, Crashed())
+    # Only a moment ago: Prefect's worker may report it once more.
+    assert tend_now() == []
+    assert state_of(run) == "Crashed"
+    monkeypatch.setattr(candidate_runs, "YOUNG", timedelta(0))
     tend_now()
     assert state_of(run) == "Scheduled"
     put(run, Crashed())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -51,6 +52,13 @@ def reconciled(system: Up) -> None:
     require_completed(follow(system.api, "", start(system.api, "reconcile", {"now": now}), lambda line: None))
 
 
+def reconciled_until_alive(system: Up) -> bool:
+    """A run that crashed is left alone for two minutes."""
+    time.sleep(30)
+    reconciled(system)
+    return bool(the_run(system)["state_name"] != "Crashed")
+
+
 def answered(system: Up, run: dict[str, Any], **answer: Any) -> int:
     sent = httpx.post(f"{system.api}/flow_runs/{run['id']}/resume", json={"run_input": answer}, timeout=60.0)
     return sent.status_code
@@ -80,8 +88,8 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
         # Neither does a crash, wherever it comes from: the same run begins again.
         state = {"state": {"type": "CRASHED", "message": "made up"}, "force": True}
         conductor.call(system.api, "POST", f"/flow_runs/{begun}/set_state", state)
-        reconciled(system)
-        until(lambda: times_suspended(system) == 3, "it began again")
+        until(lambda: reconciled_until_alive(system), "it began again", 900)
+        until(lambda: times_suspended(system) == 3, "it rests once more")
         [trial] = system.client.paper_trials()
 
         # Due: the trial is judged, and its run asks a person. What is no answer is refused.
