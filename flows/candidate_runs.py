@@ -35,7 +35,7 @@ DEPLOYMENT = f"{EVOLVE}/{EVOLVE}"
 POLL_SECONDS = 3.0
 NEWEST = 20
 GONE = "its process is gone"
-# A run's process may have been replaced a moment ago, and its number not yet be written down. And of one process that was killed
+# A run's process may have been replaced a moment ago, and its number not yet be written down. And of a process that was killed
 # Prefect's worker reports the crash twice, the second time after its hooks: begun again in between, the run would crash of it.
 YOUNG = timedelta(minutes=2)
 
