@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from shell.backtest.result import BacktestSettings
-from shell.clock import parse_moment
+from shell.clock import from_ms, parse_moment, to_ms
 from shell.engine import Engine
 from shell.errors import BrainError, StrategyFault
 from shell.exchange.gateway import FeeSchedule
@@ -24,7 +24,7 @@ from shell.measured_halts import MEASURED_HALTS
 from shell.orders import OrderState
 from shell.parity.compare import Difference, Run, compare_runs
 from shell.parity.explain import Circumstances, explain
-from shell.parity.mark import restored, take_mark
+from shell.parity.mark import fills_after, restored, take_mark
 from shell.parity.run import run_again
 from shell.staged_capital import recorded_shares
 from shell.store.events import Event
@@ -79,7 +79,7 @@ def _compare(parts: ParityParts, mark: ParityMark, now: datetime) -> dict[str, A
     state = restored(mark, store, book)
     if state is None:
         return _nothing("the book had no money at the last mark")
-    main = main_run(store, book, mark.at, until)
+    main = main_run(store, book, mark, until)
     history = parts.history(mark.at, until)
     source = store.strategies.get(mark.version).source
     again = run_again(
@@ -128,13 +128,14 @@ def _reached(engine: Engine, now: datetime) -> datetime:
     return now if last is None or now - last < timedelta(minutes=engine.interval_minutes) else last
 
 
-def main_run(store: Store, book: str, since: datetime, until: datetime) -> Run:
-    """What the book did after `since` up to `until`, as it is on record."""
+def main_run(store: Store, book: str, mark: ParityMark, until: datetime) -> Run:
+    """What the book did after the mark up to `until`, as it is on record. Fills of the last slot's orders, which an exchange
+    makes at once and a second run at the next bar, are left out: they are behind the next mark."""
+    since, last_slot = mark.at, _bar_edge(until)
     return Run(
         scans=[scan for scan in store.scans.list(book, since=since) if since < scan.slot <= until],
         answers=[each for each in store.scans.answers(book, since=since) if since < each.decided_at <= until],
-        # A fill at the open of a bar is booked when that bar has closed, so one at the mark itself came after it.
-        fills=[fill for fill in store.history.fills(book) if since <= fill.filled_at < until],
+        fills=[fill for fill in fills_after(mark, store, book) if fill.filled_at < last_slot],
     )
 
 
@@ -145,13 +146,19 @@ def circumstances(store: Store, book: str, history: History, mark: ParityMark, u
         return mark.at < at <= until
 
     halts: list[tuple[datetime, str]] = []
+    early: list[tuple[datetime, str]] = []
     for row in store.halts.history(book):
         kind, raised = row.halt.kind, row.halt.raised_at
         if row.lifted_at is not None and inside(row.lifted_at):
             halts.append((row.lifted_at, f"{kind.value} was lifted by {row.lifted_by} at {row.lifted_at:%Y-%m-%d %H:%M} UTC"))
-        # What arithmetic raised, the second run raises as well.
-        if kind not in MEASURED_HALTS and inside(raised):
-            halts.append((raised, f"{kind.value} stopped openings at {raised:%Y-%m-%d %H:%M} UTC: {row.halt.sentence}"))
+        if not inside(raised):
+            continue
+        sentence = f"{kind.value} stopped openings at {raised:%Y-%m-%d %H:%M} UTC: {row.halt.sentence}"
+        # What arithmetic raised, the second run raises as well, but not before the bar has closed.
+        if kind not in MEASURED_HALTS:
+            halts.append((raised, sentence))
+        elif raised != _bar_edge(raised):
+            early.append((raised, f"inside a bar {sentence}"))
     system = [each for each in store.outbox.list() if each.kind == SYSTEM and each.text.startswith(ONLINE)]
     late = [event for event in store.events.rows(kind=LATE_BAR) if inside(event.at)]
     refused = [each for each in store.history.orders(book) if each.state in (OrderState.REJECTED, OrderState.UNKNOWN)]
@@ -160,8 +167,14 @@ def circumstances(store: Store, book: str, history: History, mark: ParityMark, u
         late=[(str(event.payload["symbol"]), parse_moment(str(event.payload["opened"])), _told(event)) for event in late],
         gaps=[(symbol, at) for symbol, frame in history.m5.items() for at in _missing(frame) if inside(at)],
         rejected=[(each.intent.symbol, each.updated_at, each.reason) for each in refused if inside(each.updated_at)],
-        halts=sorted(halts), capital=[event.at for event in store.books.capital_events(book) if inside(event.at)],
+        halts=sorted(halts), early=sorted(early),
+        capital=[event.at for event in store.books.capital_events(book) if inside(event.at)],
     )
+
+
+def _bar_edge(at: datetime) -> datetime:
+    """The last moment up to `at` at which a bar could close."""
+    return from_ms(to_ms(at) // Tier.M5.ms * Tier.M5.ms)
 
 
 def _told(event: Event) -> str:

@@ -72,6 +72,7 @@ def difference(number: int = 0, **changes: object) -> Difference:
         (replace(FACTS, rejected=[("BTC/USD", minutes(5), "too small")]), {}, "refused by the venue: too small"),
         (replace(FACTS, halts=[(minutes(5), "KILL_SWITCH stopped openings")]), {}, "KILL_SWITCH"),
         (replace(FACTS, capital=[minutes(5)]), {}, "money was put in"),
+        (replace(FACTS, early=[(minutes(5), "inside a bar DAILY_LOSS stopped openings")]), {}, "inside a bar DAILY_LOSS"),
     ],
 )
 def test_what_is_on_record_explains(facts: Circumstances, part: dict[str, object], told: str) -> None:
@@ -84,7 +85,7 @@ def test_what_is_on_record_explains(facts: Circumstances, part: dict[str, object
     [
         FACTS, replace(FACTS, starts=[minutes(40)]), replace(FACTS, late=[("ETH/USD", minutes(5), "late")]),
         replace(FACTS, gaps=[("BTC/USD", minutes(40))]), replace(FACTS, rejected=[("ETH/USD", minutes(5), "small")]),
-        replace(FACTS, halts=[(minutes(40), "later")]),
+        replace(FACTS, halts=[(minutes(40), "later")]), replace(FACTS, early=[(minutes(40), "inside a bar")]),
     ],
 )
 def test_what_is_not_on_record_or_elsewhere_does_not(facts: Circumstances) -> None:
