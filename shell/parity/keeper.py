@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,8 @@ from shell.market.columns import rows_of
 from shell.market.history import History
 from shell.market.pair import Pair
 from shell.measured_halts import MEASURED_HALTS
+from shell.notices.kinds import Severity
+from shell.notices.link_watch import AFTER
 from shell.orders import OrderState
 from shell.parity.compare import Difference, Run, compare_runs
 from shell.parity.explain import Circumstances, explain
@@ -37,6 +39,7 @@ STEP = timedelta(minutes=5)
 LATE_BAR = "late_bar"
 SYSTEM = "system"
 ONLINE = "System online"
+LINK, EXCHANGE = "link", "Kraken"
 DIFFERENCES_KEPT = 50
 
 
@@ -87,7 +90,8 @@ def _compare(parts: ParityParts, mark: ParityMark, now: datetime) -> dict[str, A
         fees=dict(parts.fees), share_at=recorded_shares(store),
     )
     compared = compare_runs(main, again, mark.at, until)
-    explained = explain(compared.differences, circumstances(store, book, history, mark, until))
+    facts = replace(circumstances(store, book, history, mark, until), slips=compared.slips)
+    explained = explain(compared.differences, facts)
     unknown = [each for each in explained if not each.known]
     result = ParityResult(
         since=mark.at, until=until, version=mark.version, scans=compared.scans, scans_equal=compared.scans_equal,
@@ -167,9 +171,24 @@ def circumstances(store: Store, book: str, history: History, mark: ParityMark, u
         late=[(str(event.payload["symbol"]), parse_moment(str(event.payload["opened"])), _told(event)) for event in late],
         gaps=[(symbol, at) for symbol, frame in history.m5.items() for at in _missing(frame) if inside(at)],
         rejected=[(each.intent.symbol, each.updated_at, each.reason) for each in refused if inside(each.updated_at)],
-        halts=sorted(halts), early=sorted(early),
+        halts=sorted(halts), early=sorted(early), outages=_outages(store, until),
         capital=[event.at for event in store.books.capital_events(book) if inside(event.at)],
     )
+
+
+def _outages(store: Store, until: datetime) -> list[tuple[datetime, datetime, str]]:
+    """From when to when the exchange did not answer, as people were told: the warning comes `AFTER` its beginning."""
+    found: list[tuple[datetime, datetime, str]] = []
+    for each in store.outbox.list():
+        if each.kind != LINK or not each.text.startswith(EXCHANGE):
+            continue
+        if each.severity != Severity.INFO.value:
+            told = f"the exchange did not answer from {each.at - AFTER:%Y-%m-%d %H:%M} UTC on"
+            found.append((each.at - AFTER, until, told))
+        elif found:
+            begun, _, told = found[-1]
+            found[-1] = (begun, each.at + STEP, told)
+    return found
 
 
 def _bar_edge(at: datetime) -> datetime:
