@@ -161,7 +161,8 @@ class Person:
         finally:
             page.stop()
         self.pages.append(view)
-        halted = ", ".join(view["halted"]) or "nothing"
+        assert view["problem"] == "", view
+        halted = ", ".join(each["kind"] for each in view["halted"]) or "nothing"
         held = ", ".join(row[0] for row in view["positions"]["rows"]) or "nothing"
         return f"the page says {view['headline'][0]['value']} {view['quote']}, held: {held}; halted: {halted}"
 

@@ -183,7 +183,9 @@ def test_in_a_month_no_alarm_lacks_an_action_none_is_missing_and_quiet_days_are_
     assert "rolled back from v002 to v001: the day's loss reached" in rollbacks[0]["text"]
     assert "DAILY_LOSS" in person.lifted
     # The page was read on each day, and told of the halt and of the money as the shell did.
-    assert len(person.pages) == facts["nights"] and any("DAILY_LOSS" in view["halted"] for view in person.pages)
+    assert len(person.pages) == facts["nights"] and any(
+        each["kind"] == "DAILY_LOSS" for view in person.pages for each in view["halted"]
+    )
     seen = "\n".join(bot.texts())
     for kind in ("link", "fallback", "flow", "budget", "rollback", "halt"):
         texts = [each["text"] for each in told["messages"] if each["kind"] == kind]
