@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -78,9 +79,9 @@ def judged_again(on: World) -> None:
 
 
 def worked(job: Job) -> tuple[Tally, float]:
-    """One job, in a process of its own; `tally.sentences` begin with the seed they came from."""
+    """One job in a process of the pool, and the processor seconds it took; its sentences begin with the seed they came from."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    begun, total = time.monotonic(), Tally()
+    begun, total = processor_seconds(), Tally()
     with tempfile.TemporaryDirectory(dir=fast_folder()) as folder:
         match job.kind:
             case "storms":
@@ -89,7 +90,13 @@ def worked(job: Job) -> tuple[Tally, float]:
                 total += named(lives(Path(folder), job.seed, job.number), f"lives {job.seed}")
             case _:
                 total += named(shell_lives(Path(folder), job.seed, job.number), f"shell {job.seed}")
-    return total, time.monotonic() - begun
+    return total, processor_seconds() - begun
+
+
+def processor_seconds() -> float:
+    """What this process and those it waited for have used of the processors."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def named(tally: Tally, name: str) -> Tally:
@@ -150,8 +157,11 @@ def main() -> int:
             if tally.wrong.total():
                 print(f"FAILED {job.kind} from seed {job.seed}: {dict(tally.wrong)}", *tally.sentences[:5], sep="\n  ", flush=True)
     parts = ", ".join(f"{kind} {took:.0f} s" for kind, took in seconds.items())
-    print(f"{total.submissions} orders sent, {total.fills} fills, {total.faults} faults, {total.restarts} restarts; {parts}")
-    print(f"{time.monotonic() - begun:.0f} s on {os.cpu_count()} processors, {broken} jobs broken, everything wrong: {+total.wrong}")
+    print(f"{total.submissions} orders sent, {total.fills} fills, {total.faults} faults, {total.restarts} restarts")
+    print(
+        f"{time.monotonic() - begun:.0f} s on {os.cpu_count()} processors, {processor_seconds():.0f} s of processor time ({parts}); "
+        f"{broken} jobs broken, everything wrong: {+total.wrong}"
+    )
     print(line(total, seed))
     return int(bool(broken or total.wrong.total()))
 
