@@ -157,5 +157,5 @@ def shell_lives(folder: Path, seed: int, number: int) -> Tally:
                 break
         house.calmed()
         tally = exchange.do(lambda desk: judged(house.folder, desk))
-    tally.kills = tally.restarts = kills
+    tally.kills = tally.restarts = tally.shell_kills = kills
     return tally
