@@ -147,7 +147,9 @@ def main() -> int:
     print(f"seed {seed} (BRAIN_TEST_SEED), {points} of {WHOLE} parts (BRAIN_FAULT_POINTS)", flush=True)
     total, broken, begun = Tally(), 0, time.monotonic()
     seconds: dict[str, float] = {}
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    # A whole shell mostly waits for the next slot: its jobs leave the processors to the others.
+    workers = (os.cpu_count() or 1) + sum(job.kind == "shell" for job in jobs(seed, points))
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         working = {pool.submit(worked, job): job for job in jobs(seed, points)}
         for done in as_completed(working):
             job, error = working[done], done.exception()
