@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from deployments.live_account import LiveAccount
 from shell.config import PaperConfig, Settings
-from shell.errors import BrainError, Fatal, NotNow
+from shell.errors import BrainError, DatabaseFailed, Fatal, NotNow
 from shell.exchange.kraken.signing import Credentials
 from shell.exchange.live.connection import LiveConnection
 from shell.exchange.live.gateway import LiveGateway
@@ -118,6 +118,8 @@ class AccountWorld(World):
     def follow(self) -> None:
         try:
             self.reconciling.follow(self.engine, self.clock.now())
+        except DatabaseFailed:
+            raise
         except Fatal as error:
             self.tally.blame("fatal", str(error))
         self.watch()
