@@ -324,11 +324,11 @@ class Engine:
         self._book_events(record)
         return self._finish(record)
 
-    def write_off(self, orders: Sequence[ApprovedOrder], never_sent: int) -> None:
+    def write_off(self, orders: Sequence[ApprovedOrder], unanswered: int) -> None:
         """Record that intents written ahead never left: the process died first, and a paper book that does not hold an
         order never got it. Their slots are worked again, and a new try is a new intent (D9): from the first such death
-        on (`never_sent` counts them all), ids carry a mark that no earlier process used."""
-        self._try = f":try{never_sent}" if never_sent else self._try
+        on (`unanswered` counts them all), ids carry a mark that no earlier process used."""
+        self._try = f":try{unanswered}" if unanswered else self._try
         if orders:
             told, now = "the process died before it was sent", max(order.intent.decided_at for order in orders)
             self._finish(self._begin(now, updates=[never_taken(each, OrderState.REJECTED, told, now) for each in orders]))
