@@ -17,6 +17,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _INSTANT = timedelta.resolution
 MS = 1000
+# How far this machine's clock may be from the exchange's before somebody is told, and before trading starts.
+CLOCK_DIFFERENCE_TOLD = timedelta(seconds=2)
 
 
 class Clock(Protocol):
