@@ -159,7 +159,6 @@ class Engine:
             yield
         except BaseException:
             self.ledger, self.marks, self.halts, self._booked, self._entered = kept
-            self._equity = None
             self._steps.forget()
             raise
 
