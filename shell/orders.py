@@ -12,7 +12,6 @@ from typing import Final
 
 from shell.contract import Action, Intent, OrderType
 from shell.execution.client_id import NO_MARK, client_order_id
-from shell.frozen import quickly_built
 from shell.money import NO_QTY, BaseQty, Price, QuoteAmount
 
 # Joins an entry's intent to the venue's id of a stop that one of its fills brought about: that stop's intent.
@@ -59,7 +58,6 @@ class Liquidity(str, Enum):
     TAKER = "taker"
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
     """What the shell means to do, with an id that leads from one signal to its last fill.
@@ -101,7 +99,6 @@ class _Seal:
 APPROVAL_SEAL: Final = _Seal()
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovedOrder:
     """An intent that passed every check. `reserved` is the quote amount held for it until it is filled or proven dead."""
@@ -115,7 +112,6 @@ class ApprovedOrder:
             raise TypeError("only shell.risk may approve an order")
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmittedOrder:
     """An approved order that a gateway took. `order_id` is the venue's."""
@@ -129,7 +125,6 @@ class SubmittedOrder:
         return self.approved.intent
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fill:
     """One execution. `fill_id` is the venue's trade id: booked once, whoever reports it. `fee` is in quote units.
@@ -163,7 +158,6 @@ class Fill:
         return self.qty - self.fee_base if self.side is Side.BUY else self.qty + self.fee_base
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUpdate:
     """A change of an order's state other than a fill, with the venue's reason; `order_id` is empty where it took none."""
@@ -175,7 +169,6 @@ class OrderUpdate:
     at: datetime
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalAnswer:
     """What became of one signal: approved (with its intent), or refused with a code and a sentence."""

@@ -7,18 +7,16 @@ cannot be expressed here, so it can never be sold or counted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from types import MappingProxyType
 
 from shell.contract import Intent
 from shell.errors import Fatal
-from shell.frozen import altered, quickly_built
 from shell.money import NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
 from shell.orders import Fill, Side
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """A holding from first entry to flat. `cost` and `proceeds` exclude fees; `fees` are those paid on it so far.
@@ -44,7 +42,6 @@ class Position:
         return Price.average(self.cost, self.entered_qty)
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeClosed:
     """One completed trade, entry to flat. `pnl` is net of all fees."""
@@ -89,7 +86,6 @@ class CapitalEvent:
     reason: str
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
     """The state after all facts so far. `capital` is all that was ever allocated, net; P&L is measured against it."""
@@ -108,7 +104,7 @@ def apply_capital(ledger: Ledger, event: CapitalEvent) -> Ledger:
     cash = ledger.cash + event.amount
     if cash < NO_MONEY:
         raise Fatal(f"a withdrawal of {-event.amount} exceeds the cash of {ledger.cash}")
-    return altered(ledger, cash=cash, capital=ledger.capital + event.amount)
+    return replace(ledger, cash=cash, capital=ledger.capital + event.amount)
 
 
 def apply_fill(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
@@ -132,8 +128,8 @@ def apply_fill(ledger: Ledger, fill: Fill) -> tuple[Ledger, TradeClosed | None]:
 
 def with_protection(ledger: Ledger, symbol: str, stop_loss: Price | None, take_profit: Price | None) -> Ledger:
     """Replace the stop and target of an open position."""
-    position = altered(ledger.positions[symbol], stop_loss=stop_loss, take_profit=take_profit)
-    return altered(ledger, positions=_put(ledger.positions, symbol, position))
+    position = replace(ledger.positions[symbol], stop_loss=stop_loss, take_profit=take_profit)
+    return replace(ledger, positions=_put(ledger.positions, symbol, position))
 
 
 def equity(ledger: Ledger, prices: Mapping[str, Price]) -> QuoteAmount:
@@ -144,7 +140,6 @@ def equity(ledger: Ledger, prices: Mapping[str, Price]) -> QuoteAmount:
     return total
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EquityMarks:
     """The reference points that loss limits are measured from: persisted, adjusted by capital events, rolled each day.
@@ -174,12 +169,12 @@ def _apply_buy(ledger: Ledger, fill: Fill, coins: BaseQty, cost: QuoteAmount) ->
             opened_at=fill.filled_at, version=intent.version, tag=intent.tag,
         )
     else:
-        position = altered(
+        position = replace(
             held, qty=held.qty + coins, entered_qty=held.entered_qty + coins, cost=held.cost + cost,
             fees=held.fees + fill.fee,
             stop_loss=_tighter(held.stop_loss, intent.stop_loss), take_profit=intent.take_profit or held.take_profit,
         )
-    return altered(
+    return replace(
         ledger, cash=cash, fees_paid=ledger.fees_paid + fill.fee,
         positions=_put(ledger.positions, fill.symbol, position),
     )
@@ -204,8 +199,8 @@ def _apply_sell(
         raise Fatal(f"the fee of {fill.fee} for selling {fill.qty} {fill.symbol} would leave cash of {cash}")
     fees_paid = ledger.fees_paid + fill.fee
     if qty:
-        position = altered(held, qty=qty, proceeds=proceeds, fees=fees)
-        return altered(ledger, cash=cash, fees_paid=fees_paid, positions=_put(ledger.positions, fill.symbol, position)), None
+        position = replace(held, qty=qty, proceeds=proceeds, fees=fees)
+        return replace(ledger, cash=cash, fees_paid=fees_paid, positions=_put(ledger.positions, fill.symbol, position)), None
     trade = TradeClosed(
         trade_id=f"T-{fill.fill_id}", book=fill.intent.book, version=held.version, symbol=fill.symbol,
         qty=held.entered_qty, cost=held.cost, proceeds=proceeds, fees=fees,
@@ -214,7 +209,7 @@ def _apply_sell(
     )
     remaining = {symbol: other for symbol, other in ledger.positions.items() if symbol != fill.symbol}
     lost = trade.pnl < NO_MONEY
-    return altered(
+    return replace(
         ledger, cash=cash, fees_paid=fees_paid, positions=MappingProxyType(remaining),
         realised_pnl=ledger.realised_pnl + trade.pnl, trades_closed=ledger.trades_closed + 1,
         consecutive_losses=ledger.consecutive_losses + 1 if lost else 0,

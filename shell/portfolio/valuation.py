@@ -11,7 +11,6 @@ from datetime import date
 from decimal import Decimal
 
 from shell.contract import ClosedTrade, OpenPosition, Portfolio
-from shell.frozen import altered
 from shell.host.port import Account, Holding
 from shell.money import CONTEXT, NO_MONEY, ZERO, Price, QuoteAmount
 from shell.portfolio.ledger import EquityMarks, Ledger, Position, TradeClosed
@@ -29,13 +28,13 @@ def mark(marks: EquityMarks | None, equity: QuoteAmount, day: date) -> EquityMar
     if day > marks.day:
         return EquityMarks(day=day, day_start=equity, peak=equity if equity > marks.peak else marks.peak)
     if equity > marks.peak:
-        return altered(marks, peak=equity)
+        return replace(marks, peak=equity)
     return marks
 
 
 def with_entry(marks: EquityMarks) -> EquityMarks:
     """One more entry was filled today: what max_daily_trades counts, besides the entries still working."""
-    return altered(marks, trades_today=marks.trades_today + 1)
+    return replace(marks, trades_today=marks.trades_today + 1)
 
 
 def with_capital(marks: EquityMarks, amount: QuoteAmount, *, equity: QuoteAmount) -> EquityMarks:

@@ -14,7 +14,6 @@ from shell.config import RiskConfig
 from shell.contract import Action, OrderType, Signal
 from shell.errors import Fatal
 from shell.execution.client_id import NO_MARK
-from shell.frozen import quickly_built
 from shell.market.bars import Quote
 from shell.market.pair import Pair
 from shell.money import NO_MONEY, NO_QTY, ZERO, BaseQty, Price, QuoteAmount, decimal_of, plain
@@ -29,7 +28,6 @@ from shell.risk.view import RiskView
 APPROVED = "APPROVED"
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIds:
     """Given by the caller, deterministic: they lead from one signal to its last fill; the monitor has no signal."""
@@ -50,7 +48,6 @@ class ProtectionChange:
     take_profit: Price | None
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approved:
     """A yes: an order to send, or for Action.MODIFY the position's new protection. `sentence` says how it was sized."""
@@ -59,7 +56,6 @@ class Approved:
     sentence: str
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
     """One signal with all that is decided on."""
@@ -168,7 +164,6 @@ def answer_of(signal: Signal, decision: Approved | Refused, *, ids: OrderIds, no
     )
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
     """What an order was decided to be, before it gets its ids and its seal."""

@@ -8,7 +8,6 @@ from decimal import ROUND_DOWN, Context, Decimal
 from typing import NamedTuple
 
 from shell.config import RiskConfig
-from shell.frozen import quickly_built
 from shell.market.pair import Pair
 from shell.money import CONTEXT, NO_MONEY, ZERO, BaseQty, Price, QuoteAmount, percent, plain
 from shell.risk.checks import Reference, refusal
@@ -20,7 +19,6 @@ from shell.risk.view import RiskView, being_sold, reserved, working_entries
 _DOWN = Context(prec=50, rounding=ROUND_DOWN)
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntrySize:
     """`qty` to buy, the most it can cost with fee and allowance, and what cut it ("" if nothing did)."""

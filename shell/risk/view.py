@@ -12,7 +12,6 @@ from decimal import Decimal
 
 from shell.contract import Action
 from shell.exchange.gateway import FeeSchedule
-from shell.frozen import quickly_built
 from shell.money import NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
 from shell.orders import ApprovedOrder, Purpose, SubmittedOrder
 from shell.portfolio.ledger import EquityMarks, Position
@@ -25,7 +24,6 @@ WorkingOrder = SubmittedOrder | ApprovedOrder
 RecentSignal = tuple[str, Action, datetime]
 
 
-@quickly_built
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskView:
     """One book at one moment. `cash_free` is cash less every reservation; `working` every order that may still fill.
