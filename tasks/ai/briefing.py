@@ -36,10 +36,15 @@ DIGITS = 3
 _QUARTERS = re.compile(rf"^{re.escape(QUARTERS_HEADING)}$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
+def truth_shown(performance: Mapping[str, object]) -> dict[str, float]:
+    """What of the ground truth models are told of, and predictions are about: the figures that have an answer."""
+    shown = {name: measured(performance, name) for name in (*METRICS, "exposure_pct", "days")}
+    return {name: value for name, value in shown.items() if value is not None}
+
+
 def ground_truth(performance: Mapping[str, object]) -> Section:
     """What the account did, from its own fills."""
-    shown = {name: measured(performance, name) for name in (*METRICS, "exposure_pct", "days")}
-    lines = [f"{name}: {rounded(value)}" for name, value in shown.items() if value is not None]
+    lines = [f"{name}: {rounded(value)}" for name, value in truth_shown(performance).items()]
     return Section(name="ground truth of the account so far", writer=Writer.SHELL, text="\n".join(lines))
 
 

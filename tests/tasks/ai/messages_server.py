@@ -163,7 +163,7 @@ def _error(kind: str) -> dict[str, Any]:
 
 def _events(say: Say, model: str) -> Iterator[dict[str, Any]]:
     usage = {"input_tokens": say.input_tokens, "output_tokens": 1, **say.usage}
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": None,
         "stop_sequence": None, "usage": usage,
     }
