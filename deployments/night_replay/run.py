@@ -119,13 +119,20 @@ def _attempt(replay: _Replay, stored: StoredInputs, end: int | None) -> dict[str
         )
     resumed = [store.candidates.get(item.candidate_id) for item in decision.items if item.candidate_id]
     on_record = {each.candidate_id: each for each in (*came, *resumed)}
-    lives = [_live(replay, shell, item, stored, on_record, providers) for item in decision.items]
+    cut_short = end is not None or store.nights.get(replay.night) is None
+    reached = [item for item in decision.items if not cut_short or item.candidate_id or came]
+    lives = [_live(replay, shell, item, stored, on_record, providers, cut_short) for item in reached]
     made = {name for life in lives for name in life["made"]}
     absent = [
         f"{name} is on record and was not made now: {each.proposal.hypothesis}"
         for name, each in on_record.items() if name not in made
     ]
-    other = [f"the question of {slot} is another one now than on record" for slot in recorded.unknown] if recorded else []
+    unknown = recorded.unknown if recorded is not None else ()
+    asked_then = {call.asked.slot for call in store.model_calls.list(replay.night)}
+    other = [
+        f"the question of {slot} is another one now than on record" for slot in unknown
+        if slot in asked_then or not cut_short
+    ]
     return {
         "attempt": stored.attempt, "at": stored.at, "inputs_hash": stored.hash, "decision": decision.kind.value,
         "reasons": list(decision.reasons), "remarks": list(decision.remarks), "candidates": lives,
@@ -197,9 +204,10 @@ def _ungraded(prediction: Prediction) -> Prediction:
 
 def _live(
     replay: _Replay, shell: ReplayShell, item: WorkItem, stored: StoredInputs, on_record: Mapping[str, Candidate],
-    providers: Providers,
+    providers: Providers, cut_short: bool,
 ) -> dict[str, Any]:
-    """One candidate's life again, beside the one on record."""
+    """One candidate's life again, beside the one on record. Of an attempt that was `cut_short`, what is on record is compared
+    and no more."""
     name = f"{item.work.value} {item.ordinal + 1}"
     replay.tell(name)
     before = {each.candidate_id for each in shell.candidates()} - {item.candidate_id}
@@ -212,11 +220,14 @@ def _live(
         "work": item.work.value, "ordinal": item.ordinal, "made": [each.candidate_id for each in made],
         "hypotheses": [each.proposal.hypothesis for each in made], "verdict": outcome.verdict, "stage": outcome.stage,
         "reasons": list(outcome.reasons), "looks": outcome.looks,
-        "differences": [line for each in made for line in _compare(each, on_record.get(each.candidate_id))],
+        "differences": [
+            line for each in made if each.candidate_id in on_record or not cut_short
+            for line in _compare(each, on_record.get(each.candidate_id), cut_short)
+        ],
     }
 
 
-def _compare(made: Candidate, recorded: Candidate | None) -> list[str]:
+def _compare(made: Candidate, recorded: Candidate | None, cut_short: bool) -> list[str]:
     """Where a candidate made now differs from the one on record under its name."""
     name = made.candidate_id
     if recorded is None:
@@ -229,7 +240,8 @@ def _compare(made: Candidate, recorded: Candidate | None) -> list[str]:
     again, then = _stages(made.stages), _stages(recorded.stages)
     return [
         f"{name}: the {stage.value} stage differs{_first_difference(again.get(stage), then.get(stage))}"
-        for stage in REPLAYED if canonical(again.get(stage)) != canonical(then.get(stage))
+        for stage in REPLAYED
+        if canonical(again.get(stage)) != canonical(then.get(stage)) and not (cut_short and then.get(stage) is None)
     ]
 
 

@@ -16,7 +16,7 @@ from shell.secrets import Secret, load_secrets, read_environment
 from tasks.ai.sdk import SILENCE_SECONDS, SdkModels
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic, AsyncAnthropicVertex
+    from anthropic import AsyncAnthropic, AsyncAnthropicVertex, DefaultAsyncHttpxClient
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 ANTHROPIC_BASE_URL = "ANTHROPIC_BASE_URL"
@@ -64,7 +64,9 @@ def _anthropic(ai: AiConfig, access: ModelAccess) -> SdkModels:
     def connect() -> AsyncAnthropic:
         from anthropic import AsyncAnthropic
 
-        return AsyncAnthropic(api_key=key.reveal(), base_url=url, max_retries=0, timeout=SILENCE_SECONDS)
+        return AsyncAnthropic(
+            api_key=key.reveal(), base_url=url, max_retries=0, timeout=SILENCE_SECONDS, http_client=_straight(url)
+        )
 
     return _models(ai, "anthropic", connect, structured=True)
 
@@ -84,7 +86,7 @@ def _vertex(ai: AiConfig, access: ModelAccess) -> SdkModels:
 
         return AsyncAnthropicVertex(
             region=ai.vertex.region, project_id=ai.vertex.project_id, base_url=url, max_retries=0,
-            timeout=SILENCE_SECONDS, access_token=None if token is None else token.reveal(),
+            timeout=SILENCE_SECONDS, access_token=None if token is None else token.reveal(), http_client=_straight(url),
         )
 
     return _models(ai, "vertex", connect, structured=ai.vertex.structured_outputs == "on")
@@ -97,6 +99,16 @@ def _models(
         name=name, connect=connect, structured=structured,
         deadline_seconds=ai.call_deadline.total_seconds(), retries_max=ai.retries_max,
     )
+
+
+def _straight(url: str | None) -> DefaultAsyncHttpxClient:
+    """A way to the address and nowhere else: no redirect takes the key and the prompt along, and what is meant for this machine
+    goes through no proxy of the environment's."""
+    from anthropic import DefaultAsyncHttpxClient
+
+    if url is None or url.startswith("https://"):
+        return DefaultAsyncHttpxClient(follow_redirects=False)
+    return DefaultAsyncHttpxClient(follow_redirects=False, mounts={"all://": None, "http://": None})
 
 
 def _checked(url: str) -> str:

@@ -134,7 +134,7 @@ def test_a_night_whose_money_ended_runs_again_with_the_same_sentences(server: Me
     place = home_in(tmp_path)
     server.by_role = {"analyse": [plan()]}
     server.counted_tokens = 500
-    opened = opened_home(place, **{"ai.night_usd_max": Decimal("0.2")})
+    opened = opened_home(place, **{"ai.call_usd_max": Decimal("0.25"), "ai.night_usd_max": Decimal("0.26")})
     try:
         lived_night(opened)
         candidate = opened.store.candidates.list()[0]

@@ -48,7 +48,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
 
 def shell_with(**ai: object) -> MemoryShell:
     base = small_settings(search_evaluations=2, search_days_max=6)
-    config = Settings(orchestrator=base.orchestrator, ai=AiConfig(provider="anthropic", retries_max=1, **ai))  # type: ignore[arg-type]
+    config = Settings(orchestrator=base.orchestrator, ai=AiConfig(provider="anthropic", retries_max=1, **ai))
     return MemoryShell(
         IDLE, settings=config, history=zigzag(SYMBOLS, START, DAYS), last=START + timedelta(days=DAYS)
     )
@@ -271,7 +271,7 @@ def test_a_crash_while_a_call_is_under_way_leaves_its_reservation_counted(server
     shell = shell_with()
     judged(shell)  # answers nothing: 400
     [refused] = shell.model_calls(NIGHT)
-    assert (refused.state, refused.cost_usd) == (CallState.FREE, 0)
+    assert (refused.state, refused.cost_usd) == (CallState.FREE, Decimal(0))
     held = shell.reserve_call(replace(refused.asked, slot="generate:0:0"), NOW)
     assert shell.spending(NIGHT).night_usd == held.reserved_usd > 0
     server.script = [manuscript(GOOD), opinion()]
