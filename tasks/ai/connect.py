@@ -59,7 +59,7 @@ def _anthropic(ai: AiConfig, access: ModelAccess) -> SdkModels:
     key = access.anthropic_key
     if key is None:
         raise NotNow("provider anthropic needs its key: set ANTHROPIC_API_KEY in the environment or in .env")
-    url = _checked(access.anthropic_url or ai.anthropic.base_url or ANTHROPIC_URL)
+    url = checked_address(access.anthropic_url or ai.anthropic.base_url or ANTHROPIC_URL)
 
     def connect() -> AsyncAnthropic:
         from anthropic import AsyncAnthropic
@@ -79,7 +79,7 @@ def _vertex(ai: AiConfig, access: ModelAccess) -> SdkModels:
     if not ai.vertex.project_id:
         raise NotNow("provider vertex needs the Google Cloud project: [ai.vertex] project_id in config/settings.toml")
     token = access.vertex_token
-    url = _checked(access.vertex_url) if access.vertex_url else None
+    url = checked_address(access.vertex_url) if access.vertex_url else None
 
     def connect() -> AsyncAnthropicVertex:
         from anthropic import AsyncAnthropicVertex
@@ -111,7 +111,7 @@ def _straight(url: str | None) -> DefaultAsyncHttpxClient:
     return DefaultAsyncHttpxClient(follow_redirects=False, mounts={"all://": None, "http://": None})
 
 
-def _checked(url: str) -> str:
+def checked_address(url: str) -> str:
     """A key goes over an encrypted connection, or stays on this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):

@@ -170,7 +170,7 @@ class SdkModels:
 
     def _refused(self, error: APIStatusError) -> CallFailed:
         free = error.status_code not in TIMED_OUT
-        return CallFailed(f"{self.name} answered {error.status_code}: {_one_line(error)}", free=free)
+        return CallFailed(f"{self.name} answered {error.status_code}: {_said(error)}", free=free)
 
     def _unreachable(self, error: APIConnectionError) -> CallFailed:
         """A connection that never came about carried no request; any other may have."""
@@ -249,6 +249,14 @@ def _kept(value: Any) -> Any:
     if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     raise TypeError(f"a reply holds a {type(value).__name__}")
+
+
+def _said(error: APIStatusError) -> str:
+    """The provider's own words where they stand in the usual place, else everything it answered."""
+    told = error.body.get("error") if isinstance(error.body, dict) else None
+    if isinstance(told, dict) and isinstance(told.get("message"), str):
+        return _one_line(f"{told.get('type', 'error')}, {told['message']!r}")
+    return _one_line(error)
 
 
 def _retry_after(error: APIStatusError) -> float:
