@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from shell.host.port import StrategySource
 from tests.tasks.ai.answers import finding, manuscript, opinion, plan
 from tests.tasks.ai.messages_server import MessagesServer, Refuse, Say, role_of
 from tests.tasks.sources import rule
@@ -17,11 +16,11 @@ from tests.tasks.sources import rule
 ANALYSE, GENERATE, REVIEW = "analyse", "generate", "review"
 GOOD = rule(fast=8, slow=40)
 QUICK = rule(fast=10, slow=30)
-SLOW = rule(fast=24, slow=120)
 BREAKOUT = rule(term_1="breakout", channel=48, exit="trail", trail_ranges=4.0)
 WITHOUT_STOP = replace(GOOD, code=GOOD.code.replace("stop_loss=stop, ", ""))
 HOSTILE = replace(GOOD, code="import os\nos.system('true')\n" + GOOD.code)
-NEVER = replace(GOOD, code=GOOD.code.replace("def _enters(self, data: SymbolData) -> bool:\n        return ", "def _enters(self, data: SymbolData) -> bool:\n        return False and "))
+_ENTERS = "def _enters(self, data: SymbolData) -> bool:\n        return "
+NEVER = replace(GOOD, code=GOOD.code.replace(_ENTERS, f"{_ENTERS}False and "))
 STAY = plan(
     decision="no change", direction="", reasoning="a few days of a slow strategy say nothing", metric="fees",
     hypothesis="the strategy goes on paying little", refuted_if="above", bound=100.0, due_days=5,
@@ -95,7 +94,3 @@ class Month:
 
     def play(self, server: MessagesServer) -> None:
         server.otherwise = self.answer
-
-
-def source_named(name: str) -> StrategySource:
-    return {"good": GOOD, "quick": QUICK, "slow": SLOW, "breakout": BREAKOUT}[name]
