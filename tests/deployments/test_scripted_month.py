@@ -95,6 +95,7 @@ def test_a_draft_that_gave_way_to_a_revision_is_told() -> None:
 
 @thorough
 @pytest.mark.prefect
+@pytest.mark.timeout(3_700)
 def test_thirty_nights_as_they_are_typed(tmp_path: Path) -> None:
     """`ANTHROPIC_BASE_URL=... brain rehearse --provider anthropic --days 30`, in a project of its own with short windows."""
     project, data = tmp_path / "project", tmp_path / "data"
