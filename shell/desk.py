@@ -246,6 +246,10 @@ class Desk:
         self._store.nights.record(night, decision, now)
         self._budget_news.of_spending(self.spending(night), now)
 
+    def record_role(self, night: str, place: str, told: Mapping[str, Any], now: datetime) -> None:
+        """Keep what a place of the night had to work with: a provider, a tier, a note. The same again changes nothing."""
+        self._store.model_roles.tell(night, place, told, now)
+
     def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
         """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
 
@@ -253,6 +257,7 @@ class Desk:
         try:
             return self._store.model_calls.reserve(self._shell.config.ai, asked, now, self._wall.now())
         except NotNow as refusal:
+            self._store.model_roles.refuse(asked.night, asked.slot, asked.request_hash, str(refusal), now)
             self._budget_news.of_refusal(refusal, asked.model, self.spending(asked.night), now)
             raise
 

@@ -16,7 +16,7 @@ from shell.secrets import Secret, load_secrets, read_environment
 from tasks.ai.sdk import SILENCE_SECONDS, SdkModels
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic, AsyncAnthropicVertex
+    from anthropic import AsyncAnthropic, AsyncAnthropicVertex, DefaultAsyncHttpxClient
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 ANTHROPIC_BASE_URL = "ANTHROPIC_BASE_URL"
@@ -59,12 +59,14 @@ def _anthropic(ai: AiConfig, access: ModelAccess) -> SdkModels:
     key = access.anthropic_key
     if key is None:
         raise NotNow("provider anthropic needs its key: set ANTHROPIC_API_KEY in the environment or in .env")
-    url = _checked(access.anthropic_url or ai.anthropic.base_url or ANTHROPIC_URL)
+    url = checked_address(access.anthropic_url or ai.anthropic.base_url or ANTHROPIC_URL)
 
     def connect() -> AsyncAnthropic:
         from anthropic import AsyncAnthropic
 
-        return AsyncAnthropic(api_key=key.reveal(), base_url=url, max_retries=0, timeout=SILENCE_SECONDS)
+        return AsyncAnthropic(
+            api_key=key.reveal(), base_url=url, max_retries=0, timeout=SILENCE_SECONDS, http_client=_straight(url)
+        )
 
     return _models(ai, "anthropic", connect, structured=True)
 
@@ -77,14 +79,14 @@ def _vertex(ai: AiConfig, access: ModelAccess) -> SdkModels:
     if not ai.vertex.project_id:
         raise NotNow("provider vertex needs the Google Cloud project: [ai.vertex] project_id in config/settings.toml")
     token = access.vertex_token
-    url = _checked(access.vertex_url) if access.vertex_url else None
+    url = checked_address(access.vertex_url) if access.vertex_url else None
 
     def connect() -> AsyncAnthropicVertex:
         from anthropic import AsyncAnthropicVertex
 
         return AsyncAnthropicVertex(
             region=ai.vertex.region, project_id=ai.vertex.project_id, base_url=url, max_retries=0,
-            timeout=SILENCE_SECONDS, access_token=None if token is None else token.reveal(),
+            timeout=SILENCE_SECONDS, access_token=None if token is None else token.reveal(), http_client=_straight(url),
         )
 
     return _models(ai, "vertex", connect, structured=ai.vertex.structured_outputs == "on")
@@ -99,7 +101,17 @@ def _models(
     )
 
 
-def _checked(url: str) -> str:
+def _straight(url: str | None) -> DefaultAsyncHttpxClient:
+    """A way to the address and nowhere else: no redirect takes the key and the prompt along, and what is meant for this machine
+    goes through no proxy of the environment's."""
+    from anthropic import DefaultAsyncHttpxClient
+
+    if url is None or url.startswith("https://"):
+        return DefaultAsyncHttpxClient(follow_redirects=False)
+    return DefaultAsyncHttpxClient(follow_redirects=False, mounts={"all://": None, "http://": None})
+
+
+def checked_address(url: str) -> str:
     """A key goes over an encrypted connection, or stays on this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):
