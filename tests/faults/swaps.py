@@ -8,11 +8,13 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
+from shell.contract import Action, OrderType, Signal
 from shell.desk import Desk
 from shell.home import Home
-from shell.host.port import StrategySource
+from shell.host.port import ScanRequest, StrategySource
 from shell.market.synthetic import synthetic_market
 from shell.money import Price, decimal_of
 from tests.shell.promotion import honest
@@ -54,6 +56,26 @@ class Strategy:
     def load_state(self, state):
         pass
 '''
+
+
+class RestlessHost:
+    """The same strategy in this process: for tests of so many swaps that a process for each would take most of the time."""
+
+    def start(self, **_given: Any) -> int:
+        return 5
+
+    def analyze(self, request: ScanRequest) -> list[Signal]:
+        if request.portfolio.positions:
+            return [Signal(position.symbol, Action.CLOSE) for position in request.portfolio.positions]
+        price = request.facts["ETH/USD"].quote.last
+        rests = Signal("ETH/USD", Action.BUY, 0.02, order_type=OrderType.LIMIT, limit_price=price * 0.97, stop_loss=price * 0.9)
+        return [Signal("BTC/USD", Action.BUY, 0.02, stop_loss=1.0), rests]
+
+    def get_state(self) -> dict[str, Any]:
+        return {}
+
+    def close(self) -> None:
+        return
 
 
 def opened(folder: Path, begin: datetime = BEGIN) -> OpenHome:

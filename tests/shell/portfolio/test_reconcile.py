@@ -7,7 +7,7 @@ what was booked follows from the facts alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 
@@ -302,6 +302,22 @@ def test_an_order_of_this_home_that_the_database_lost_is_ours_and_one_of_another
         assert ours.btc == (Decimal("0.1") if mark == MARK else 0)
 
 
+@pytest.mark.parametrize("ids", [("T1", "T2"), ("T2", "T1")])
+def test_what_was_bought_and_sold_in_one_instant_is_booked_in_that_order(ids: tuple[str, str]) -> None:
+    """One falling price can fill a limit entry and the stop it brought along; the ids of trades say nothing of their order."""
+    venue, ours = world()
+    venue.at += timedelta(minutes=1)
+    for side, price in ((Side.BUY, 30_000), (Side.SELL, 29_000)):
+        venue.trade(side, Decimal("0.1"), Decimal(price), ours.intend(side, Decimal("0.1"), venue.at).client_id)
+    name = dict(zip(("T1", "T2"), ids, strict=True))
+    venue.trades = [replace(trade, trade_id=name[trade.trade_id]) for trade in venue.trades]
+    venue.movements = [replace(move, ref_id=name.get(move.ref_id, move.ref_id)) for move in venue.movements]
+    outcome = agree(venue, ours)
+    assert not outcome.halt
+    assert [fill.side for fill in ours.facts if isinstance(fill, Fill)] == [Side.BUY, Side.SELL]
+    assert ours.btc == 0
+
+
 def test_an_order_of_ours_that_sold_their_coins_is_told_and_their_proceeds_stay_theirs() -> None:
     venue, ours = world()
     venue.at += timedelta(minutes=1)
@@ -340,3 +356,31 @@ def test_a_balance_that_no_movement_explains_is_a_finding() -> None:
     assert [each.kind for each in outcome.findings] == [FindingKind.UNEXPLAINED]
     assert "+0.01" in outcome.findings[0].sentence
     assert ours.ledger.cash == QuoteAmount(CAPITAL)
+
+
+@pytest.mark.parametrize(("ended_after", "kinds"), [(-1, [FindingKind.STRAY]), (1, [])])
+def test_an_order_that_ended_while_we_looked_is_no_stray(ended_after: int, kinds: list[FindingKind]) -> None:
+    venue, ours = world()
+    order = ours.intend(Side.BUY, Decimal("0.1"), venue.at)
+    ours.orders[order.intent.intent_id] = replace(
+        order, order_id="O9", state=OrderState.CANCELLED, updated_at=venue.at + timedelta(seconds=ended_after)
+    )
+    shown = VenueOrder(
+        order_id="O9", client_id=order.client_id, parent_id=None, symbol=BTC, side=Side.BUY, kind="limit",
+        state=OrderState.OPEN, qty=Decimal("0.1"), filled=Decimal(0), opened_at=START, limit_price=Decimal(20_000),
+    )
+    picture = replace(venue.look(START), open_orders=(shown,))
+    outcome = reconcile(ours.view(picture), picture, halt_pct=HALT_PCT)
+    assert [each.kind for each in outcome.findings] == kinds
+    assert outcome.strays == (("O9",) if kinds else ())
+
+
+def test_what_moved_before_the_first_look_is_the_opening_balance_and_nobody_is_told() -> None:
+    venue, ours = Venue(), Ours()
+    ours.book(CapitalEvent(amount=QuoteAmount(CAPITAL), at=START, reason="start"))
+    venue.move("deposit", "USD", Decimal(100))
+    outcome = agree(venue, ours)
+    assert outcome.findings == () and [each.label for each in outcome.activity] == ["opening balance"]
+    venue.at += timedelta(minutes=1)
+    venue.move("deposit", "USD", Decimal(200))
+    assert [each.kind for each in agree(venue, ours).findings] == [FindingKind.DEPOSIT]
