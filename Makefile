@@ -16,6 +16,8 @@ unexport PREFECT_PROFILES_PATH
 unexport PYTHONPATH
 unexport PYTHONHOME
 unexport VIRTUAL_ENV
+# Compiled modules are kept: without them every one of many short processes compiles anew what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test lint faults bench audit lock clean environment
 

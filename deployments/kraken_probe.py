@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shell.clock import SystemClock
+from shell.clock import CLOCK_DIFFERENCE_TOLD, SystemClock
 from shell.config import Settings
 from shell.errors import BrainError
 from shell.exchange.kraken.addresses import ENVIRONMENT, addresses_of
@@ -24,7 +24,7 @@ from shell.exchange.kraken.rest import RestClient
 from shell.exchange.kraken.signing import Credentials
 from shell.secrets import Secrets, read_environment
 
-CLOCK_SECONDS_MAX = 2.0
+CLOCK_SECONDS_MAX = CLOCK_DIFFERENCE_TOLD.total_seconds()
 PROBE_SECONDS = 8.0
 
 

@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 NEW_YORK = ZoneInfo("America/New_York")
 NIGHT_HOURS = 3
 MS = 1000
+# How far this machine's clock may be from the exchange's before somebody is told, and before trading starts.
+CLOCK_DIFFERENCE_TOLD = timedelta(seconds=2)
 
 
 class Clock(Protocol):

@@ -194,6 +194,9 @@ class GateConfig(_Section):
     min_neighbours_kept: float = Field(
         default=0.6, gt=0, le=1, description="part of the settings one step away that must keep it"
     )
+    undeclared_numbers_max: int = Field(
+        default=12, ge=0, le=1_000, description="numbers in a strategy's text that no parameter declares, at most"
+    )
 
 
 class TelegramConfig(_Section):

@@ -26,7 +26,8 @@ from shell.predictions import Grade, Prediction
 from shell.service import MAIN_BOOK, Shell
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
-from shell.trials.segments import Segment, SegmentName
+from shell.trials.scoring import require_score
+from shell.trials.segments import Segment, SegmentName, quarter_name
 
 
 class Desk:
@@ -173,10 +174,18 @@ class Desk:
         self._store.candidates.classify(candidate_id, change)
 
     def record_score(self, score: TrialScore) -> None:
-        """Raises Rejected for a score on selection of a candidate that was never let onto that segment."""
-        let_in = {look.candidate_id for look in self._store.looks.selection_looks()}
-        if score.segment == SegmentName.SELECTION.value and score.candidate_id not in let_in:
-            raise Rejected(f"{score.candidate_id} was never given the selection segment, so this is no score of it")
+        """Raises Rejected for a score on selection of a candidate that was not let onto that segment in that quarter, and for
+        one that is not true to what the shell knows; UsageError for one of a moment that has not come."""
+        self._require_reached(score.scored_at)
+        if score.segment == SegmentName.SELECTION.value:
+            quarter = quarter_name(score.scored_at)
+            if score.candidate_id not in {look.candidate_id for look in self._store.looks.selection_looks(quarter)}:
+                raise Rejected(
+                    f"{score.candidate_id} was never given the selection segment of {quarter}, so this is no score of it"
+                )
+            candidate = self._store.candidates.get(score.candidate_id)
+            segment, data = self._shell.access.selection_scored(score.scored_at)
+            require_score(score, candidate, segment, data)
         self._store.candidates.record_score(score)
 
     def scores(self, segment: SegmentName) -> Sequence[TrialScore]:
@@ -188,19 +197,23 @@ class Desk:
     def last_search(self) -> datetime | None:
         return self._store.candidates.last_search()
 
-    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        return self._shell.trials.start(candidate_id, change, now)
+    def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
+        """Begin a paper trial where the shell stands. How long it lasts is the shell's to say."""
+        self._require_reached(now)
+        return self._shell.trials.start(candidate_id, self._shell.now)
 
     def paper_trials(self) -> Sequence[PaperTrial]:
         return self._shell.trials.open()
 
     def settle_paper(self, trial_id: str, now: datetime) -> Conformance:
+        self._require_reached(now)
         self._shell.keep_bars()
         return self._shell.trials.settle(trial_id, now)
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
         """Raises Rejected for one a person rejected, NotNow for one that waits for a person: whoever asks, and whatever
         they were told before."""
+        self._require_reached(now)
         candidate = self._store.candidates.get(candidate_id)
         return self._shell.promote(candidate, now)
 
@@ -284,8 +297,9 @@ class Desk:
         return self.by_hand.take_request(flow, now)
 
     def _require_reached(self, now: datetime) -> None:
-        """A moment ahead of the shell would lay out the next quarter's segments before it begins, over today's vault."""
+        """A moment ahead of the shell would lay out the next quarter's segments before it begins, over today's vault, and end
+        a paper trial before it is over."""
         if now > self._shell.now:
             raise UsageError(
-                f"the shell stands at {self._shell.now:%Y-%m-%d %H:%M} UTC: there are no segments as of {now:%Y-%m-%d %H:%M}"
+                f"the shell stands at {self._shell.now:%Y-%m-%d %H:%M} UTC: {now:%Y-%m-%d %H:%M} has not come"
             )

@@ -99,8 +99,9 @@ class ShellClient(Protocol):
     def last_search(self) -> datetime | None:
         """When the search segment was last looked at, whatever came of it."""
 
-    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        """Raises NotNow when all paper slots are taken."""
+    def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
+        """Begin a paper trial where the shell stands, as long as the change asks for. Raises NotNow when all paper slots are
+        taken."""
 
     def paper_trials(self) -> Sequence[PaperTrial]: ...
     def settle_paper(self, trial_id: str, now: datetime) -> Conformance: ...

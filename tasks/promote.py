@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,10 +9,10 @@ from prefect import task
 
 from shell.answers import REJECTED, WAITING
 from shell.errors import Rejected
-from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
-from tasks.client import ActiveStrategy, Promotion, ShellClient
+from shell.promotion.overtaken import overtaken
+from shell.trials.candidate import Stage, StageResult, Verdict
+from tasks.client import Promotion, ShellClient
 from tasks.context import client
-from tasks.night import stage_inputs
 from tasks.policy import READ, WRITE
 
 
@@ -37,7 +36,8 @@ def ready(shell: ShellClient) -> tuple[str, ...]:
 def promote_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> PromotionAnswer:
     """Promote, or record why not. Anything but a known no reaches the caller after the shell was told to abort."""
     candidate = shell.candidate(candidate_id)
-    refusal = overtaken(candidate, shell.active_strategy(), shell.candidates())
+    active = shell.active_strategy()
+    refusal = overtaken(candidate, active.version, active.hash, shell.candidates())
     if not refusal:
         decision = shell.approval(candidate_id, now)
         if decision == WAITING:
@@ -57,26 +57,6 @@ def promote_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> P
         candidate_id, StageResult(stage=Stage.PROMOTE, passed=False, reasons=(refusal,), inputs={}), now
     )
     return PromotionAnswer(candidate_id=candidate_id, promotion=None, refusal=refusal)
-
-
-def overtaken(candidate: Candidate, active: ActiveStrategy, candidates: Sequence[Candidate]) -> str:
-    """A sentence when the strategy it has to beat is another one by now, and it does not beat that; else nothing.
-
-    The gate compared it with the incumbent of its night. Was another candidate promoted since, the two are compared by
-    their scores on the same selection segment; scores on different segments do not compare, which refuses as well.
-    """
-    own = stage_inputs(candidate, Stage.BACKTEST)
-    if own is None or own["incumbent"]["name"] == active.version:
-        return ""
-    rivals = [each for each in candidates if each.source_hash == active.hash and each.verdict is Verdict.PROMOTED]
-    theirs = stage_inputs(rivals[-1], Stage.BACKTEST) if rivals else None
-    was = own["incumbent"]["name"]
-    if theirs is None or theirs["segment"] != own["segment"]:
-        return f"it was compared with {was}; {active.version} is active by now and their scores do not compare"
-    mine, other = own["figures"]["daily_sharpe"], theirs["figures"]["daily_sharpe"]
-    if mine > other:
-        return ""
-    return f"it beat {was}, but {active.version}, active by now, has a daily Sharpe of {other:.3f}, it has {mine:.3f}"
 
 
 @task(name="find promotions", description="Candidates that passed their paper trial.", **READ)

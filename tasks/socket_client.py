@@ -223,8 +223,8 @@ class SocketClient:
         answer: datetime | None = self._ask("last_search")
         return answer
 
-    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        answer: PaperTrial = self._ask("start_paper", candidate_id=candidate_id, change=change, now=now)
+    def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
+        answer: PaperTrial = self._ask("start_paper", candidate_id=candidate_id, now=now)
         return answer
 
     def paper_trials(self) -> Sequence[PaperTrial]:

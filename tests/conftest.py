@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from shell.store import migrations
+from tests.schema import recorded
+
 PROJECT = Path(__file__).resolve().parent.parent
 
 # Before anything imports prefect: no reports home, no server or profile of this machine's user, a home of our own.
@@ -32,6 +35,8 @@ settings.register_profile("steady", derandomize=True, max_examples=60, deadline=
 settings.register_profile("search", max_examples=500, deadline=None, print_blob=True)
 _profile = os.environ.get("BRAIN_HYPOTHESIS_PROFILE", "steady")
 settings.load_profile(_profile)
+
+migrations.upgrade = recorded(migrations.upgrade)
 
 
 def pytest_report_header() -> str:

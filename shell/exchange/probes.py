@@ -11,7 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from shell.clock import Clock
+from shell.clock import CLOCK_DIFFERENCE_TOLD, Clock
 from shell.errors import BrainError, NotNow
 from shell.exchange.kraken.errors import KeyRefused
 from shell.exchange.kraken.pairs import KrakenPair, Names, PairStatus
@@ -22,9 +22,10 @@ from shell.exchange.kraken.public_types import SystemState, Ticker
 from shell.money import CONTEXT, QuoteAmount, plain
 from shell.orders import Side
 
-SKEW_MAX = timedelta(seconds=1)
 # Kraken tells its time in whole seconds, cut: the true one lies up to this much later.
 TOLD_IN = timedelta(seconds=1)
+# What can be proven of a difference is smaller than the difference by as much.
+SKEW_MAX = CLOCK_DIFFERENCE_TOLD - TOLD_IN
 NONCE_AHEAD_MAX = timedelta(days=1)
 NANOSECONDS = 1_000_000_000
 # Far below the market, where nothing fills even if it were placed.
@@ -92,7 +93,7 @@ async def _system(public: PublicApi) -> Probe:
 
 
 async def _clock(public: PublicApi, clock: Clock) -> Probe:
-    """Our clock must not be more than a second off, by what the time of the answer allows to say."""
+    """Our clock must not be more than `CLOCK_DIFFERENCE_TOLD` off, by what the time of the answer allows to say."""
     before = clock.now()
     told = await public.time()
     ahead, behind = before - (told + TOLD_IN), told - clock.now()

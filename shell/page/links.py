@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shell.clock import parse_moment
+from shell.clock import CLOCK_DIFFERENCE_TOLD, parse_moment
 from shell.companion import LinkHealth
 from shell.host.isolation import isolation_is_complete
 
@@ -17,7 +17,7 @@ CLOCK = "clock"
 # What a running shell says of itself, it says every monitor period (30 s as shipped).
 SILENCE_SECONDS_MAX = 180.0
 PRICE_SECONDS_MAX = 300.0
-LAG_SECONDS_MAX = 5.0
+LAG_SECONDS_MAX = CLOCK_DIFFERENCE_TOLD.total_seconds()
 
 
 def no_links() -> Sequence[LinkHealth]:

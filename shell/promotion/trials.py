@@ -24,7 +24,8 @@ from shell.promotion.conformance import compare, judge, paper_stage
 from shell.risk.halts import after_lift
 from shell.store.store import Store
 from shell.trials.access import HistoryAccess
-from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict
+from shell.trials.candidate import Stage, StageResult, Verdict
+from shell.trials.change import change_shown
 
 TRIAL_ORIGIN = "trial"
 OPEN_STATES = ("running", "extended")
@@ -69,13 +70,17 @@ class PaperTrials:
                     self._fail(running, str(found), now)
         return len(self._running)
 
-    def start(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        """Begin a trial at `now`, on the slot itself. Raises NotNow when all slots are taken, Rejected for quarantined code."""
+    def start(self, candidate_id: str, now: datetime) -> PaperTrial:
+        """Begin a trial at `now`, on the slot itself, as long as the change asks for: by its recorded class, and never less
+        than what its difference from the active strategy shows. Raises NotNow when all slots are taken, Rejected for
+        quarantined code."""
         if len(self._running) >= self._slots:
             raise NotNow(f"all {self._slots} paper slots are taken")
         candidate = self._store.candidates.get(candidate_id)
         self._store.strategies.require_trusted(candidate.source_hash)
-        due_at = now + timedelta(days=change.paper_days)
+        shown = change_shown(self._store.strategies.active().source, candidate.proposal.source)
+        days = max(each.paper_days for each in (shown, candidate.change_class or shown))
+        due_at = now + timedelta(days=days)
         with self._store.transaction():
             trial = self._store.paper.start(candidate_id, started_at=now, due_at=due_at)
             if trial.state not in OPEN_STATES:

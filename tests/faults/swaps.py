@@ -11,16 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
-from shell.config import GateConfig
 from shell.contract import Action, OrderType, Signal
 from shell.desk import Desk
-from shell.gate.inputs import to_stored
 from shell.home import Home
 from shell.host.port import ScanRequest, StrategySource
 from shell.market.synthetic import synthetic_market
 from shell.money import Price, decimal_of
-from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult
-from tests.shell.gate.test_verdict import GOOD
+from tests.shell.promotion import honest
 
 BEGIN = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -97,16 +94,9 @@ def opened(folder: Path, begin: datetime = BEGIN) -> OpenHome:
 
 def ready(held: OpenHome, number: int) -> str:
     """A candidate with the evidence that a promotion asks for."""
-    desk, now, store = Desk(held.shell), held.shell.now, held.store
-    source = StrategySource(code=RESTLESS.format(number=number))
-    proposal = Proposal(source=source, parent_version="v001", hypothesis=f"number {number}", provider="person", seed=0)
-    name = store.candidates.register(proposal, now).candidate_id
-    desk.classify(name, ChangeClass.TWEAK)
-    passed = {Stage.GATE: to_stored(GOOD, GateConfig()), Stage.PAPER: {}}
-    for stage, inputs in passed.items():
-        store.candidates.record_stage(name, StageResult(stage=stage, passed=True, reasons=("fine",), inputs=inputs), now)
-    trial = store.paper.start(name, started_at=now, due_at=now)
-    store.paper.update(trial.trial_id, state="passed", at=now)
+    now, store = held.shell.now, held.store
+    name = honest.gated(store, StrategySource(code=RESTLESS.format(number=number)), now, sharpe=1.0)
+    honest.tried(store, name, now)
     return name
 
 

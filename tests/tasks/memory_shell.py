@@ -254,10 +254,11 @@ class MemoryShell:
     def last_search(self) -> datetime | None:
         return self.searched_at
 
-    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
+    def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
         running = [trial for trial in self.trials.values() if trial.state in ("running", "extended")]
         if len(running) >= self.config.orchestrator.paper_trials_max:
             raise NotNow("every paper slot is taken")
+        change = self.ledger[candidate_id].change_class or ChangeClass.OVERHAUL
         trial = PaperTrial(
             trial_id=f"t{len(self.trials) + 1:04d}", candidate_id=candidate_id, started_at=now,
             due_at=now + timedelta(days=change.paper_days), state="running",

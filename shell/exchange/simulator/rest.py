@@ -34,7 +34,10 @@ RIGHTS: Mapping[str, str] = {
     "GetWebSocketsToken": WEBSOCKET,
 }
 # A key that may withdraw sees empty lists here; one that may not is refused, which is how a client can tell.
-WITHDRAWALS = frozenset({"WithdrawMethods", "WithdrawAddresses", "WithdrawInfo", "WithdrawStatus", "Withdraw"})
+FUNDING = frozenset({
+    "DepositMethods", "DepositAddresses", "DepositStatus", "WalletTransfer",
+    "WithdrawMethods", "WithdrawAddresses", "WithdrawInfo", "WithdrawStatus", "WithdrawCancel", "Withdraw",
+})
 
 
 class Fate(str, Enum):
@@ -156,7 +159,7 @@ class Rest:
     def _private(self, path: str, request: Request, params: Params) -> Work:
         name, now_ns = path.removeprefix(PRIVATE), self._exchange.now_ns
         key = self._keys.admit(path, request.headers, request.body, params, now_ns)
-        if name in WITHDRAWALS:
+        if name in FUNDING:
             require(key, WITHDRAW)
             return list
         require(key, RIGHTS.get(name, QUERY))

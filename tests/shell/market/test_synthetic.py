@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from time import process_time
 
 import numpy as np
 import pytest
@@ -127,9 +126,3 @@ def test_impossible_markets_get_a_sentence(options: dict[str, object], told: str
     arguments = {"seed": 1, "symbols": PAIR, "start": START, "days": 2, "kind": "plain"} | options
     with pytest.raises(BadInput, match=told):
         synthetic_market(**arguments)
-
-
-def test_240_days_of_two_symbols_are_made_within_two_seconds() -> None:
-    began = process_time()
-    synthetic_market(1, PAIR, START, 240, MarketKind.PLANTED_EDGE)
-    assert process_time() - began < 2.0

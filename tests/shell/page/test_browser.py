@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -15,12 +16,9 @@ from shell.store.store import Store
 from tests.shell.page.browser import Tab, browsing
 from tests.shell.page.homes import add_year, begin, buy, home_at, settings, trade
 from tests.shell.store.examples import START
-from tests.thorough import THOROUGH
 
-pytestmark = list(THOROUGH)  # a browser costs about five seconds of processor time
-
-LOAD_SECONDS, NEWS_SECONDS = 1.0, 2.0
-SHARED_MACHINE = 5  # a machine that other tests use at the same time is given this many times as long
+# What the page promises is a second and two. `make faults` holds it to five times that, `make test` only to answering at all.
+LOAD_SECONDS, NEWS_SECONDS = (5.0, 10.0) if "BRAIN_FAULT_POINTS" in os.environ else (60.0, 60.0)
 READY = "document.documentElement.dataset.ready === 'yes' && Charts.length > 100"
 OVERFLOWING = """
 [...document.querySelectorAll('body *')].filter((one) => {
@@ -60,10 +58,10 @@ def page(home: Home, store: Store) -> Iterator[Page]:
 
 def test_a_year_is_on_the_screen_within_a_second_without_an_error_or_a_foreign_request(tab: Tab, page: Page) -> None:
     tab.open(page.url)  # once for the server's first reading, which a running page has behind it
-    tab.until(READY, LOAD_SECONDS * SHARED_MACHINE * 4)
+    tab.until(READY, 60)
     tab.open(page.url + "?again")
     tab.until("location.search === '?again'", 30)
-    tab.until(READY, LOAD_SECONDS * SHARED_MACHINE)
+    tab.until(READY, LOAD_SECONDS)
     taken = tab.evaluate("performance.getEntriesByType('resource').map((one) => one.responseEnd).reduce((a, b) => Math.max(a, b), 0)")
     print(f"curves and view were there after {taken:.0f} ms")
     assert tab.evaluate("document.querySelectorAll('.plot canvas').length") == 2
@@ -76,7 +74,7 @@ def test_a_fill_is_on_the_screen_within_two_seconds(tab: Tab, page: Page, store:
     tab.open(page.url + "?fill")
     tab.until(f"location.search === '?fill' && {READY}", 30)
     trade(store, 2, Side.SELL)
-    took = tab.until("document.querySelectorAll('#fills tbody tr').length === 2", NEWS_SECONDS * SHARED_MACHINE)
+    took = tab.until("document.querySelectorAll('#fills tbody tr').length === 2", NEWS_SECONDS)
     print(f"the fill was seen after {took:.2f} s")
     assert tab.console == []
 
@@ -86,7 +84,7 @@ def test_a_halt_stands_at_the_top_and_its_text_is_never_markup(tab: Tab, page: P
     tab.until(f"location.search === '?halt' && {READY}", 30)
     sentence = "<img src=x onerror=console.error(1)>"
     store.halts.raise_(Halt(kind=HaltKind.KILL_SWITCH, book="main", sentence=sentence, raised_at=START))
-    tab.until("!document.getElementById('halted').hidden", NEWS_SECONDS * SHARED_MACHINE)
+    tab.until("!document.getElementById('halted').hidden", NEWS_SECONDS)
     assert sentence in tab.evaluate("document.getElementById('halted').textContent")
     assert "brain resume KILL_SWITCH" in tab.evaluate("document.getElementById('halted').textContent")
     assert tab.console == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
@@ -20,7 +19,6 @@ from shell.secrets import Secret
 from shell.store.store import Store
 from tests.shell.page.homes import begin, buy, home_at, settings
 
-NEWS_SECONDS = 2.0
 PATIENCE_SECONDS = 60.0
 
 
@@ -61,19 +59,16 @@ class Listener:
         return self.views[-1]
 
 
-def test_a_fill_reaches_those_who_look_within_two_seconds_and_the_trading_thread_is_not_asked(home: Home, store: Store) -> None:
+def test_a_fill_reaches_those_who_look_and_the_trading_thread_is_not_asked(home: Home, store: Store) -> None:
     page = Page(home, settings())
     page.start()
     try:
         listener = Listener(page.url)
         assert listener.next()["fills"]["rows"] == []  # type: ignore[index]
         buy(store, 1)
-        begun = time.monotonic()
         while not (view := listener.next())["fills"]["rows"]:  # type: ignore[index]
             pass
-        took = time.monotonic() - begun
         assert view["positions"]["rows"][0][0] == "BTC/USD"  # type: ignore[index]
-        assert took < NEWS_SECONDS * 3, f"{took:.2f} s"  # a machine shared with other tests is given three times as long
         assert page.health() == LinkHealth(name="page", ok=True, sentence=page.url)
     finally:
         page.stop()

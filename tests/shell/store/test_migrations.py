@@ -21,6 +21,7 @@ from shell.errors import NotNow
 from shell.store import migrations
 from shell.store.metadata import METADATA, TABLE_MODULES
 from shell.store.store import Store
+from tests.schema import objects_of
 
 
 def differences(store: Store) -> list[object]:
@@ -33,6 +34,19 @@ def test_migrating_an_empty_database_gives_exactly_the_models_tables(store):
     with store.reading() as connection:
         names = set(inspect(connection).get_table_names())
     assert names == set(METADATA.tables) | {"alembic_version"}
+
+
+@pytest.mark.sqlite
+def test_the_quick_way_of_the_tests_makes_what_the_migrations_make(tmp_path):
+    made = []
+    for name, upgrade in (("quick", migrations.upgrade), ("quick again", migrations.upgrade), ("real", migrations.upgrade.__wrapped__)):
+        engine = create_engine(f"sqlite:///{tmp_path / name}.db")
+        with engine.begin() as connection:
+            upgrade(connection)
+            made.append((objects_of(connection), migrations.current_version(connection)))
+        engine.dispose()
+    assert len(made[0][0]) > 30
+    assert made[0] == made[1] == made[2]
 
 
 def test_a_missing_column_would_be_noticed(store):
@@ -101,6 +115,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(database, monkeypatch):
         made.append(name)
         return real(name, *columns, **options)
 
+    monkeypatch.setattr(migrations, "upgrade", migrations.upgrade.__wrapped__)
     monkeypatch.setattr(op, "create_table", fail_in_the_middle)
     with pytest.raises(OSError, match="disk full"):
         Store.open(database)

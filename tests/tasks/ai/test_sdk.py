@@ -78,7 +78,7 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for(server: MessagesSer
     with pytest.raises(CallFailed, match="past the deadline") as failed:
         connected(AI, "anthropic", access(server)).ask(QUESTION)
     assert failed.value.free
-    assert time.monotonic() - begun < 25
+    assert time.monotonic() - begun < 240
 
 
 def test_what_passes_is_tried_again_and_what_does_not_is_not(server: MessagesServer) -> None:

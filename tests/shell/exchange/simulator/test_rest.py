@@ -69,8 +69,10 @@ def test_a_key_without_a_right_is_told_so() -> None:
     exchange.keys.add("reader", SECRET, rights=frozenset({QUERY}))
     reader = Customer(exchange, key="reader", secret=SECRET)
     reader.ask("Balance")
-    for name in ("AddOrder", "CancelAll", "GetWebSocketsToken", "WithdrawMethods"):
+    for name in ("AddOrder", "CancelAll", "GetWebSocketsToken", "WithdrawMethods", "DepositMethods", "WalletTransfer"):
         assert reader.refused(name) == "EGeneral:Permission denied"
+    assert reader.ask("OpenPositions") == {}
+    assert reader.ask("OpenPositions", consolidation="market") == []
     assert reader.refused("Nonsense") == "EGeneral:Unknown method"
     assert public(exchange, "Nonsense") == {"error": ["EGeneral:Unknown method"]}
 
