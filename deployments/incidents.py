@@ -1,28 +1,26 @@
-"""What may go wrong in a month, on purpose: `brain rehearse --venue simulator --incidents` lets it happen, and keeps what
-people were told of it.
+"""What may go wrong in a month, on purpose: `brain rehearse --incidents` lets it happen, and keeps what people were told of it.
 
-An incident is real where it strikes: the network of the client is down, the exchange is in maintenance, the price falls, nobody
-asks for scans, a night's read fails, a model is asked whose price nobody knows. What follows from it is the system's own doing.
+An incident is real where it strikes: the network of the client is down, the exchange is in maintenance, prices fall, nobody
+asks for scans, a night's read fails, the month's money for models is spent, a model is asked whose price nobody knows. What
+follows from it is the system's own doing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from deployments.rehearsal_venue import RehearsalExchange
-from shell.clock import local_day, to_ms
+from shell.clock import local_day
 from shell.desk import Desk
 from shell.errors import NotNow, UsageError
 from shell.exchange.simulator.moments import SECOND_NS
 from shell.exchange.simulator.system import SystemState
-from shell.market.columns import rows_of, to_frame
-from shell.market.history import History
-from shell.model_calls import CallRequest
+from shell.model_calls import TOKENS_PRICED, CallRequest, CallState, ModelCall, Usage, price_of
 from shell.notices.kinds import KINDS, Severity
 from shell.notices.link_watch import LinkWatch
 from shell.service import Shell
@@ -30,62 +28,45 @@ from shell.slots import FALLBACK, REQUESTED
 from shell.store.outbox import Notification
 from tasks.night import night_of
 
-DAYS_MIN = 11
-OUTAGE, MAINTENANCE, CRASH = "outage", "maintenance", "flash crash"
-WORKER_DEAD, BAD_NIGHT, NO_PRICE = "worker dead", "bad night", "model without a price"
-CRASH_LOW, CRASH_CLOSE = 0.60, 0.65
-CRASH_BARS = 6
+DAYS_MIN, MONTH = 11, 30
+OUTAGE, MAINTENANCE, CRASH, SLUMP = "outage", "maintenance", "flash crash", "slump"
+WORKER_DEAD, BAD_NIGHT, BUDGET_SPENT, NO_PRICE = "worker dead", "bad night", "budget spent", "model without a price"
 # What a person is told on a day on which nothing happens: the night and the day's result, on Sundays in one with the week's.
 QUIET_DAY_MOST = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """`tells`: kinds of messages that must come of it within a day of its beginning."""
+    """`tells`: kinds of messages that must come of it within a day of its beginning. `story` is it in a person's words."""
 
     name: str
     begins: datetime
     ends: datetime
     tells: tuple[str, ...] = ()
+    story: str = ""
 
 
 def script_of(start: datetime, days: int) -> tuple[Incident, ...]:
-    """The incidents of a rehearsal from `start`, one at a time. Raises UsageError when it is too short for them."""
+    """The incidents of a rehearsal from `start`, one at a time, spread over `days` up to a month. Raises UsageError when it is
+    too short for them."""
     if days < DAYS_MIN:
         raise UsageError(f"--incidents needs {DAYS_MIN} days or more, --days says {days}")
 
-    def incident(name: str, day: int, hour: int, lasts: timedelta, *tells: str) -> Incident:
-        begins = start + timedelta(days=day, hours=hour)
-        return Incident(name=name, begins=begins, ends=begins + lasts, tells=tells)
+    def incident(name: str, day: int, hour: int, lasts: timedelta, story: str, *tells: str) -> Incident:
+        begins = start + timedelta(days=day * min(days, MONTH) // DAYS_MIN, hours=hour)
+        return Incident(name=name, begins=begins, ends=begins + lasts, tells=tells, story=story)
 
     hours = timedelta(hours=1)
     return (
-        incident(OUTAGE, 1, 10, 2 * hours, "link"),
-        incident(MAINTENANCE, 3, 14, hours / 3, "link"),
-        incident(CRASH, 5, 15, hours / 2),
-        incident(WORKER_DEAD, 7, 9, 4 * hours, "fallback"),
-        incident(BAD_NIGHT, 8, 0, 24 * hours, "flow"),
-        incident(NO_PRICE, 9, 17, hours, "budget"),
+        incident(OUTAGE, 1, 10, 2 * hours, "The network is down for two hours.", "link"),
+        incident(MAINTENANCE, 3, 14, hours / 3, "The exchange goes into maintenance for twenty minutes.", "link"),
+        incident(BUDGET_SPENT, 4, 17, hours, "One call takes all the money that the month has for models.", "budget"),
+        incident(CRASH, 5, 15, hours / 2, "Prices fall by two fifths within a bar, and are back in half an hour."),
+        incident(SLUMP, 6, 12, 6 * hours, "Prices fall by an eighth within six hours, and stay there."),
+        incident(WORKER_DEAD, 7, 9, 4 * hours, "The worker is dead: nobody asks for scans for four hours.", "fallback"),
+        incident(BAD_NIGHT, 8, 0, 24 * hours, "What the night reads cannot be read.", "flow"),
+        incident(NO_PRICE, 9, 17, hours, "A model is asked whose price nobody knows.", "budget"),
     )
-
-
-def crashed(history: History, incidents: Sequence[Incident]) -> History:
-    """`history` with the flash crashes of the script in it: a fall of two fifths within a bar, made good in half an hour."""
-    found = [to_ms(each.begins) for each in incidents if each.name == CRASH]
-    frames = {}
-    for symbol, frame in history.m5.items():
-        rows = rows_of(frame).copy()
-        for begin_ms in found:
-            at = int(rows[:, 0].searchsorted(begin_ms))
-            for number, row in enumerate(rows[at : at + CRASH_BARS]):
-                opened = 1.0 if not number else CRASH_CLOSE + (1 - CRASH_CLOSE) * number / CRASH_BARS
-                closed = CRASH_CLOSE + (1 - CRASH_CLOSE) * (number + 1) / CRASH_BARS if number else CRASH_CLOSE
-                low = CRASH_LOW if not number else opened
-                base = row[1:5].copy()
-                row[1], row[4] = base[0] * opened, base[3] * closed
-                row[2], row[3] = max(row[1], row[4], base[1] * closed), min(row[1], row[4], base[2] * low)
-        frames[symbol] = to_frame(rows)
-    return replace(history, m5=frames, source=f"{history.source}, with a flash crash put in", real=False)
 
 
 class Misfortune:
@@ -127,16 +108,31 @@ class Misfortune:
         if incident.name == MAINTENANCE:
             lasts = int((incident.ends - incident.begins).total_seconds()) * SECOND_NS
             self._exchange.desk.exchange.set_state(SystemState.MAINTENANCE, lasts)
+        elif incident.name == BUDGET_SPENT:
+            self._spend_the_month(now)
         elif incident.name == NO_PRICE:
-            asked = CallRequest(
-                night=night_of(now), slot="incident", role="generate", provider="anthropic", model="a model nobody priced",
-                request={}, request_hash="incident", input_tokens=1, output_tokens_max=1,
-            )
             try:
-                Desk(self._shell).reserve_call(asked, now)
+                self._reserve("a model nobody priced", now)
             except NotNow:
                 return
             raise AssertionError("a call whose price nobody knows was granted")
+
+    def _reserve(self, model: str, now: datetime) -> ModelCall:
+        """Ask for the money of a call. Nothing is called."""
+        asked = CallRequest(
+            night=night_of(now), slot="incident", role="generate", provider="anthropic", model=model, request={},
+            request_hash="incident", input_tokens=1, output_tokens_max=1,
+        )
+        return Desk(self._shell).reserve_call(asked, now)
+
+    def _spend_the_month(self, now: datetime) -> None:
+        """One call whose bill is all that the month has."""
+        ai = self._shell.config.ai
+        call = self._reserve(ai.generate_model, now)
+        price = price_of(ai, ai.generate_model).output_usd
+        assert price is not None, "a complete price"
+        tokens = int(ai.month_usd_max / price * TOKENS_PRICED) + 1
+        Desk(self._shell).settle_call(call.call_id, CallState.ANSWERED, now, usage=Usage(output_tokens=tokens), reply={})
 
 
 class BadNightDesk:

@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from deployments.incidents import BadNightDesk, Misfortune, crashed, script_of, told_of
+from deployments.fallen_market import fallen
+from deployments.incidents import BadNightDesk, Misfortune, script_of, told_of
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.prefect_server import PrefectServer, using
 from deployments.rehearsal_venue import Comparison, RehearsalExchange
 from deployments.reporting import write_report
+from deployments.transcript import Said, write_transcript
 from shell.clock import Night, VirtualClock, local_day, local_moment, monotonic, next_night, parse_moment
 from shell.config import Settings
 from shell.desk import Desk
@@ -50,6 +52,8 @@ SIMULATOR, PAPER = "simulator", "paper"
 VENUES = (SIMULATOR, PAPER)
 
 Tell = Callable[["Progress"], None]
+Operator = Callable[[OpenHome, datetime], Sequence[str]]
+"""Called at the end of each day; answers what a person did and saw then, a line each, for the transcript."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,11 +70,11 @@ class Options:
     # Not the settings': a rehearsal's nights would spend real money in minutes.
     provider: str = "local"
     # Where the main book trades: the local Kraken in lockstep, or the paper gateway. Trials are always on paper.
-    venue: str = PAPER
+    venue: str = SIMULATOR
     # Let things go wrong on purpose, and judge what people were told of it.
     incidents: bool = False
-    # Plays the operator, if there is one: called at the end of each day. Without, halts are lifted before each night.
-    operator: Callable[[OpenHome, datetime], None] | None = None
+    # Plays the operator, if there is one. Without, halts are lifted before each night.
+    operator: Operator | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +104,8 @@ class _Run:
     seed: int
     exchange: RehearsalExchange | None = None
     misfortune: Misfortune | None = None
-    operator: Callable[[OpenHome, datetime], None] | None = None
+    operator: Operator | None = None
+    said: list[Said] = field(default_factory=list)
     lowest_ratio: float = 1.0
     peak: float = 0.0
     nights: int = 0
@@ -129,7 +134,7 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
     start, end = _period(options, history)
     incidents = script_of(start, options.days) if options.incidents else ()
     if incidents:
-        history = crashed(history, incidents)
+        history = fallen(history, incidents)
     home = Home.private(options.out)
     settings = _settings(home, history, options.provider)
     _require_ours(home)
@@ -195,7 +200,7 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
             if now >= snapshot:
                 await _snapshot(now)
                 if run.operator is not None:
-                    run.operator(run.opened, now)
+                    run.said.append(Said(at=now, lines=tuple(run.operator(run.opened, now))))
                 snapshot = _next_snapshot(now, shell.zone)
             if now >= night.begins and now < run.end:
                 await _night(run, night, now)
@@ -357,7 +362,9 @@ def _figures(
     zone, told = run.opened.shell.zone, None
     if run.misfortune is not None:
         first, last = local_day(run.start, zone), local_day(run.opened.shell.now, zone)
-        told = told_of(run.misfortune.incidents, store.outbox.list(), zone, first, last)
+        messages = store.outbox.list()
+        told = told_of(run.misfortune.incidents, messages, zone, first, last)
+        told["transcript"] = str(write_transcript(home, run.misfortune.incidents, messages, run.said, zone, options.seed))
     report = write_report(
         run.opened, title="Rehearsal", seed=options.seed, start=run.start, end=run.opened.shell.now,
         history=history, partial=run.partial, halts_lifted=run.halts_lifted,

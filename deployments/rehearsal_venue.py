@@ -8,14 +8,16 @@ keep their paper gateway, as in live mode.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from deployments.live_account import LiveAccount
 from deployments.lockstep import Lockstep
-from shell.clock import VirtualClock
+from shell.clock import VirtualClock, to_ms
 from shell.config import Settings
 from shell.exchange.reconciler import Notify
 from shell.exchange.simulator.desk import Desk
@@ -25,6 +27,7 @@ from shell.exchange.simulator.venue import Rules
 from shell.home import Home
 from shell.main_book import MAIN_BOOK
 from shell.market.bars import Tier
+from shell.market.columns import rows_of, to_frame
 from shell.market.history import History
 from shell.money import NO_QTY, Price
 from shell.service import Shell
@@ -37,6 +40,7 @@ BAR = timedelta(milliseconds=Tier.M5.ms)
 # When the prints of a bar are made: in the middle of each of its equal parts.
 MOMENTS = tuple(BAR * (2 * part + 1) / (2 * PRINTS_MIN) for part in range(PRINTS_MIN))
 KEPT_IN_SENTENCE = 5
+OPENING_VOLUME = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,16 +74,30 @@ class Comparison:
         return f"books differ from the exchange's: {'; '.join(told)}{f'; and {more} more' if more else ''}"
 
 
+def opened(history: History, start: datetime) -> History:
+    """`history` for an exchange that opens at `start`: a symbol whose bars begin then or later gets one bar before, at the
+    price that it begins with, because an exchange names a price for what it lists. The shell never sees that bar."""
+    frames = {}
+    for symbol, frame in history.m5.items():
+        rows = rows_of(frame)
+        if len(rows) and rows[0, 0] >= to_ms(start):
+            price = rows[0, 4]
+            before = np.array([[to_ms(start) // Tier.M5.ms * Tier.M5.ms - Tier.M5.ms, *[price] * 4, OPENING_VOLUME]])
+            frame = to_frame(np.vstack([before, rows]))
+        frames[symbol] = frame
+    return replace(history, m5=frames)
+
+
 class RehearsalExchange:
     """One account on one simulated exchange, for one rehearsal."""
 
     def __init__(self, history: History, settings: Settings, clock: VirtualClock, *, home: Home, seed: int) -> None:
-        """Its time begins where the clock stands. Raises DataError for a symbol without a price before that."""
+        """Its time begins where the clock stands."""
         quote = asset_named(settings.account.quote).code
         rules = Rules(
             seed=seed, tier="off", spread_pct=settings.paper.spread_pct, balances=((quote, settings.account.starting_cash),)
         )
-        self.desk = Desk(tape_of(history, clock.now(), seed=seed, prints=PRINTS_MIN), rules)
+        self.desk = Desk(tape_of(opened(history, clock.now()), clock.now(), seed=seed, prints=PRINTS_MIN), rules)
         self._clock = clock
         self._settings = settings
         self._home = home

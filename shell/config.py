@@ -143,6 +143,9 @@ class OrchestratorConfig(_Section):
     approval_expires: timedelta = Field(
         default=timedelta(days=7), gt=_NO_TIME, le=timedelta(days=90), description="time after which no answer is a no"
     )
+    approval_form: bool = Field(
+        default=True, description="whether an answer on Prefect's page counts; that page asks nobody for a password"
+    )
     first_capital_pct: Decimal = Field(
         default=Decimal("0.25"), gt=0, le=1, description="part of a live account's value that a new version begins on"
     )

@@ -23,11 +23,15 @@ from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
 from shell.notices.budget import BudgetNews
 from shell.parity.keeper import ParityParts, check_parity
 from shell.predictions import Grade, Prediction
+from shell.promotion.told import untold
+from shell.report.series import downsample
 from shell.service import MAIN_BOOK, Shell
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
 from shell.trials.scoring import require_score
 from shell.trials.segments import Segment, SegmentName, quarter_name
+
+PICTURE_POINTS = 400
 
 
 class Desk:
@@ -114,6 +118,11 @@ class Desk:
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
+
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        """The main book's equity from `since` on, thinned for a picture, in the account's currency."""
+        marks = self._store.history.equity(MAIN_BOOK, since)
+        return downsample([(at, float(value)) for at, value in marks], PICTURE_POINTS)
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         self._require_reached(now)
@@ -205,6 +214,10 @@ class Desk:
     def paper_trials(self) -> Sequence[PaperTrial]:
         return self._shell.trials.open()
 
+    def untold_trials(self, night: str) -> Sequence[PaperTrial]:
+        """Trials that have ended and of which no night has told yet, but perhaps this one, in the order they began."""
+        return untold(self._store, night)
+
     def settle_paper(self, trial_id: str, now: datetime) -> Conformance:
         self._require_reached(now)
         self._shell.keep_bars()
@@ -291,6 +304,12 @@ class Desk:
     def approval(self, candidate_id: str, now: datetime) -> str:
         """Whether a person lets this candidate be promoted: "approved", "rejected" or "waiting". A person is asked once."""
         return self.by_hand.approval(candidate_id, now)
+
+    def decide(self, candidate_id: str, approved: bool, by: str, now: datetime) -> str:
+        """A person's word about a candidate, given on the conductor's page. Raises Rejected where that does not count."""
+        if not self._shell.config.orchestrator.approval_form:
+            raise Rejected("a word on Prefect's page does not count: [orchestrator] approval_form is false")
+        return self.by_hand.decide(candidate_id, approved, by, now)
 
     def take_request(self, flow: str, now: datetime) -> str:
         """Who asked for this flow by hand, once; "" when nobody did."""

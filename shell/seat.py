@@ -122,6 +122,11 @@ class Seat:
         """A fill or a closed position, to be passed on before the next scan."""
         self._notices.append(notice)
 
+    @property
+    def owed(self) -> Sequence[FillNotice | ClosedNotice]:
+        """What the strategy is to hear before the next scan; the state it keeps now does not know it."""
+        return tuple(self._notices)
+
     def remember(self, trade: TradeClosed) -> None:
         """A completed trade, for the strategy's recent trades."""
         self._fresh.append(trade)

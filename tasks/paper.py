@@ -47,6 +47,11 @@ async def find_due(now: datetime) -> tuple[PaperTrial, ...]:
     return due_trials(client(), now)
 
 
+@task(name="find trials to tell of", description="Trials that ended and that no night has told of.", **READ)
+async def find_untold(night: str) -> tuple[PaperTrial, ...]:
+    return tuple(client().untold_trials(night))
+
+
 @task(name="settle paper trial", description="Did paper do what the backtest said?", **WRITE)
 async def settle(trial: PaperTrial, now: datetime) -> Conformance:
     return settle_trial(client(), trial, now)

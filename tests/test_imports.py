@@ -17,7 +17,7 @@ import pytest
 LADDER: tuple[tuple[str, ...], ...] = (
     (
         *("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children"),
-        *("notices.kinds", "notices.notice"),
+        *("notices.kinds", "notices.link_watch", "notices.notice"),
     ),
     ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book", "config_ai",
      "capital_notes"),

@@ -49,7 +49,7 @@ def rehearse(
     venue: Annotated[
         VenueChoice,
         typer.Option(help="Where the main book trades: the local Kraken, through the live gateway, or fills on paper."),
-    ] = VenueChoice.paper,
+    ] = VenueChoice.simulator,
     incidents: Annotated[
         bool, typer.Option("--incidents", help="Let things go wrong on purpose, and judge what people are told of it.")
     ] = False,
@@ -107,6 +107,7 @@ def _judged(told: dict[str, Any]) -> list[list[str]]:
         ["incidents", ", ".join(each["name"] for each in told["incidents"])],
         ["messages", count],
         ["missing or without an action", "; ".join(wrong) or "none"],
+        ["day by day", told["transcript"]],
     ]
 
 

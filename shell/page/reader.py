@@ -118,6 +118,9 @@ class PageReader:
         live = [each for each in live_health(store.facts.get(LIVE_FACT), self._clock.now()) if each.name not in known]
         health = [wall_health(store.facts.get(ISOLATION_FACT)), *live, *links]
         history = store.halts.history(MAIN_BOOK)
+        nightly = dict(self._nightly(store))
+        # Money is no JSON: these become rows of the costs, and are not sent themselves.
+        costs = self._costs(state.ledger, nightly.pop("model_months"))
         source, _, kind = (store.facts.get(SOURCE_FACT) or "imported candles|real").partition("|")
         return {
             "mode": self._settings.mode, "source": source, "real": kind == "real",
@@ -131,7 +134,7 @@ class PageReader:
             "signals": self._signals(store, now),
             "fills": tables.fills(store.history.newest_fills(MAIN_BOOK, FILLS_SHOWN)),
             "halts": tables.halts(history[-HALTS_SHOWN:]), "links": tables.links(health),
-            **self._nightly(store), "costs": self._costs(state.ledger, self._nightly(store)["model_months"]),
+            **nightly, "costs": costs,
         }
 
     def _headline(

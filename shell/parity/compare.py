@@ -14,6 +14,8 @@ from shell.orders import Fill, SignalAnswer
 from shell.promotion.conformance import fill_pairs, signal_key
 
 Fact = TypeVar("Fact")
+# A fraction of the price: about what sizes may differ by and still be of one order.
+SLIP_PCT = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,8 @@ class Compared:
     fills: int
     fills_equal: int
     differences: tuple[Difference, ...] = field(default_factory=tuple)
+    # When main's fill had another price than the second run's by SLIP_PCT or more, and a sentence.
+    slips: tuple[tuple[datetime, str], ...] = ()
 
 
 def compare_runs(main: Run, replay: Run, since: datetime, until: datetime) -> Compared:
@@ -60,11 +64,12 @@ def compare_runs(main: Run, replay: Run, since: datetime, until: datetime) -> Co
     edges = [*slots, until] if slots and slots[-1] < until else slots
     answers = [_by_slot(run.answers, lambda answer: answer.decided_at, edges) for run in (main, replay)]
     fills = [_by_slot(run.fills, lambda fill: fill.filled_at, edges) for run in (main, replay)]
-    differences, equal_fills, before = [], 0, since
+    differences, slips, equal_fills, before = [], [], 0, since
     for slot in edges:
         mine, theirs = fills[0].get(slot, []), fills[1].get(slot, [])
         pairs = fill_pairs(mine, theirs)
         equal_fills += len(pairs)
+        slips += [slip for pair in pairs if (slip := _slip(*pair)) is not None]
         found = _difference(
             slot, before, (answers[0].get(slot, []), answers[1].get(slot, [])), (mine, theirs), pairs,
             scans.get(slot), again.get(slot), scanned=slot in scans or slot in again,
@@ -76,6 +81,7 @@ def compare_runs(main: Run, replay: Run, since: datetime, until: datetime) -> Co
     return Compared(
         scans=len(slots), scans_equal=sum(slot not in parted for slot in slots),
         fills=max(len(main.fills), len(replay.fills)), fills_equal=equal_fills, differences=tuple(differences),
+        slips=tuple(slips),
     )
 
 
@@ -99,6 +105,17 @@ def _difference(
     return Difference(
         slot=slot, before=before, only_main=told[0], only_replay=told[1], missing=missing,
         symbols=frozenset(symbols), codes=frozenset(answer.code for answer in only[0]), scan=scan,
+    )
+
+
+def _slip(fill: Fill, other: Fill) -> tuple[datetime, str] | None:
+    """A price so far from the second run's that the books are no longer the same, as of a stop in a crash."""
+    apart = float(fill.price) / float(other.price) - 1
+    if abs(apart) < SLIP_PCT:
+        return None
+    return fill.filled_at, (
+        f"the exchange filled the {fill.side.value} of {fill.symbol} at {fill.filled_at:%H:%M} UTC at {fill.price}, "
+        f"{apart:+.1%} from the second run's {other.price}"
     )
 
 

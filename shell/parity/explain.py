@@ -1,8 +1,8 @@
 """Why main and replay parted: the first known reason that fits, or none, which is an alarm. Pure.
 
 Known reasons are recorded facts: another version, a strategy that failed, a restart, a bar that came late or not at all, an
-order the venue refused, a halt a person set or lifted, money put in or out. What comes after a difference follows from it: the
-books are no longer the same.
+order the venue refused, an exchange that did not answer or filled far from where a backtest does, a halt a person set or lifted
+or that came inside a bar, money put in or out. What comes after a difference follows from it: the books are no longer the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ BAR = timedelta(minutes=5)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What is on record about a window. `late` maps (symbol, open time of a 5m bar) to a sentence; `gaps` are open times of
-    bars that the store does not hold, by symbol; `rejected` maps symbol to the times and reasons of refused orders."""
+    bars that the store does not hold, by symbol; `rejected` maps symbol to the times and reasons of refused orders. `early` are
+    halts that arithmetic raised at a price inside a bar: a second run comes to them when the bar has closed. `outages` are the
+    first and last moments at which the exchange did not answer; `slips` fills far from the second run's price."""
 
     version: str
     starts: Sequence[datetime] = ()
@@ -28,6 +30,9 @@ class Circumstances:
     gaps: Sequence[tuple[str, datetime]] = ()
     rejected: Sequence[tuple[str, datetime, str]] = ()
     halts: Sequence[tuple[datetime, str]] = ()
+    early: Sequence[tuple[datetime, str]] = ()
+    outages: Sequence[tuple[datetime, datetime, str]] = ()
+    slips: Sequence[tuple[datetime, str]] = ()
     capital: Sequence[datetime] = ()
 
 
@@ -83,7 +88,13 @@ def _reason(difference: Difference, facts: Circumstances) -> str:
     for symbol, at, sentence in facts.rejected:
         if _concerns(difference, symbol) and begins <= at <= ends:
             return f"an order was refused by the venue: {sentence}"
-    for at, sentence in facts.halts:
+    for at, sentence in facts.early:
+        if begins < at + BAR and at <= ends:
+            return sentence
+    for first, last, sentence in facts.outages:
+        if begins <= last and first <= ends:
+            return sentence
+    for at, sentence in (*facts.halts, *facts.slips):
         if at <= ends:
             return sentence
     for at in facts.capital:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from shell.backtest.result import BacktestSettings
-from shell.clock import parse_moment
+from shell.clock import from_ms, parse_moment, to_ms
 from shell.engine import Engine
 from shell.errors import BrainError, StrategyFault
 from shell.exchange.gateway import FeeSchedule
@@ -21,10 +21,12 @@ from shell.market.columns import rows_of
 from shell.market.history import History
 from shell.market.pair import Pair
 from shell.measured_halts import MEASURED_HALTS
+from shell.notices.kinds import Severity
+from shell.notices.link_watch import AFTER
 from shell.orders import OrderState
 from shell.parity.compare import Difference, Run, compare_runs
 from shell.parity.explain import Circumstances, explain
-from shell.parity.mark import restored, take_mark
+from shell.parity.mark import fills_after, restored, take_mark
 from shell.parity.run import run_again
 from shell.staged_capital import recorded_shares
 from shell.store.events import Event
@@ -37,6 +39,7 @@ STEP = timedelta(minutes=5)
 LATE_BAR = "late_bar"
 SYSTEM = "system"
 ONLINE = "System online"
+LINK, EXCHANGE = "link", "Kraken"
 DIFFERENCES_KEPT = 50
 
 
@@ -79,7 +82,7 @@ def _compare(parts: ParityParts, mark: ParityMark, now: datetime) -> dict[str, A
     state = restored(mark, store, book)
     if state is None:
         return _nothing("the book had no money at the last mark")
-    main = main_run(store, book, mark.at, until)
+    main = main_run(store, book, mark, until)
     history = parts.history(mark.at, until)
     source = store.strategies.get(mark.version).source
     again = run_again(
@@ -87,7 +90,8 @@ def _compare(parts: ParityParts, mark: ParityMark, now: datetime) -> dict[str, A
         fees=dict(parts.fees), share_at=recorded_shares(store),
     )
     compared = compare_runs(main, again, mark.at, until)
-    explained = explain(compared.differences, circumstances(store, book, history, mark, until))
+    facts = replace(circumstances(store, book, history, mark, until), slips=compared.slips)
+    explained = explain(compared.differences, facts)
     unknown = [each for each in explained if not each.known]
     result = ParityResult(
         since=mark.at, until=until, version=mark.version, scans=compared.scans, scans_equal=compared.scans_equal,
@@ -128,13 +132,14 @@ def _reached(engine: Engine, now: datetime) -> datetime:
     return now if last is None or now - last < timedelta(minutes=engine.interval_minutes) else last
 
 
-def main_run(store: Store, book: str, since: datetime, until: datetime) -> Run:
-    """What the book did after `since` up to `until`, as it is on record."""
+def main_run(store: Store, book: str, mark: ParityMark, until: datetime) -> Run:
+    """What the book did after the mark up to `until`, as it is on record. Fills of the last slot's orders, which an exchange
+    makes at once and a second run at the next bar, are left out: they are behind the next mark."""
+    since, last_slot = mark.at, _bar_edge(until)
     return Run(
         scans=[scan for scan in store.scans.list(book, since=since) if since < scan.slot <= until],
         answers=[each for each in store.scans.answers(book, since=since) if since < each.decided_at <= until],
-        # A fill at the open of a bar is booked when that bar has closed, so one at the mark itself came after it.
-        fills=[fill for fill in store.history.fills(book) if since <= fill.filled_at < until],
+        fills=[fill for fill in fills_after(mark, store, book) if fill.filled_at < last_slot],
     )
 
 
@@ -145,13 +150,19 @@ def circumstances(store: Store, book: str, history: History, mark: ParityMark, u
         return mark.at < at <= until
 
     halts: list[tuple[datetime, str]] = []
+    early: list[tuple[datetime, str]] = []
     for row in store.halts.history(book):
         kind, raised = row.halt.kind, row.halt.raised_at
         if row.lifted_at is not None and inside(row.lifted_at):
             halts.append((row.lifted_at, f"{kind.value} was lifted by {row.lifted_by} at {row.lifted_at:%Y-%m-%d %H:%M} UTC"))
-        # What arithmetic raised, the second run raises as well.
-        if kind not in MEASURED_HALTS and inside(raised):
-            halts.append((raised, f"{kind.value} stopped openings at {raised:%Y-%m-%d %H:%M} UTC: {row.halt.sentence}"))
+        if not inside(raised):
+            continue
+        sentence = f"{kind.value} stopped openings at {raised:%Y-%m-%d %H:%M} UTC: {row.halt.sentence}"
+        # What arithmetic raised, the second run raises as well, but not before the bar has closed.
+        if kind not in MEASURED_HALTS:
+            halts.append((raised, sentence))
+        elif raised != _bar_edge(raised):
+            early.append((raised, f"inside a bar {sentence}"))
     system = [each for each in store.outbox.list() if each.kind == SYSTEM and each.text.startswith(ONLINE)]
     late = [event for event in store.events.rows(kind=LATE_BAR) if inside(event.at)]
     refused = [each for each in store.history.orders(book) if each.state in (OrderState.REJECTED, OrderState.UNKNOWN)]
@@ -160,8 +171,29 @@ def circumstances(store: Store, book: str, history: History, mark: ParityMark, u
         late=[(str(event.payload["symbol"]), parse_moment(str(event.payload["opened"])), _told(event)) for event in late],
         gaps=[(symbol, at) for symbol, frame in history.m5.items() for at in _missing(frame) if inside(at)],
         rejected=[(each.intent.symbol, each.updated_at, each.reason) for each in refused if inside(each.updated_at)],
-        halts=sorted(halts), capital=[event.at for event in store.books.capital_events(book) if inside(event.at)],
+        halts=sorted(halts), early=sorted(early), outages=_outages(store, until),
+        capital=[event.at for event in store.books.capital_events(book) if inside(event.at)],
     )
+
+
+def _outages(store: Store, until: datetime) -> list[tuple[datetime, datetime, str]]:
+    """From when to when the exchange did not answer, as people were told: the warning comes `AFTER` its beginning."""
+    found: list[tuple[datetime, datetime, str]] = []
+    for each in store.outbox.list():
+        if each.kind != LINK or not each.text.startswith(EXCHANGE):
+            continue
+        if each.severity != Severity.INFO.value:
+            told = f"the exchange did not answer from {each.at - AFTER:%Y-%m-%d %H:%M} UTC on"
+            found.append((each.at - AFTER, until, told))
+        elif found:
+            begun, _, told = found[-1]
+            found[-1] = (begun, each.at + STEP, told)
+    return found
+
+
+def _bar_edge(at: datetime) -> datetime:
+    """The last moment up to `at` at which a bar could close."""
+    return from_ms(to_ms(at) // Tier.M5.ms * Tier.M5.ms)
 
 
 def _told(event: Event) -> str:

@@ -1,4 +1,5 @@
-"""A book at one moment, kept so that the same engine can go on from there a second time: its rows, and its strategy's state."""
+"""A book at one moment, kept so that the same engine can go on from there a second time: its rows, its strategy's state, and
+what the strategy has not heard yet."""
 
 from __future__ import annotations
 
@@ -7,12 +8,14 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Date, Table, insert, select
+from sqlalchemy import Column, Connection, Date, Table, func, insert, select
 from sqlalchemy.types import TypeDecorator
 
+from shell.contract import Action, Intent
 from shell.engine import Engine
-from shell.orders import OrderState
-from shell.store.books import BALANCES, ORDERS, Books, BookState
+from shell.host.port import ClosedNotice, FillNotice
+from shell.orders import Fill, OrderState
+from shell.store.books import BALANCES, FILLS, ORDERS, Books, BookState, read_fills
 from shell.store.database import Database
 from shell.store.events import EventLog
 from shell.store.facts import Facts
@@ -35,11 +38,37 @@ def take_mark(store: Store, engine: Engine, state: Mapping[str, Any] | None, now
             # Between scans they move in memory alone.
             store.books.save_marks(book, engine.marks)
         rows = {table.name: _rows(connection, table, book) for table in _TABLES}
+        booked = connection.execute(select(func.max(FILLS.c.seq)).where(FILLS.c.book == book)).scalar()
     last = engine.last_scan
     return ParityMark(
         at=now, version=engine.config.version,
-        rows={"tables": rows, "state": None if state is None else dict(state), "last_scan": utc_text(last) if last else None},
+        rows={
+            "tables": rows, "state": None if state is None else dict(state), "last_scan": utc_text(last) if last else None,
+            "booked": booked or 0, "owed": [[type(each).__name__, *each] for each in engine.seat.owed],
+        },
     )
+
+
+def fills_after(mark: ParityMark, store: Store, book: str) -> list[Fill]:
+    """The fills that were booked after the mark, in their order. A market order of the mark's own scan fills at once at an
+    exchange, so before the mark, and on paper at the next bar's open, which has the same time and is booked after it."""
+    with store.reading() as connection:
+        fills = read_fills(connection, book)
+    if "booked" not in mark.rows:
+        return [fill for _, fill in fills if fill.filled_at >= mark.at]
+    return [fill for seq, fill in fills if seq > mark.rows["booked"]]
+
+
+def owed_at(mark: ParityMark) -> list[FillNotice | ClosedNotice]:
+    """What the strategy had not heard yet at the mark."""
+    found: list[FillNotice | ClosedNotice] = []
+    for name, *fields in mark.rows.get("owed", ()):
+        if name == ClosedNotice.__name__:
+            found.append(ClosedNotice(*fields))
+        else:
+            symbol, action, qty, price, horizon = fields
+            found.append(FillNotice(symbol, Action(action), qty, price, Intent(horizon)))
+    return found
 
 
 def restored(mark: ParityMark, store: Store, book: str) -> BookState | None:

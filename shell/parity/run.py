@@ -20,8 +20,11 @@ from shell.market.history import History
 from shell.market.pair import Pair
 from shell.market.recorded import RecordedBook
 from shell.parity.compare import Run
+from shell.parity.mark import owed_at
+from shell.risk.approval import restored
 from shell.risk.staged import WHOLE
 from shell.store.books import BookState
+from shell.store.order_rows import StoredOrder
 from shell.store.parity import ParityMark
 
 PARITY_ORIGIN = "parity"
@@ -36,6 +39,18 @@ class _Journal(MemoryJournal):
         MemoryJournal.record(self, step)
         if step.scan is not None:
             self.scans.append(step.scan)
+
+
+def on_paper(state: BookState) -> BookState:
+    """The book as a paper gateway takes it up: the stops that a venue keeps are its own, on paper the monitor keeps them; and
+    what has filled in part works on for the rest."""
+    orders = [order for order in state.open_orders if order.intent.trigger is None]
+    return replace(state, open_orders=[_rest_of(order) if order.filled_qty else order for order in orders])
+
+
+def _rest_of(order: StoredOrder) -> StoredOrder:
+    rest = replace(order.intent, qty=order.intent.qty - order.filled_qty)
+    return replace(order, approved=restored(rest, order.approved.reserved))
 
 
 def run_again(
@@ -55,9 +70,11 @@ def run_again(
     try:
         engine = new_engine(
             book=book, version=mark.version, market=market, host=hosted, journal=journal, paper=settings.paper,
-            risk=settings.risk, host_config=settings.host, zone=settings.zone, pairs=pairs, fees=fees, state=state,
+            risk=settings.risk, host_config=settings.host, zone=settings.zone, pairs=pairs, fees=fees, state=on_paper(state),
         )
         engine.seat.restore(mark.rows["state"], state.recent_trades)
+        for notice in owed_at(mark):
+            engine.seat.hear(notice)
         for slot in range(1, market.slots + 1):
             moment = market.moment_of(slot)
             if (share := share_at(moment)) != engine.config.capital_share:

@@ -25,6 +25,7 @@ NONE = Decimal(0)
 # Part of a trade's money is cut to the finest unit any venue keeps; what is cut stays in the external part.
 MONEY_STEP = Decimal("1e-10")
 SENTENCES_IN_A_HALT = 3
+OPENING_BALANCE = "opening balance"
 _LABELS = {
     "deposit": FindingKind.DEPOSIT, "withdrawal": FindingKind.WITHDRAWAL, "staking": FindingKind.REWARD,
     "reward": FindingKind.REWARD, "earn": FindingKind.REWARD, "dividend": FindingKind.REWARD,
@@ -270,7 +271,9 @@ def _part_of(trade: VenueTrade, part: BaseQty, intent: OrderIntent) -> Fill:
 
 
 def _account_for(view: BookView, picture: AccountPicture, own: OwnOrders, work: _Work) -> tuple[Activity, ...]:
-    """Label every movement that was not accounted for before."""
+    """Label every movement that was not accounted for before. What moved before the first look is what the account began
+    with: nobody is told of it as of something that happened to a running system."""
+    first = view.totals is None
     by_id = {trade.trade_id: trade for trade in picture.trades}
     sold_of_ours = {change.fill_id for change in work.changes if isinstance(change, Fill)}
     told: set[str] = set()
@@ -281,12 +284,13 @@ def _account_for(view: BookView, picture: AccountPicture, own: OwnOrders, work: 
         trade = by_id.get(move.ref_id)
         ours = move.ref_id in view.booked or (trade is not None and own.of(trade) is not None)
         kind = _LABELS.get(move.kind, FindingKind.OTHER_MOVEMENT)
-        label = "own trade" if ours else "external sale" if move.ref_id in sold_of_ours else kind.value.replace("_", " ")
+        other = OPENING_BALANCE if first else kind.value.replace("_", " ")
+        label = "own trade" if ours else "external sale" if move.ref_id in sold_of_ours else other
         found.append(Activity(
             movement_id=move.movement_id, ref_id=move.ref_id, at=move.at, coin=move.coin, amount=move.amount, label=label,
             ours=ours,
         ))
-        if not ours and move.ref_id not in sold_of_ours and (trade is None or trade.trade_id not in told):
+        if not (first or ours or move.ref_id in sold_of_ours or (trade is not None and trade.trade_id in told)):
             told.add(move.ref_id)
             work.find(kind, _told(move.coin, move.amount, label, trade), reference=move.ref_id or move.movement_id)
     return tuple(found)

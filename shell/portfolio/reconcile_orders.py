@@ -70,6 +70,9 @@ def _follow(known: OurOrder, order: VenueOrder, at: datetime, own: OwnOrders) ->
         ))
     if order.state is OrderState.OPEN:
         if not known.state.working:
+            if known.updated_at is not None and known.updated_at >= at:
+                # It ended after this look was begun: the next one tells whether it is still there.
+                return
             own.strays.append(order.order_id)
             own.findings.append(Finding(
                 kind=FindingKind.STRAY, reference=order.order_id,

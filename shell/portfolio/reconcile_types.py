@@ -82,12 +82,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OurOrder:
-    """One of our orders as the database knows it. `client_id` is what it was, or would have been, sent under."""
+    """One of our orders as the database knows it. `client_id` is what it was, or would have been, sent under; `updated_at`
+    when its state was last written, None where nobody knows."""
 
     intent: OrderIntent
     client_id: str
     order_id: str | None
     state: OrderState
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

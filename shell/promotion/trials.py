@@ -20,7 +20,7 @@ from shell.host.port import StrategySource
 from shell.measured_halts import measured_halts
 from shell.money import Price
 from shell.promotion.band import bar_moves, fill_band
-from shell.promotion.conformance import compare, judge, paper_stage
+from shell.promotion.conformance import compare, judge, judged, paper_stage
 from shell.risk.halts import after_lift
 from shell.store.store import Store
 from shell.trials.access import HistoryAccess
@@ -152,12 +152,18 @@ class PaperTrials:
         return [running.trial for running in self._running.values()]
 
     def settle(self, trial_id: str, now: datetime) -> Conformance:
-        """Judge a trial that is due: compare it with a certified backtest of the same window, then end or extend it."""
+        """Judge a trial that is due: compare it with a certified backtest of the same window, then end or extend it.
+
+        Of one that was judged already the judgement is returned again: a night and a candidate's own run may both ask.
+        """
         running = self._running.get(trial_id)
-        if running is None:
-            raise NotNow(f"paper trial {trial_id} is not running")
-        trial = running.trial
-        if now < trial.due_at:
+        trial = running.trial if running is not None else self._store.paper.get(trial_id)
+        if running is None or now < trial.due_at:
+            told = self._store.paper.result(trial_id)
+            if told is not None:
+                return judged(trial, told)
+            if running is None:
+                raise NotNow(f"paper trial {trial_id} is not running")
             raise NotNow(f"paper trial {trial_id} is due at {trial.due_at:%Y-%m-%d %H:%M} UTC")
         expected, moves, fault = self._expected(running, now)
         answers, fills, scans, faults = self._store.paper.facts_of(f"trial:{trial_id}", before=now)

@@ -43,7 +43,8 @@ def book_view(
             book=book, quote=quote, version=version, mark=mark, ledger=ledger,
             orders=[
                 OurOrder(
-                    intent=each.intent, client_id=each.intent.client_id, order_id=each.order_id, state=each.state
+                    intent=each.intent, client_id=each.intent.client_id, order_id=each.order_id, state=each.state,
+                    updated_at=each.updated_at,
                 )
                 for each in known
             ],

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
+from deployments.rehearsal_venue import RehearsalExchange
+from shell.clock import VirtualClock
 from shell.desk import Desk
 from shell.home import Home
 from shell.market.synthetic import synthetic_market
 from shell.parity.mark import restored
 from shell.risk.halts import HaltKind
+from tests.shell.exchange.live.stage import empty_database
 from tests.thorough import thorough
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 SYMBOLS = ("BTC/USD", "ETH/USD")
 
-# Market and resting orders, stops, a state that decides what comes next: everything a restart could lose.
+# Market and resting orders, stops, a state that decides what comes next, sizes by what it heard: all that could be lost.
 BUSY = """
 from shell.contract import Action, OrderType, Signal
 
@@ -29,7 +33,7 @@ class Strategy:
     scan_interval_minutes = 15
 
     def __init__(self):
-        self.turns = 0
+        self.turns = self.heard = 0
 
     def initialize(self, risk_limits, symbols):
         pass
@@ -40,25 +44,25 @@ class Strategy:
             return [Signal(position.symbol, Action.CLOSE) for position in portfolio.positions]
         if self.turns % 4 == 0:
             price = markets["BTC/USD"].current_price
-            return [Signal("BTC/USD", Action.BUY, 0.05, stop_loss=price * 0.95)]
+            return [Signal("BTC/USD", Action.BUY, 0.05 + 0.001 * self.heard, stop_loss=price * 0.95)]
         if self.turns % 5 == 0:
             price = markets["ETH/USD"].current_price
             return [Signal("ETH/USD", Action.BUY, 0.05, OrderType.LIMIT, limit_price=price * 0.999, stop_loss=price * 0.9)]
         return []
 
     def on_fill(self, symbol, action, qty, price, intent):
-        pass
+        self.heard += 1
 
     def on_position_closed(self, symbol, pnl, pnl_pct):
         pass
 
     def get_state(self):
-        return {"turns": self.turns}
+        return {"turns": self.turns, "heard": self.heard}
 
     def load_state(self, state):
-        self.turns = state["turns"]
+        self.turns, self.heard = state["turns"], state["heard"]
 """
-MARKET = synthetic_market(5, SYMBOLS, START - timedelta(days=32), 34)
+MARKET = synthetic_market(5, SYMBOLS, START - timedelta(days=2), 4)
 
 
 @pytest.fixture
@@ -93,6 +97,32 @@ def go_to(opened: OpenHome, moment: datetime) -> None:
         opened.shell.step(now, origin="rehearsal")
 
 
+@contextmanager
+def at_the_exchange(home: Home) -> Iterator[tuple[OpenHome, RehearsalExchange]]:
+    """The same book on the simulated exchange, through the live gateway."""
+    home.create()
+    home.database.write_bytes(empty_database())
+    settings = settings_for(home, account_overrides(SYMBOLS))
+    exchange = RehearsalExchange(MARKET, settings, VirtualClock(START), home=home, seed=7)
+    with closing(exchange):
+        held = open_replay(home, settings, MARKET, START, START + timedelta(days=1), venue=exchange.venue)
+        with closing(held):
+            held.shell.start(START)
+            yield held, exchange
+
+
+def lead_to(opened: OpenHome, exchange: RehearsalExchange, moment: datetime) -> None:
+    now = opened.shell.now
+    if now == START:
+        opened.shell.step(now, origin="rehearsal")
+        exchange.settle(opened.shell, now)
+    while now < moment:
+        now += STEP
+        exchange.lead(opened.shell, now)
+        opened.shell.step(now, origin="rehearsal")
+        exchange.settle(opened.shell, now)
+
+
 def hours(count: float) -> datetime:
     return START + timedelta(hours=2, minutes=35) + timedelta(hours=count)
 
@@ -122,6 +152,28 @@ def test_quiet_windows_agree_to_the_last_fill_one_after_the_other(opened: OpenHo
     assert desk.parity(opened.shell.now)["reason"] == "there was no scan since the last comparison"
     assert alarms(opened) == []
     assert opened.store.events.verify()
+
+
+def test_on_the_exchange_a_night_s_mark_in_mid_trade_agrees_too(home: Home) -> None:
+    """At an exchange a market order fills at once, so before the mark of its own scan; and it keeps the stops, which a second
+    run on paper once took for orders to sell at the market: it warned on every night with a position."""
+    with at_the_exchange(home) as (opened, exchange):
+        desk = Desk(opened.shell)
+        # The scan of this very moment has bought.
+        lead_to(opened, exchange, START + timedelta(minutes=45))
+        assert desk.parity(opened.shell.now)["reason"] == "the first mark was set now"
+        state = opened.store.books.load("main")
+        assert state is not None and list(state.ledger.positions) == ["BTC/USD"]
+        for minutes in (110, 150):
+            lead_to(opened, exchange, START + timedelta(minutes=minutes))
+            if minutes == 110:
+                state = opened.store.books.load("main")
+                assert state is not None and any(order.intent.trigger for order in state.open_orders), "no stop is kept"
+            answer = desk.parity(opened.shell.now)
+            assert answer["compared"] and answer["differences"] == [], answer
+            assert answer["fills"] == answer["fills_equal"] > 0
+        assert alarms(opened) == []
+        assert [each.kind for each in opened.store.outbox.list() if each.kind == "reconciliation"] == []
 
 
 @thorough

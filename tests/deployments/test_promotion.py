@@ -13,7 +13,7 @@ import pytest
 from deployments.opening import OpenHome, account_overrides, furnish, open_replay, settings_for
 from shell.config import GateConfig
 from shell.desk import Desk
-from shell.errors import NotNow, Rejected, UsageError
+from shell.errors import Rejected, UsageError
 from shell.home import Home
 from shell.host.port import StrategySource
 from shell.market.synthetic import synthetic_market
@@ -95,6 +95,10 @@ def on_trial(opened: OpenHome) -> str:
     conformance = desk.settle_paper(trial.trial_id, trial.due_at)
     assert conformance.passed, conformance.reasons
     assert conformance.fills_paper == conformance.fills_equal >= 5
+    # Whoever asks again is told the same, and nothing happens twice.
+    before = opened.store.events.newest_seq()
+    assert desk.settle_paper(trial.trial_id, trial.due_at) == conformance
+    assert opened.store.events.newest_seq() == before
     return candidate
 
 
@@ -218,8 +222,12 @@ def test_a_trial_that_fails_again_and_again_is_ended_and_its_candidate_refused(o
     assert desk.paper_trials() == []
     assert desk.candidate(candidate).verdict is Verdict.REFUSED
     assert opened.store.paper.get(trial.trial_id).state == "failed"
-    with pytest.raises(NotNow):
-        desk.settle_paper(trial.trial_id, opened.shell.now)
+    cut_short = desk.settle_paper(trial.trial_id, opened.shell.now)
+    assert not cut_short.passed
+    assert "failed 3 times in a row" in cut_short.reasons[0]
+    assert desk.untold_trials("2026-03-02") == [opened.store.paper.get(trial.trial_id)]
+    opened.store.nights.record("2026-03-01", {"settled": [{"trial": trial.trial_id}]}, opened.shell.now)
+    assert desk.untold_trials("2026-03-02") == []
 
 
 def test_changed_limits_halt_openings_until_a_person_accepts_them(opened: OpenHome) -> None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
-from deployments.rehearsal_venue import BAR, RehearsalExchange
+from deployments.rehearsal_venue import BAR, RehearsalExchange, opened
 from shell.clock import VirtualClock
 from shell.contract import Action, OrderType, Signal
 from shell.exchange.simulator.moments import SECOND_NS
@@ -139,3 +139,10 @@ def test_what_differs_is_said_coin_by_coin(tmp_path: Path) -> None:
         compared = it.exchange.compare(it.shell, it.opened.store)
         assert not compared.equal
         assert len(compared.differences) == 1 and compared.differences[0].startswith("USD: the exchange has")
+
+
+def test_an_exchange_opens_with_the_price_that_a_symbol_begins_with_when_nothing_is_known_before() -> None:
+    history = History(m5={BTC: candles(flat(PRICE, 10), start=START)}, source="made for this test")
+    bars = opened(history, START).m5[BTC]
+    assert len(bars) == 11 and bars["timestamp"][0] == START - BAR and bars["close"][0] == PRICE
+    assert opened(history, START + BAR).m5[BTC].equals(history.m5[BTC])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from shell.money import Price
 from shell.orders import Fill, SignalAnswer
 from shell.parity.compare import Difference, Run, compare_runs
 from shell.parity.explain import Circumstances, explain
@@ -52,6 +54,15 @@ def test_a_fill_after_the_last_scan_counts_for_the_windows_end() -> None:
     assert (compared.scans, compared.scans_equal) == (4, 4)
 
 
+def test_a_fill_far_from_the_second_run_s_price_is_equal_and_told_of() -> None:
+    fill = fill_of(approved_order(16))
+    near, far = (replace(fill, price=Price(fill.price.value * part)) for part in (Decimal("1.009"), Decimal("0.7")))
+    [at], [sentence] = zip(*compare_runs(run(fills=[far]), run(fills=[fill]), START, UNTIL).slips, strict=True)
+    assert at == fill.filled_at and "-30.0%" in sentence
+    compared = compare_runs(run(fills=[near]), run(fills=[fill]), START, UNTIL)
+    assert (compared.fills_equal, compared.slips) == (1, ())
+
+
 def difference(number: int = 0, **changes: object) -> Difference:
     values: dict[str, object] = {
         "slot": SLOTS[number], "before": SLOTS[number] - timedelta(minutes=15), "only_main": ("signal",),
@@ -72,6 +83,9 @@ def difference(number: int = 0, **changes: object) -> Difference:
         (replace(FACTS, rejected=[("BTC/USD", minutes(5), "too small")]), {}, "refused by the venue: too small"),
         (replace(FACTS, halts=[(minutes(5), "KILL_SWITCH stopped openings")]), {}, "KILL_SWITCH"),
         (replace(FACTS, capital=[minutes(5)]), {}, "money was put in"),
+        (replace(FACTS, early=[(minutes(5), "inside a bar DAILY_LOSS stopped openings")]), {}, "inside a bar DAILY_LOSS"),
+        (replace(FACTS, outages=[(minutes(-20), minutes(3), "did not answer")]), {}, "did not answer"),
+        (replace(FACTS, slips=[(minutes(5), "the exchange filled far away")]), {}, "filled far away"),
     ],
 )
 def test_what_is_on_record_explains(facts: Circumstances, part: dict[str, object], told: str) -> None:
@@ -84,7 +98,8 @@ def test_what_is_on_record_explains(facts: Circumstances, part: dict[str, object
     [
         FACTS, replace(FACTS, starts=[minutes(40)]), replace(FACTS, late=[("ETH/USD", minutes(5), "late")]),
         replace(FACTS, gaps=[("BTC/USD", minutes(40))]), replace(FACTS, rejected=[("ETH/USD", minutes(5), "small")]),
-        replace(FACTS, halts=[(minutes(40), "later")]),
+        replace(FACTS, halts=[(minutes(40), "later")]), replace(FACTS, early=[(minutes(40), "inside a bar")]),
+        replace(FACTS, outages=[(minutes(20), minutes(40), "later")]), replace(FACTS, slips=[(minutes(40), "later")]),
     ],
 )
 def test_what_is_not_on_record_or_elsewhere_does_not(facts: Circumstances) -> None:

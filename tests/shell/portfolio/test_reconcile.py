@@ -356,3 +356,31 @@ def test_a_balance_that_no_movement_explains_is_a_finding() -> None:
     assert [each.kind for each in outcome.findings] == [FindingKind.UNEXPLAINED]
     assert "+0.01" in outcome.findings[0].sentence
     assert ours.ledger.cash == QuoteAmount(CAPITAL)
+
+
+@pytest.mark.parametrize(("ended_after", "kinds"), [(-1, [FindingKind.STRAY]), (1, [])])
+def test_an_order_that_ended_while_we_looked_is_no_stray(ended_after: int, kinds: list[FindingKind]) -> None:
+    venue, ours = world()
+    order = ours.intend(Side.BUY, Decimal("0.1"), venue.at)
+    ours.orders[order.intent.intent_id] = replace(
+        order, order_id="O9", state=OrderState.CANCELLED, updated_at=venue.at + timedelta(seconds=ended_after)
+    )
+    shown = VenueOrder(
+        order_id="O9", client_id=order.client_id, parent_id=None, symbol=BTC, side=Side.BUY, kind="limit",
+        state=OrderState.OPEN, qty=Decimal("0.1"), filled=Decimal(0), opened_at=START, limit_price=Decimal(20_000),
+    )
+    picture = replace(venue.look(START), open_orders=(shown,))
+    outcome = reconcile(ours.view(picture), picture, halt_pct=HALT_PCT)
+    assert [each.kind for each in outcome.findings] == kinds
+    assert outcome.strays == (("O9",) if kinds else ())
+
+
+def test_what_moved_before_the_first_look_is_the_opening_balance_and_nobody_is_told() -> None:
+    venue, ours = Venue(), Ours()
+    ours.book(CapitalEvent(amount=QuoteAmount(CAPITAL), at=START, reason="start"))
+    venue.move("deposit", "USD", Decimal(100))
+    outcome = agree(venue, ours)
+    assert outcome.findings == () and [each.label for each in outcome.activity] == ["opening balance"]
+    venue.at += timedelta(minutes=1)
+    venue.move("deposit", "USD", Decimal(200))
+    assert [each.kind for each in agree(venue, ours).findings] == [FindingKind.DEPOSIT]
