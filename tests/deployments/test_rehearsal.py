@@ -53,12 +53,13 @@ def facts_of(out: Path) -> dict[str, Any]:
 
 
 @pytest.mark.prefect
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("venue", [pytest.param(each, marks=THOROUGH) for each in VENUES])
 def test_two_days_and_nights_give_the_same_events_twice_and_a_report(data: Path, tmp_path: Path, venue: str) -> None:
     answers = []
     for name in ("one", "two"):
         done = subprocess.run(
-            command(data, tmp_path / name, days=2, venue=venue), capture_output=True, text=True, timeout=280, check=False
+            command(data, tmp_path / name, days=2, venue=venue), capture_output=True, text=True, timeout=1500, check=False
         )
         assert done.returncode == 0, done.stderr[-3000:]
         answers.append(json.loads(done.stdout.strip().splitlines()[-1]))
