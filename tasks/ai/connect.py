@@ -13,6 +13,7 @@ from shell.config_ai import AiConfig
 from shell.errors import BadInput, NotNow
 from shell.home import Home
 from shell.secrets import Secret, load_secrets, read_environment
+from tasks.ai.discreet import DiscreetModels
 from tasks.ai.sdk import SILENCE_SECONDS, SdkModels
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def access_from(environ: Mapping[str, str] | None = None, env_file: Path | None 
     )
 
 
-def connected(ai: AiConfig, provider: str, access: ModelAccess) -> SdkModels:
+def connected(ai: AiConfig, provider: str, access: ModelAccess) -> DiscreetModels:
     """The models of `provider`. Raises NotNow where what they need is not set, BadInput for an address that leaks a key."""
     if provider == "anthropic":
         return _anthropic(ai, access)
@@ -55,7 +56,7 @@ def connected(ai: AiConfig, provider: str, access: ModelAccess) -> SdkModels:
     raise BadInput(f"there is no provider {provider!r}: local, anthropic or vertex")
 
 
-def _anthropic(ai: AiConfig, access: ModelAccess) -> SdkModels:
+def _anthropic(ai: AiConfig, access: ModelAccess) -> DiscreetModels:
     key = access.anthropic_key
     if key is None:
         raise NotNow("provider anthropic needs its key: set ANTHROPIC_API_KEY in the environment or in .env")
@@ -68,10 +69,10 @@ def _anthropic(ai: AiConfig, access: ModelAccess) -> SdkModels:
             api_key=key.reveal(), base_url=url, max_retries=0, timeout=SILENCE_SECONDS, http_client=_straight(url)
         )
 
-    return _models(ai, "anthropic", connect, structured=True)
+    return _models(ai, "anthropic", connect, (key,), structured=True)
 
 
-def _vertex(ai: AiConfig, access: ModelAccess) -> SdkModels:
+def _vertex(ai: AiConfig, access: ModelAccess) -> DiscreetModels:
     try:
         import google.auth  # noqa: F401  what the SDK needs of the extra
     except ImportError:
@@ -89,16 +90,19 @@ def _vertex(ai: AiConfig, access: ModelAccess) -> SdkModels:
             timeout=SILENCE_SECONDS, access_token=None if token is None else token.reveal(), http_client=_straight(url),
         )
 
-    return _models(ai, "vertex", connect, structured=ai.vertex.structured_outputs == "on")
+    secrets = () if token is None else (token,)
+    return _models(ai, "vertex", connect, secrets, structured=ai.vertex.structured_outputs == "on")
 
 
 def _models(
-    ai: AiConfig, name: str, connect: Callable[[], AsyncAnthropic | AsyncAnthropicVertex], *, structured: bool
-) -> SdkModels:
-    return SdkModels(
+    ai: AiConfig, name: str, connect: Callable[[], AsyncAnthropic | AsyncAnthropicVertex], secrets: tuple[Secret, ...], *,
+    structured: bool,
+) -> DiscreetModels:
+    models = SdkModels(
         name=name, connect=connect, structured=structured,
         deadline_seconds=ai.call_deadline.total_seconds(), retries_max=ai.retries_max,
     )
+    return DiscreetModels(models, secrets)
 
 
 def _straight(url: str | None) -> DefaultAsyncHttpxClient:

@@ -20,7 +20,7 @@ from shell.secrets import Secret
 from shell.store.canonical import canonical
 from tasks.ai.connect import ModelAccess, connected
 from tasks.ai.dialogue import CallFailed, Question, Reply, Role, Turn
-from tasks.ai.sdk import SdkModels
+from tasks.ai.discreet import DiscreetModels
 from tests.tasks.ai.messages_server import MessagesServer, Refuse, Say, as_sse, serving
 from tests.thorough import thorough
 
@@ -42,7 +42,7 @@ def server() -> Iterator[MessagesServer]:
 
 
 @pytest.fixture
-def models(server: MessagesServer) -> SdkModels:
+def models(server: MessagesServer) -> DiscreetModels:
     server.script.clear()
     server.model_page = server.count_page = None
     return connected(AI, "anthropic", ModelAccess(anthropic_key=Secret("sk-a"), anthropic_url=server.url))
@@ -91,7 +91,7 @@ def other_line_ends(events: Events) -> Iterable[dict[str, Any] | bytes]:
 
 
 @pytest.mark.parametrize("bent", [pinged, thinking, extended, other_line_ends])
-def test_a_stream_with_more_in_it_is_the_same_answer(server: MessagesServer, models: SdkModels, bent: Any) -> None:
+def test_a_stream_with_more_in_it_is_the_same_answer(server: MessagesServer, models: DiscreetModels, bent: Any) -> None:
     server.script = [Say(text="an answer, é", bent=bent, input_tokens=11, output_tokens=22)]
     reply = models.ask(QUESTION)
     assert (reply.text, reply.stop_reason) == ("an answer, é", "end_turn")
@@ -102,7 +102,7 @@ def test_a_stream_with_more_in_it_is_the_same_answer(server: MessagesServer, mod
         assert reply.content[0]["signature"] == "c2ln", "what a paused reply is gone on with is sent back as it came"
 
 
-def test_a_server_that_does_not_stream_is_understood(server: MessagesServer, models: SdkModels) -> None:
+def test_a_server_that_does_not_stream_is_understood(server: MessagesServer, models: DiscreetModels) -> None:
     server.script = [Say(text="at once", whole=True, input_tokens=11, output_tokens=22, usage={"cache_read_input_tokens": 5})]
     reply = models.ask(QUESTION)
     assert (reply.text, reply.stop_reason, reply.model) == ("at once", "end_turn", "claude-opus-5-5")
@@ -135,7 +135,7 @@ NO_ANSWERS: dict[str, Say] = {
 
 
 @pytest.mark.parametrize("what", NO_ANSWERS)
-def test_what_is_no_answer_is_a_call_that_counts_as_reserved(server: MessagesServer, models: SdkModels, what: str) -> None:
+def test_what_is_no_answer_is_a_call_that_counts_as_reserved(server: MessagesServer, models: DiscreetModels, what: str) -> None:
     server.script = [NO_ANSWERS[what]]
     with pytest.raises(CallFailed, match="the reply broke off") as failed:
         models.ask(QUESTION)
@@ -143,7 +143,7 @@ def test_what_is_no_answer_is_a_call_that_counts_as_reserved(server: MessagesSer
     assert "\n" not in str(failed.value) and len(str(failed.value)) < 400
 
 
-def test_the_key_does_not_follow_a_redirect(server: MessagesServer, models: SdkModels) -> None:
+def test_the_key_does_not_follow_a_redirect(server: MessagesServer, models: DiscreetModels) -> None:
     with serving() as elsewhere:
         server.script = [Refuse(status=307, headers={"location": f"{elsewhere.url}/v1/messages"})]
         with pytest.raises(CallFailed, match="answered 307"):
@@ -162,13 +162,13 @@ def test_no_proxy_of_the_environment_sees_what_is_meant_for_this_machine(
 
 
 @pytest.mark.parametrize("page", [{}, {"id": "claude-opus-5-5"}, {"lifecycle": None}, {"lifecycle": "active"}, [], "soon", 17])
-def test_a_model_page_that_says_nothing_of_its_end_is_no_warning(server: MessagesServer, models: SdkModels, page: Any) -> None:
+def test_a_model_page_that_says_nothing_of_its_end_is_no_warning(server: MessagesServer, models: DiscreetModels, page: Any) -> None:
     server.model_page = page
     assert models.lifecycle("claude-opus-5-5") == ""
 
 
 @pytest.mark.parametrize("page", [{}, [], "many", {"input_tokens": None}, {"input_tokens": -1}, {"input_tokens": "12"}])
-def test_a_count_that_is_none_is_a_call_that_failed(server: MessagesServer, models: SdkModels, page: Any) -> None:
+def test_a_count_that_is_none_is_a_call_that_failed(server: MessagesServer, models: DiscreetModels, page: Any) -> None:
     server.count_page = page
     with pytest.raises(CallFailed, match="did not count") as failed:
         models.count(QUESTION)
@@ -205,7 +205,7 @@ def broken(chance: random.Random) -> Any:
     return bend
 
 
-def bent_streams(server: MessagesServer, models: SdkModels, seed: int, number: int) -> int:
+def bent_streams(server: MessagesServer, models: DiscreetModels, seed: int, number: int) -> int:
     """Ask `number` times; every answer is a reply that can be stored and booked, or a call that failed. How many replies."""
     chance, replies = random.Random(seed), 0
     for turn in range(number):
@@ -221,11 +221,11 @@ def bent_streams(server: MessagesServer, models: SdkModels, seed: int, number: i
     return replies
 
 
-def test_a_stream_that_was_bent_never_breaks_the_night(server: MessagesServer, models: SdkModels) -> None:
+def test_a_stream_that_was_bent_never_breaks_the_night(server: MessagesServer, models: DiscreetModels) -> None:
     assert 0 <= bent_streams(server, models, SEED, 15) < 15
 
 
 @thorough
-def test_many_bent_streams(server: MessagesServer, models: SdkModels) -> None:
+def test_many_bent_streams(server: MessagesServer, models: DiscreetModels) -> None:
     for seed in range(8):
         bent_streams(server, models, seed, 30)
