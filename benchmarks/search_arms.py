@@ -16,6 +16,7 @@ from shell.clock import next_night
 from shell.desk import Desk
 from shell.home import Home
 from shell.host.port import StrategySource
+from shell.market.history import data_hash
 from shell.trials.candidate import Proposal, source_hash
 from tasks.ai.genes import Genes
 from tasks.ai.local import LocalProvider, choose_family
@@ -23,7 +24,7 @@ from tasks.ai.provider import WHOLE, ProposalContext, Proposed, Provider, Search
 from tasks.client import SegmentName
 from tasks.generate import Generation
 from tasks.night import Work, WorkItem
-from tasks.runs import data_hash, run, uncertified
+from tasks.runs import run, uncertified
 
 SYMBOLS = ("BTC/USD", "ETH/USD")
 ASKS_PER_LOOK = 10

@@ -26,8 +26,10 @@ from shell.home import Home
 from shell.market.pair import Pair
 from shell.money import CONTEXT, QuoteAmount
 from shell.portfolio.account import AccountPicture
+from shell.risk.halts import Halt, HaltKind
 from shell.store.books import BookState
 from shell.store.store import Store
+from shell.store.witness import Witness
 from shell.venue import MarketFacts, Venue
 
 # A look is about nine calls of an account that may make one every three seconds.
@@ -67,6 +69,8 @@ class LiveAccount:
         self._gateway: LiveGateway | None = None
         self._reconciler: Reconciler | None = None
         self._look: Waiting[AccountPicture] | None = None
+        self._witness = Witness(home.database.parent, store.events)
+        self._halted: frozenset[HaltKind] = frozenset()
 
     def venue(self) -> Venue:
         """What the shell trades on."""
@@ -107,6 +111,8 @@ class LiveAccount:
             store=self._store, engine=engine, quote=self._settings.account.quote,
             halt_pct=self._settings.kraken.reconcile_halt_pct, notify=self._notify,
         )
+        if older := self._witness.contradicts():
+            engine.halt(Halt(kind=HaltKind.BOOKS_DIFFER, book=engine.config.book, sentence=older, raised_at=now))
         reason = "nothing was tried"
         for _ in range(START_LOOKS):
             try:
@@ -120,8 +126,12 @@ class LiveAccount:
             reason = "each look at the account was older than the books"
         raise NotNow(f"the books could not be compared with the account, so nothing is traded: {reason}")
 
-    def _follow(self, _engine: Engine, now: datetime) -> None:
+    def _follow(self, engine: Engine, now: datetime) -> None:
         """A little at a time: begin a look when one is due, take it in once it is there."""
+        if self._halted != (halted := frozenset(engine.halts)):
+            # No older copy of the database may forget that a person, or a limit, stopped it.
+            self._halted = halted
+            self._witness.note()
         reconciler = self._reconciler
         if reconciler is None:
             return
@@ -172,4 +182,5 @@ class LiveAccount:
             self._gateway.adopt(order)
         for order_id in done.strays:
             self._gateway.take_out(order_id, picture.at)
+        self._witness.note()
         return done

@@ -173,7 +173,7 @@ class Lockstep:
 
         rest, names = bridge.call(build, PATIENCE_SECONDS)
         api = PrivateApi(rest, names)
-        venue = KrakenVenue(api, bridge)
+        venue = KrakenVenue(api, PublicApi(rest), bridge)
         feed = AccountFeed(NOWHERE, api.socket_token, names, venue.heard, pace=self.pace, chance=chance)
         return LiveConnection(bridge, rest, api, names, venue, feed)
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.actions import ArtifactCreate
 from prefect.logging import get_logger
-from pydantic_core import to_json
 
+from flows.answers import keep
 from shell.errors import BrainError
 from tasks.context import client
 
@@ -37,12 +35,7 @@ async def keep_answer(flow: Any, flow_run: Any, state: Any) -> None:
     """Keep what an ad hoc run returned as JSON in an artifact."""
     if AD_HOC not in flow_run.tags:
         return
-    answer = to_json(await state.aresult(raise_on_failure=False), serialize_unknown=True, indent=2).decode()
-    kept = ArtifactCreate(
-        type="markdown", data=f"```json\n{answer}\n```", flow_run_id=flow_run.id, description=f"What {flow_run.name} returned"
-    )
-    async with get_client() as prefect:
-        await prefect.create_artifact(kept)
+    await keep(await state.aresult(raise_on_failure=False), flow_run.id, flow_run.name)
 
 
 def _tell(flow: Any, flow_run: Any, state: Any, ended: str) -> None:

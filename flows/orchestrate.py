@@ -8,8 +8,12 @@ from functools import partial
 from prefect import flow
 from prefect.artifacts import acreate_markdown_artifact, acreate_progress_artifact, aupdate_progress_artifact
 
+from flows.apart import live_apart
 from flows.evolve import evolve
-from flows.run import FLOW, Moment, as_run_of_its_own, begun, label, moment, named, night_tag
+from flows.page import page_links
+from flows.picture import show_equity
+from flows.run import FLOW, Moment, as_run_of_its_own, begun, deployed, label, moment, named, night_tag
+from flows.tend import tend_and_wait
 from flows.window import Window, seconds_left
 from tasks.aggregate import aggregate_candles
 from tasks.costs import read_costs
@@ -19,12 +23,12 @@ from tasks.index import read_active, read_index
 from tasks.night import CandidateOutcome, Decision, NightRecord, Settlement, night_of
 from tasks.notify import notify_night
 from tasks.outcome import found_nothing
-from tasks.paper import find_due, settle
+from tasks.paper import find_due, find_untold, settle
 from tasks.parity import check_parity
 from tasks.promote import find_ready, promote
 from tasks.report import write_night_report
 from tasks.settlements import answered, settled
-from tasks.snapshot import read_performance
+from tasks.snapshot import read_equity, read_performance
 
 DECIDED_PCT, EVOLVED_PCT, DONE_PCT = 20.0, 80.0, 100.0
 
@@ -45,7 +49,7 @@ async def orchestrate(now: Moment = None, seed: int = 0, provider: str = "") -> 
     performance = await read_performance(at)
     await read_index()
 
-    settlements = await _settle(at)
+    settlements = await _settle(at, night)
     decision = await decide_night(at, provider, seed)
     await aupdate_progress_artifact(progress, DECIDED_PCT)
     outcomes = await _evolve(decision, at, seed, provider, window)
@@ -58,16 +62,26 @@ async def orchestrate(now: Moment = None, seed: int = 0, provider: str = "") -> 
     )
     await update_document(record)
     report = await write_night_report(record)
-    await acreate_markdown_artifact(report.markdown, key="night-report", description=f"Night of {night}")
+    links = page_links([*(each.candidate_id for each in outcomes), *(each.candidate_id for each in settlements)])
+    await acreate_markdown_artifact(report.markdown + links, key="night-report", description=f"Night of {night}")
+    await show_equity(await read_equity(at))
     await notify_night(record)
     await aupdate_progress_artifact(progress, DONE_PCT)
     return record
 
 
-async def _settle(at: datetime) -> tuple[Settlement, ...]:
-    """Judge the paper trials that are due, then promote those that passed, one after the other."""
-    judged = [settled(trial, await settle(trial, at)) for trial in await find_due(at)]
-    for candidate_id in await find_ready():
+async def _settle(at: datetime, night: str) -> tuple[Settlement, ...]:
+    """Judge the paper trials that are due, then promote those that passed, one after the other.
+
+    Where candidates have runs of their own, those do it, and this does what they left, and tells of what they did since the
+    last night.
+    """
+    if deployed():
+        await tend_and_wait()
+    trials = [*await find_due(at), *(await find_untold(night) if deployed() else ())]
+    judged = [settled(trial, await settle(trial, at)) for trial in trials]
+    done = [each.candidate_id for each in judged if each.conformance.passed]
+    for candidate_id in dict.fromkeys([*done, *await find_ready()]):
         judged = answered(judged, await promote(candidate_id, at))
     return tuple(judged)
 
@@ -78,10 +92,13 @@ async def _evolve(
     """Each candidate in a run of its own, one after the other: they share the account's few processor cores."""
     outcomes = []
     for item in decision.items:
-        life = partial(
-            evolve, now=at, work=item.work, ordinal=item.ordinal, candidate_id=item.candidate_id, seed=seed,
-            provider=provider,
-        )
-        outcome = await window.within(as_run_of_its_own(life))
+        if deployed():
+            life = live_apart(item, at, seed, provider)
+        else:
+            life = as_run_of_its_own(partial(
+                evolve, now=at, work=item.work, ordinal=item.ordinal, candidate_id=item.candidate_id, seed=seed,
+                provider=provider,
+            ))
+        outcome = await window.within(life)
         outcomes.append(outcome or found_nothing("the night's window ended first; the next night goes on", 0))
     return tuple(outcomes)

@@ -1,4 +1,5 @@
-"""Make visible what the shell did by itself: a flow run for every scan that none has reported."""
+"""Make visible what the shell did by itself: a flow run for every scan that none has reported. And let candidates' own runs
+go on: those whose trial is due, or about which a person has decided."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from flows.missing import show_scan
 from flows.requests import start_requested
 from flows.run import FLOW, Moment, deployed, moment, named
 from flows.schedule import follow_interval
+from flows.tend import tend
 from tasks.beat import require_beat
 from tasks.scan import find_unreported, mark_reported, read_interval, slot_of
 
@@ -18,7 +20,7 @@ REPORTED_MAX = 200
 
 @flow(
     name="reconcile", flow_run_name=named("reconcile"), **FLOW,
-    description="Create the flow runs of scans that the shell made without being asked by a flow.",
+    description="Create the flow runs of scans that no flow had asked for, and resume candidates' runs that are due.",
 )
 async def reconcile(now: Moment = None) -> int:
     """The number of scans reported. What was shown before a crash is found by its name and not shown twice.
@@ -38,6 +40,7 @@ async def reconcile(now: Moment = None) -> int:
             description=f"{len(missing)} scans that no flow run had reported",
         )
     if deployed():
+        await tend()
         await follow_interval(await read_interval())
         await start_requested(at)
     return len(missing)

@@ -7,8 +7,9 @@ from typing import Any
 
 from prefect import flow
 
+from flows.picture import show_equity
 from flows.run import FLOW, Moment, moment, named
-from tasks.snapshot import record_snapshot
+from tasks.snapshot import read_equity, record_snapshot
 
 
 @flow(
@@ -16,4 +17,7 @@ from tasks.snapshot import record_snapshot
     description="Record equity, cash, fees and positions of the day.",
 )
 async def snapshot(now: Moment = None) -> Mapping[str, Any]:
-    return await record_snapshot(moment(now))
+    at = moment(now)
+    taken = await record_snapshot(at)
+    await show_equity(await read_equity(at))
+    return taken

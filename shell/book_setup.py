@@ -88,9 +88,9 @@ def new_engine(
     engine.remember(state.recent_signals, state.order_times, state.waiting_exits)
     if gateway is not None:
         # Only a venue knows what became of an intent whose answer never came: it is looked for, not written off.
-        engine.write_off([], state.never_sent)
+        engine.write_off([], state.unanswered)
         return engine
     paper_gateway.restore([order.submitted for order in state.open_orders if order.submitted is not None])
     unsent = [order.approved for order in state.open_orders if order.submitted is None]
-    engine.write_off(unsent, state.never_sent)
+    engine.write_off(unsent, state.unanswered)
     return engine

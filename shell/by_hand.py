@@ -76,14 +76,18 @@ class ByHand:
     # -- candidates -----------------------------------------------------------------------------------------------
 
     def decide(self, candidate_id: str, approved: bool, by: str, now: datetime) -> str:
-        """Record a person's decision; the next night heeds it. Raises Rejected for one that is unknown or has ended."""
+        """Record a person's decision: the candidate's own run heeds it within a quarter of an hour, else the next night does.
+
+        Raises Rejected for one that is unknown, NotNow for one that has ended.
+        """
         candidate = self._store.candidates.get(candidate_id)
         if candidate.verdict is not Verdict.PENDING:
             raise NotNow(f"{candidate_id} has ended already: it is {candidate.verdict.value}")
         self._store.approvals.decide(candidate_id, approved, by, now)
         if not self._shell.config.asks_approval:
             return 'recorded, though nobody asks: [orchestrator] approval is "auto"'
-        return "the next night promotes it" if approved else "the next night refuses it"
+        done = "promoted" if approved else "refused"
+        return f"it is {done} within a quarter of an hour, on the next night at the latest"
 
     def approval(self, candidate_id: str, now: datetime) -> str:
         """Whether this candidate may be promoted as far as people are concerned. Asks them where nobody has decided."""

@@ -143,6 +143,9 @@ class OrchestratorConfig(_Section):
     approval_expires: timedelta = Field(
         default=timedelta(days=7), gt=_NO_TIME, le=timedelta(days=90), description="time after which no answer is a no"
     )
+    approval_form: bool = Field(
+        default=True, description="whether an answer on Prefect's page counts; that page asks nobody for a password"
+    )
     first_capital_pct: Decimal = Field(
         default=Decimal("0.25"), gt=0, le=1, description="part of a live account's value that a new version begins on"
     )
@@ -193,6 +196,9 @@ class GateConfig(_Section):
     )
     min_neighbours_kept: float = Field(
         default=0.6, gt=0, le=1, description="part of the settings one step away that must keep it"
+    )
+    undeclared_numbers_max: int = Field(
+        default=12, ge=0, le=1_000, description="numbers in a strategy's text that no parameter declares, at most"
     )
 
 

@@ -23,10 +23,15 @@ from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
 from shell.notices.budget import BudgetNews
 from shell.parity.keeper import ParityParts, check_parity
 from shell.predictions import Grade, Prediction
+from shell.promotion.told import untold
+from shell.report.series import downsample
 from shell.service import MAIN_BOOK, Shell
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
-from shell.trials.segments import Segment, SegmentName
+from shell.trials.scoring import require_score
+from shell.trials.segments import Segment, SegmentName, quarter_name
+
+PICTURE_POINTS = 400
 
 
 class Desk:
@@ -114,6 +119,11 @@ class Desk:
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
 
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        """The main book's equity from `since` on, thinned for a picture, in the account's currency."""
+        marks = self._store.history.equity(MAIN_BOOK, since)
+        return downsample([(at, float(value)) for at, value in marks], PICTURE_POINTS)
+
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         self._require_reached(now)
         self._shell.keep_bars()
@@ -173,10 +183,18 @@ class Desk:
         self._store.candidates.classify(candidate_id, change)
 
     def record_score(self, score: TrialScore) -> None:
-        """Raises Rejected for a score on selection of a candidate that was never let onto that segment."""
-        let_in = {look.candidate_id for look in self._store.looks.selection_looks()}
-        if score.segment == SegmentName.SELECTION.value and score.candidate_id not in let_in:
-            raise Rejected(f"{score.candidate_id} was never given the selection segment, so this is no score of it")
+        """Raises Rejected for a score on selection of a candidate that was not let onto that segment in that quarter, and for
+        one that is not true to what the shell knows; UsageError for one of a moment that has not come."""
+        self._require_reached(score.scored_at)
+        if score.segment == SegmentName.SELECTION.value:
+            quarter = quarter_name(score.scored_at)
+            if score.candidate_id not in {look.candidate_id for look in self._store.looks.selection_looks(quarter)}:
+                raise Rejected(
+                    f"{score.candidate_id} was never given the selection segment of {quarter}, so this is no score of it"
+                )
+            candidate = self._store.candidates.get(score.candidate_id)
+            segment, data = self._shell.access.selection_scored(score.scored_at)
+            require_score(score, candidate, segment, data)
         self._store.candidates.record_score(score)
 
     def scores(self, segment: SegmentName) -> Sequence[TrialScore]:
@@ -188,19 +206,27 @@ class Desk:
     def last_search(self) -> datetime | None:
         return self._store.candidates.last_search()
 
-    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        return self._shell.trials.start(candidate_id, change, now)
+    def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
+        """Begin a paper trial where the shell stands. How long it lasts is the shell's to say."""
+        self._require_reached(now)
+        return self._shell.trials.start(candidate_id, self._shell.now)
 
     def paper_trials(self) -> Sequence[PaperTrial]:
         return self._shell.trials.open()
 
+    def untold_trials(self, night: str) -> Sequence[PaperTrial]:
+        """Trials that have ended and of which no night has told yet, but perhaps this one, in the order they began."""
+        return untold(self._store, night)
+
     def settle_paper(self, trial_id: str, now: datetime) -> Conformance:
+        self._require_reached(now)
         self._shell.keep_bars()
         return self._shell.trials.settle(trial_id, now)
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
         """Raises Rejected for one a person rejected, NotNow for one that waits for a person: whoever asks, and whatever
         they were told before."""
+        self._require_reached(now)
         candidate = self._store.candidates.get(candidate_id)
         return self._shell.promote(candidate, now)
 
@@ -279,13 +305,20 @@ class Desk:
         """Whether a person lets this candidate be promoted: "approved", "rejected" or "waiting". A person is asked once."""
         return self.by_hand.approval(candidate_id, now)
 
+    def decide(self, candidate_id: str, approved: bool, by: str, now: datetime) -> str:
+        """A person's word about a candidate, given on the conductor's page. Raises Rejected where that does not count."""
+        if not self._shell.config.orchestrator.approval_form:
+            raise Rejected("a word on Prefect's page does not count: [orchestrator] approval_form is false")
+        return self.by_hand.decide(candidate_id, approved, by, now)
+
     def take_request(self, flow: str, now: datetime) -> str:
         """Who asked for this flow by hand, once; "" when nobody did."""
         return self.by_hand.take_request(flow, now)
 
     def _require_reached(self, now: datetime) -> None:
-        """A moment ahead of the shell would lay out the next quarter's segments before it begins, over today's vault."""
+        """A moment ahead of the shell would lay out the next quarter's segments before it begins, over today's vault, and end
+        a paper trial before it is over."""
         if now > self._shell.now:
             raise UsageError(
-                f"the shell stands at {self._shell.now:%Y-%m-%d %H:%M} UTC: there are no segments as of {now:%Y-%m-%d %H:%M}"
+                f"the shell stands at {self._shell.now:%Y-%m-%d %H:%M} UTC: {now:%Y-%m-%d %H:%M} has not come"
             )

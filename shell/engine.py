@@ -6,7 +6,8 @@ one `StepRecord`, which a journal stores whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -44,7 +45,6 @@ from shell.seat import Seat
 MINUTE_MS = 60_000
 # The shortest interval of scans, assumed until the strategy is started and tells its own.
 SLOT_MINUTES = 5
-TRY = ":try"
 ORDER_RATE_WINDOW = timedelta(minutes=1)
 VENUE_REFUSED = "VENUE_REFUSED"
 
@@ -53,16 +53,8 @@ class Engine:
     """One book's engine: a ledger, a gateway, a strategy behind its host, and the limits between them."""
 
     def __init__(
-        self,
-        config: EngineConfig,
-        *,
-        market: MarketBook | RecordedBook,
-        gateway: Gateway,
-        host: StrategyHost,
-        journal: Journal,
-        ledger: Ledger | None = None,
-        marks: EquityMarks | None = None,
-        halts: tuple[Halt, ...] = (),
+        self, config: EngineConfig, *, market: MarketBook | RecordedBook, gateway: Gateway, host: StrategyHost,
+        journal: Journal, ledger: Ledger | None = None, marks: EquityMarks | None = None, halts: tuple[Halt, ...] = (),
         last_scan: datetime | None = None,
     ) -> None:
         self.config = config
@@ -78,8 +70,7 @@ class Engine:
         self._steps = Steps(journal)
         self._cursor = market.cursor
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
-        self._recent: list[RecentSignal] = []
-        self._order_times: list[datetime] = []
+        self._recent, self._order_times = list[RecentSignal](), list[datetime]()
         self._booked, self._entered = set[str](), set[str]()
         self._try = ""
         self._equity: QuoteAmount | None = None
@@ -155,11 +146,23 @@ class Engine:
         return self._finish(record)
 
     def take_up(self, found: Sequence[GatewayEvent], now: datetime) -> StepRecord:
-        """Book what reconciliation found, as if the gateway had told it; a fill that is booked already changes nothing."""
+        """Book what reconciliation found, each fill once. The caller lets the gateway `learn` of it, once it is stored."""
         record = self._begin(now)
-        self.gateway.learn(found)
         self._book_events(record, found)
         return self._finish(record)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Steps that one transaction of the caller's stores: if that fails, these books are as they were before it."""
+        self._steps.settle()
+        kept = self.ledger, self.marks, {**self.halts}, {*self._booked}, {*self._entered}
+        try:
+            yield
+        except BaseException:
+            self.ledger, self.marks, self.halts, self._booked, self._entered = kept
+            self._equity = None
+            self._steps.forget()
+            raise
 
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
@@ -321,17 +324,14 @@ class Engine:
         self._book_events(record)
         return self._finish(record)
 
-    def write_off(self, orders: Sequence[ApprovedOrder], never_sent: int) -> None:
+    def write_off(self, orders: Sequence[ApprovedOrder], unanswered: int) -> None:
         """Record that intents written ahead never left: the process died first, and a paper book that does not hold an
         order never got it. Their slots are worked again, and a new try is a new intent (D9): from the first such death
-        on (`never_sent` counts them all), ids carry a mark that no earlier process used."""
-        if never_sent:
-            self._try = f"{TRY}{never_sent}"
-        if not orders:
-            return
-        now = max(order.intent.decided_at for order in orders)
-        updates = [never_taken(order, OrderState.REJECTED, "the process died before it was sent", now) for order in orders]
-        self._finish(self._begin(now, updates=updates))
+        on (`unanswered` counts them all), ids carry a mark that no earlier process used."""
+        self._try = f":try{unanswered}" if unanswered else self._try
+        if orders:
+            told, now = "the process died before it was sent", max(order.intent.decided_at for order in orders)
+            self._finish(self._begin(now, updates=[never_taken(each, OrderState.REJECTED, told, now) for each in orders]))
 
     def _slot_ms(self, now: datetime) -> int:
         """The newest slot at `now`, by the interval known so far."""

@@ -11,12 +11,12 @@ from prefect import task
 from shell.errors import BrainError, NotNow, StrategyFault, StrategyRejected
 from shell.gate.inputs import Rival
 from shell.host.faults import attempt_of
-from shell.market.history import History
+from shell.market.history import History, data_hash
 from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore
 from tasks.client import SegmentName, ShellClient
 from tasks.context import client
 from tasks.policy import WRITE
-from tasks.runs import RunSummary, buy_and_hold, data_hash, run, run_all, stressed
+from tasks.runs import RunSummary, buy_and_hold, run, run_all, stressed
 
 
 def backtest_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> StageResult:

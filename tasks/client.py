@@ -68,6 +68,9 @@ class ShellClient(Protocol):
 
     def performance(self, now: datetime) -> Mapping[str, Any]: ...
 
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        """The main book's equity from `since` on, thinned for a picture, in the account's currency."""
+
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         """Raises DataError, with the days there are and the days needed, when history is too short."""
 
@@ -99,13 +102,22 @@ class ShellClient(Protocol):
     def last_search(self) -> datetime | None:
         """When the search segment was last looked at, whatever came of it."""
 
-    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        """Raises NotNow when all paper slots are taken."""
+    def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
+        """Begin a paper trial where the shell stands, as long as the change asks for. Raises NotNow when all paper slots are
+        taken."""
 
     def paper_trials(self) -> Sequence[PaperTrial]: ...
-    def settle_paper(self, trial_id: str, now: datetime) -> Conformance: ...
+    def untold_trials(self, night: str) -> Sequence[PaperTrial]:
+        """Trials that have ended and that no recorded night but `night` itself tells of."""
+
+    def settle_paper(self, trial_id: str, now: datetime) -> Conformance:
+        """Judge a trial that is due; of one that was judged already, the judgement. Raises NotNow for one not yet due."""
     def approval(self, candidate_id: str, now: datetime) -> str:
         """Whether a person lets this candidate be promoted: "approved", "rejected" or "waiting"; asks, once, who may say so."""
+
+    def decide(self, candidate_id: str, approved: bool, by: str, now: datetime) -> str:
+        """A person's word about this candidate, given on the conductor's page. Raises Rejected where the settings do not let
+        it count, and NotNow when the candidate's life is over."""
 
     def take_request(self, flow: str, now: datetime) -> str:
         """Who asked for this flow by hand, once; "" when nobody did."""

@@ -12,10 +12,10 @@ from prefect import task
 from shell.clock import parse_moment
 from shell.config import GateConfig
 from shell.errors import NotNow
-from shell.gate.inputs import GateInputs, RunFigures, rival_of, to_stored
+from shell.gate.gather import gathered
+from shell.gate.inputs import GateInputs, to_stored
 from shell.gate.verdict import judge, worth_a_vault_look, worth_its_neighbours, worth_probing
 from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore
-from shell.trials.count import distinct_scores
 from tasks.client import SegmentName, ShellClient
 from tasks.context import client
 from tasks.gate_runs import Probed, look_into_vault, probe_biases, run_neighbours
@@ -65,22 +65,9 @@ def gate_inputs(
     Raises NotNow when a stage or the score is missing, BadInput when an earlier version of this program scored it.
     """
     sandbox, backtest = _stored(candidate, Stage.SANDBOX), _stored(candidate, Stage.BACKTEST)
-    under_stress, segment = backtest["stressed"], backtest["segment"]
-    counted = distinct_scores(on_these_days(scores, segment, candidates))
-    beside = [score for score in counted if score.data_hash == segment["data_hash"]]
-    own = next((score for score in beside if score.source_hash == candidate.source_hash), None)
-    if own is None:
-        raise NotNow(f"{candidate.candidate_id} cannot be judged: the ledger of trials does not hold its score")
-    return GateInputs(
-        deterministic=sandbox["verdict"] == "passed",
-        answers_hash=str(sandbox["answers_hash"]),
-        run=RunFigures(**backtest["figures"]),
-        stressed_return_pct=under_stress["metrics"]["total_return_pct"] if under_stress else None,
-        trial_sharpes=tuple(score.sharpe for score in counted),
-        daily_returns=own.daily_returns,
-        other_trials=tuple(score.daily_returns for score in beside if score is not own),
-        incumbent=rival_of(backtest["incumbent"]),
-        buy_and_hold=rival_of(backtest["buy_and_hold"]),
+    return gathered(
+        candidate.candidate_id, candidate.proposal.source, sandbox=sandbox, backtest=backtest,
+        scores=on_these_days(scores, backtest["segment"], candidates),
     )
 
 

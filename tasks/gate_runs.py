@@ -10,15 +10,14 @@ from shell.backtest.biases.finding import Finding
 from shell.backtest.biases.lag import CHECK as LAG
 from shell.backtest.biases.probe import run_biases
 from shell.backtest.neighbourhood import one_step_neighbours
-from shell.backtest.search import with_settings
 from shell.errors import BrainError, NotNow, StrategyFault, StrategyRejected
 from shell.gate.inputs import BiasFinding, Neighbour, VaultLook
 from shell.host.faults import attempt_of
-from shell.market.history import History
+from shell.market.history import History, data_hash
 from shell.trials.candidate import Candidate, Stage
 from tasks.client import Segment, SegmentName, ShellClient
 from tasks.night import stage_inputs
-from tasks.runs import data_hash, run, run_all
+from tasks.runs import run, run_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,28 +45,27 @@ def probe_biases(shell: ShellClient, candidate: Candidate, now: datetime) -> Pro
 
 def run_neighbours(shell: ShellClient, candidate: Candidate, now: datetime) -> Probed:
     """Certified runs of the settings one step away, on the selection segment. They are no trials: none can be chosen."""
-    source = candidate.proposal.source
-    steps = one_step_neighbours(source.code)
+    steps = one_step_neighbours(candidate.proposal.source)
     if not steps:
         return Probed(neighbours=())
     try:
         segment, history = _selection(shell, candidate, now)
     except NotNow as refusal:
-        return Probed(neighbours=tuple(Neighbour(values=each, daily_sharpe=None, fault=str(refusal)) for each in steps))
+        return Probed(neighbours=tuple(Neighbour(values=each.values, daily_sharpe=None, fault=str(refusal)) for each in steps))
     outcomes = run_all(
-        [with_settings(source, values) for values in steps], history, start=segment.start, end=segment.end,
+        [each.source for each in steps], history, start=segment.start, end=segment.end,
         settings=shell.backtest_settings(), data=data_hash(history),
     )
     found: list[Neighbour] = []
     attempt = ""
-    for values, outcome in zip(steps, outcomes, strict=True):
+    for each, outcome in zip(steps, outcomes, strict=True):
         if isinstance(outcome, StrategyRejected | StrategyFault):
             attempt = attempt or attempt_of(outcome)
-            found.append(Neighbour(values=values, daily_sharpe=None, fault=str(outcome)))
+            found.append(Neighbour(values=each.values, daily_sharpe=None, fault=str(outcome)))
         elif isinstance(outcome, BrainError):
             raise outcome
         else:
-            found.append(Neighbour(values=values, daily_sharpe=outcome.figures.daily_sharpe))
+            found.append(Neighbour(values=each.values, daily_sharpe=outcome.figures.daily_sharpe))
     return Probed(neighbours=tuple(found), attempt=attempt)
 
 

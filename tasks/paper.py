@@ -19,10 +19,8 @@ def is_running(trial: PaperTrial) -> bool:
 
 
 def start_trial(shell: ShellClient, candidate_id: str, now: datetime) -> PaperTrial:
-    """Start a trial of the length its class asks for. Raises NotNow when every slot is taken."""
-    candidate = shell.candidate(candidate_id)
-    assert candidate.change_class is not None, "a review classified it before"
-    return shell.start_paper(candidate_id, candidate.change_class, now)
+    """Start a trial; the shell says how long it lasts. Raises NotNow when every slot is taken."""
+    return shell.start_paper(candidate_id, now)
 
 
 def due_trials(shell: ShellClient, now: datetime) -> tuple[PaperTrial, ...]:
@@ -47,6 +45,11 @@ async def start_paper(candidate_id: str, now: datetime) -> PaperTrial:
 @task(name="find due paper trials", description="Trials whose time is up.", **READ)
 async def find_due(now: datetime) -> tuple[PaperTrial, ...]:
     return due_trials(client(), now)
+
+
+@task(name="find trials to tell of", description="Trials that ended and that no night has told of.", **READ)
+async def find_untold(night: str) -> tuple[PaperTrial, ...]:
+    return tuple(client().untold_trials(night))
 
 
 @task(name="settle paper trial", description="Did paper do what the backtest said?", **WRITE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +9,9 @@ from prefect import task
 
 from shell.answers import REJECTED, WAITING
 from shell.errors import Rejected
+from shell.promotion.overtaken import overtaken
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
-from tasks.client import ActiveStrategy, Promotion, ShellClient
+from tasks.client import Promotion, ShellClient
 from tasks.context import client
 from tasks.night import stage_inputs
 from tasks.policy import READ, WRITE
@@ -19,11 +19,12 @@ from tasks.policy import READ, WRITE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromotionAnswer:
-    """Either a promotion, or the sentence that refused it."""
+    """Either a promotion, or the sentence that refused it, or why it is `waiting`."""
 
     candidate_id: str
     promotion: Promotion | None
     refusal: str = ""
+    waiting: bool = False
 
 
 def ready(shell: ShellClient) -> tuple[str, ...]:
@@ -35,14 +36,21 @@ def ready(shell: ShellClient) -> tuple[str, ...]:
 
 
 def promote_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> PromotionAnswer:
-    """Promote, or record why not. Anything but a known no reaches the caller after the shell was told to abort."""
+    """Promote, or record why not. Anything but a known no reaches the caller after the shell was told to abort.
+
+    Of a candidate whose life is over already the answer is what it came to: whoever was first has done it.
+    """
     candidate = shell.candidate(candidate_id)
-    refusal = overtaken(candidate, shell.active_strategy(), shell.candidates())
+    if candidate.verdict is not Verdict.PENDING:
+        return came_to(shell, candidate, now)
+    active = shell.active_strategy()
+    refusal = overtaken(candidate, active.version, active.hash, shell.candidates())
     if not refusal:
         decision = shell.approval(candidate_id, now)
         if decision == WAITING:
             # Nothing is recorded: it is ready again on the next night.
-            return PromotionAnswer(candidate_id=candidate_id, promotion=None, refusal="it waits for a person's approval")
+            told = "it waits for a person's approval"
+            return PromotionAnswer(candidate_id=candidate_id, promotion=None, refusal=told, waiting=True)
         refusal = "a person rejected it" if decision == REJECTED else ""
     if not refusal:
         try:
@@ -59,24 +67,18 @@ def promote_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> P
     return PromotionAnswer(candidate_id=candidate_id, promotion=None, refusal=refusal)
 
 
-def overtaken(candidate: Candidate, active: ActiveStrategy, candidates: Sequence[Candidate]) -> str:
-    """A sentence when the strategy it has to beat is another one by now, and it does not beat that; else nothing.
-
-    The gate compared it with the incumbent of its night. Was another candidate promoted since, the two are compared by
-    their scores on the same selection segment; scores on different segments do not compare, which refuses as well.
-    """
-    own = stage_inputs(candidate, Stage.BACKTEST)
-    if own is None or own["incumbent"]["name"] == active.version:
-        return ""
-    rivals = [each for each in candidates if each.source_hash == active.hash and each.verdict is Verdict.PROMOTED]
-    theirs = stage_inputs(rivals[-1], Stage.BACKTEST) if rivals else None
-    was = own["incumbent"]["name"]
-    if theirs is None or theirs["segment"] != own["segment"]:
-        return f"it was compared with {was}; {active.version} is active by now and their scores do not compare"
-    mine, other = own["figures"]["daily_sharpe"], theirs["figures"]["daily_sharpe"]
-    if mine > other:
-        return ""
-    return f"it beat {was}, but {active.version}, active by now, has a daily Sharpe of {other:.3f}, it has {mine:.3f}"
+def came_to(shell: ShellClient, candidate: Candidate, now: datetime) -> PromotionAnswer:
+    """What the ledger says of a promotion that was decided before."""
+    told = stage_inputs(candidate, Stage.PROMOTE)
+    if candidate.verdict is not Verdict.PROMOTED or told is None:
+        refusal = "; ".join(candidate.reasons)
+        return PromotionAnswer(candidate_id=candidate.candidate_id, promotion=None, refusal=refusal)
+    row = [each for each in shell.strategy_index() if each.hash == candidate.source_hash][-1]
+    promotion = Promotion(
+        candidate_id=candidate.candidate_id, version=row.version, previous=str(told.get("previous", row.parent)),
+        hash=row.hash, at=row.promoted_at or now,
+    )
+    return PromotionAnswer(candidate_id=candidate.candidate_id, promotion=promotion)
 
 
 @task(name="find promotions", description="Candidates that passed their paper trial.", **READ)

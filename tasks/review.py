@@ -15,10 +15,10 @@ from shell.host.policy import check_policy
 from shell.host.port import StrategySource
 from shell.syntax import parse_source
 from shell.trials.candidate import ChangeClass, Stage, StageResult
+from shell.trials.change import classify_change, same_program
 from tasks.ai.provider import Provider, ReviewCase
 from tasks.ai.registry import provider_for
 from tasks.ai.replies import Opinion
-from tasks.change import classify_change, same_program
 from tasks.client import ShellClient
 from tasks.context import client
 from tasks.policy import WRITE

@@ -18,24 +18,24 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any
 
-import polars as pl
+import numpy as np
 
 from shell.backtest.fast import FastBench
 from shell.backtest.job import BacktestJob
 from shell.backtest.metrics import buy_and_hold_curve, daily_returns, moments_of
 from shell.backtest.parallel import Outcome, run_many, workers_worth
-from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
+from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve, Metrics
+from shell.clock import to_ms
 from shell.config import PairCosts, PaperConfig
 from shell.errors import BrainError
 from shell.gate.inputs import Rival, RunFigures
 from shell.host.port import StrategySource
-from shell.market.history import History
+from shell.market.history import HASH_DIGITS, History
 from shell.trials.candidate import source_hash
 
 RUNS_KEPT = 32
 # Search, its short part, selection, selection under stress: a night's, each with a process of its own.
 BENCHES_KEPT = 4
-HASH_DIGITS = 16
 COST_MAX = Decimal("0.1")
 
 # Source, data, account and costs, start, end, and whether the run was fast.
@@ -195,9 +195,13 @@ def summarise(result: BacktestResult) -> RunSummary:
 
 
 def buy_and_hold(history: History, start: datetime, end: datetime, settings: BacktestSettings) -> Rival:
-    """Equal parts of every symbol bought at the first open of the window and held."""
+    """Equal parts of every symbol bought at the first open of the window and held. The first day's return is measured from the
+    cash before the purchase, as a strategy's is, so the days come to the whole return, fee included."""
     cash = float(settings.cash)
-    curve = buy_and_hold_curve(history, start, end, cash, float(settings.paper.taker_fee_pct))
+    held = buy_and_hold_curve(history, start, end, cash, float(settings.paper.taker_fee_pct))
+    curve = EquityCurve(
+        times_ms=np.concatenate(([to_ms(start)], held.times_ms)), values=np.concatenate(([cash], held.values))
+    )
     returns = daily_returns(curve)
     return Rival(
         name="buying and holding", total_return_pct=float(curve.values[-1]) / cash - 1,
@@ -208,19 +212,6 @@ def buy_and_hold(history: History, start: datetime, end: datetime, settings: Bac
 def market_returns(history: History, start: datetime, end: datetime) -> tuple[float, ...]:
     """Daily returns of equal parts of every symbol, bought at the first open of the window without a fee and held."""
     return tuple(float(value) for value in daily_returns(buy_and_hold_curve(history, start, end, 1.0, 0.0)))
-
-
-def data_hash(history: History) -> str:
-    """The identity of the candles a run saw: symbols, times and every price of every tier, 16 hex digits."""
-    digest = hashlib.sha256()
-    for tier, frames in (("5m", history.m5), ("1h", history.h1), ("1d", history.d1)):
-        for symbol in sorted(frames):
-            digest.update(f"{tier} {symbol}".encode())
-            frame = frames[symbol]
-            digest.update(frame["timestamp"].cast(pl.Datetime("ms", "UTC")).to_physical().to_numpy().tobytes())
-            for column in ("open", "high", "low", "close", "volume"):
-                digest.update(frame[column].to_numpy().tobytes())
-    return digest.hexdigest()[:HASH_DIGITS]
 
 
 def stressed(settings: BacktestSettings, factor: float) -> BacktestSettings:

@@ -14,10 +14,11 @@ from shell.config import GateConfig
 from shell.errors import BrainError, StrategyFault, StrategyRejected
 from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
+from shell.market.history import data_hash
 from tasks.ai.briefing import market_figures
 from tasks.ai.provider import WHOLE, SearchScore
 from tasks.client import Segment, SegmentName, ShellClient
-from tasks.runs import RunSummary, data_hash, market_returns, run_all
+from tasks.runs import RunSummary, market_returns, run_all
 
 FAULT_VALUE = -10.0
 

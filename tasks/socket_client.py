@@ -157,6 +157,10 @@ class SocketClient:
         answer: Mapping[str, Any] = self._ask("performance", now=now)
         return answer
 
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        answer: Sequence[tuple[datetime, float]] = self._ask("equity", since=since)
+        return answer
+
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         answer: Mapping[SegmentName, Segment] = self._ask("segments", now=now)
         return answer
@@ -223,12 +227,16 @@ class SocketClient:
         answer: datetime | None = self._ask("last_search")
         return answer
 
-    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        answer: PaperTrial = self._ask("start_paper", candidate_id=candidate_id, change=change, now=now)
+    def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
+        answer: PaperTrial = self._ask("start_paper", candidate_id=candidate_id, now=now)
         return answer
 
     def paper_trials(self) -> Sequence[PaperTrial]:
         answer: Sequence[PaperTrial] = self._ask("paper_trials")
+        return answer
+
+    def untold_trials(self, night: str) -> Sequence[PaperTrial]:
+        answer: Sequence[PaperTrial] = self._ask("untold_trials", night=night)
         return answer
 
     def settle_paper(self, trial_id: str, now: datetime) -> Conformance:
@@ -237,6 +245,10 @@ class SocketClient:
 
     def approval(self, candidate_id: str, now: datetime) -> str:
         answer: str = self._ask("approval", candidate_id=candidate_id, now=now)
+        return answer
+
+    def decide(self, candidate_id: str, approved: bool, by: str, now: datetime) -> str:
+        answer: str = self._ask("decide", candidate_id=candidate_id, approved=approved, by=by, now=now)
         return answer
 
     def take_request(self, flow: str, now: datetime) -> str:

@@ -27,10 +27,9 @@ from shell.config import Settings
 from shell.errors import DataError, UsageError
 from shell.home import Home, find_project
 from shell.market.folder import list_symbols, load_history
-from shell.market.history import History
+from shell.market.history import History, data_hash
 from shell.market.null_market import NullKind
 from shell.market.pair import parse_symbol
-from tasks.runs import data_hash
 
 MONTHS_MAX = 100_000
 NIGHTS_MAX = 85

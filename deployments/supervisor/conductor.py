@@ -35,6 +35,9 @@ ZOMBIE = "runs whose process is gone"
 ZOMBIE_WITHIN = timedelta(seconds=90)
 HEARTBEAT = "prefect.flow-run.heartbeat"
 TERMINAL = tuple(f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed"))
+# Its runs suspend themselves. Now and then Prefect evaluates the last heartbeat after the suspension that followed it, and
+# misses the next one: a run that merely waits would be called crashed (measured). `flows.tend` looks for processes itself.
+SUSPENDING = "evolve"
 WORKER_POLL_SECONDS = 5
 
 
@@ -58,6 +61,8 @@ def server_environment(home: Home, config: PrefectConfig, api: str, database: st
     """For the server: its database, its pages' own address, and how long it keeps what."""
     return base_environment(home) | private_environment(home.prefect) | {
         "PREFECT_API_DATABASE_CONNECTION_URL": database, "PREFECT_SERVER_UI_API_URL": api,
+        # Its pages ask nobody for a password: at least no other page in the same browser may use its interface.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": api.removesuffix("/api"),
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{int(config.keep_events.total_seconds())}S",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(int(config.keep_runs.total_seconds())),
@@ -160,7 +165,9 @@ def zombie_automation() -> dict[str, Any]:
         "enabled": True,
         "trigger": {
             "type": "event", "posture": "Proactive", "after": [HEARTBEAT], "expect": [HEARTBEAT, *TERMINAL],
-            "match": {"prefect.resource.id": "prefect.flow-run.*"}, "for_each": ["prefect.resource.id"], "threshold": 1,
+            "match": {"prefect.resource.id": "prefect.flow-run.*"},
+            "match_related": {"prefect.resource.role": "flow", "prefect.resource.name": f"!{SUSPENDING}"},
+            "for_each": ["prefect.resource.id"], "threshold": 1,
             "within": ZOMBIE_WITHIN.total_seconds(),
         },
         "actions": [{

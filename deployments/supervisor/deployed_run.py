@@ -19,11 +19,14 @@ LOGS_AT_ONCE = 200
 SETTLE_SECONDS = 8.0
 OUTAGE_SECONDS_MAX = 60.0
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
+# A candidate's run that waits for its trial or for a person: it goes on for days, and whoever asked for it need not.
+SUSPENDED = "PAUSED"
+GOOD = frozenset({"COMPLETED", SUSPENDED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeployedRun:
-    """A run that has ended. `answer` is what the flow returned, as JSON values; None where it gave none."""
+    """A run that has ended, or suspended itself. `answer` is what it returned, as JSON values; None where it gave none."""
 
     run_id: str
     name: str
@@ -47,7 +50,8 @@ def start(api: str, flow: str, parameters: Mapping[str, str]) -> str:
 
 
 def follow(api: str, ui: str, run_id: str, tell: Callable[[str], None]) -> DeployedRun:
-    """Tell its log line by line until the run has ended. Raises NotNow when Prefect is gone for a minute: the run goes on."""
+    """Tell its log line by line until the run has ended or suspended itself. Raises NotNow when Prefect is gone for a minute:
+    the run goes on."""
     shown: set[str] = set()
     reached = monotonic()
     ended_at = 0.0
@@ -62,11 +66,11 @@ def follow(api: str, ui: str, run_id: str, tell: Callable[[str], None]) -> Deplo
                 raise NotNow(f"{error}; the run goes on without us: `brain status`, or look at it later") from None
             time.sleep(POLL_SECONDS)
             continue
-        if run["state_type"] in ENDED:
+        if run["state_type"] in ENDED or run["state_type"] == SUSPENDED:
             ended_at = ended_at or monotonic()
             answer = _answer(api, run_id)
             settled = monotonic() - ended_at > SETTLE_SECONDS
-            if answer is not None or run["state_type"] != "COMPLETED" or settled:
+            if answer is not None or run["state_type"] not in GOOD or settled:
                 return DeployedRun(
                     run_id=run_id, name=run["name"], state=run["state_type"], message=run["state"]["message"] or "",
                     link=f"{ui}/runs/flow-run/{run_id}", answer=answer,
@@ -75,8 +79,8 @@ def follow(api: str, ui: str, run_id: str, tell: Callable[[str], None]) -> Deplo
 
 
 def require_completed(run: DeployedRun) -> None:
-    """Raises Rejected, with what Prefect was told, for a run that did not complete."""
-    if run.state != "COMPLETED":
+    """Raises Rejected, with what Prefect was told, for a run that neither completed nor suspended itself."""
+    if run.state not in GOOD:
         raise Rejected(f"{run.name} ended as {run.state.lower()}: {run.message or 'no reason given'} ({run.link})")
 
 
@@ -90,7 +94,7 @@ def _new_lines(api: str, run_id: str, shown: set[str]) -> Iterator[str]:
 
 
 def _answer(api: str, run_id: str) -> Any:
-    query = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "type": {"any_": ["markdown"]}}}
+    query = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "type": {"any_": ["markdown"]}}, "sort": "CREATED_DESC"}
     for artifact in call(api, "POST", "/artifacts/filter", query):
         text = str(artifact["data"] or "")
         if artifact["key"] is None and text.startswith("```json"):

@@ -18,7 +18,8 @@ What has no answer is refused with BadInput: never infinity, never NaN, and so n
 from __future__ import annotations
 
 import math
-from itertools import combinations
+from collections.abc import Iterable, Iterator
+from itertools import combinations, islice
 from statistics import NormalDist
 
 import numpy as np
@@ -28,11 +29,15 @@ from shell.errors import BadInput
 
 EULER_GAMMA = 0.5772156649015329
 CSCV_BLOCKS_MAX = 20
+# Of 20 blocks there are 184,756 splits, which need not all be in memory.
+SPLITS_AT_ONCE = 4096
 _NORMAL = NormalDist()
 # A variance below this, relative to the whole series' own, is rounding.
 _DEVIATION_MIN = 1e-12
 # Sharpe ratios closer than this are equal: they differ by the order of summation.
 _TIE = 1e-10
+
+Floats = NDArray[np.float64]
 
 
 def probabilistic_sharpe_ratio(
@@ -150,53 +155,69 @@ def probability_of_backtest_overfitting(returns: NDArray[np.float64], n_blocks: 
     """
     matrix = _require_matrix(returns, n_blocks)
     halves = _Halves(matrix, n_blocks)
-    everything = frozenset(range(n_blocks))
-    counted = [
-        _share_below_median(
-            halves.sharpe(list(chosen)), halves.sharpe(sorted(everything.difference(chosen)))
-        )
-        for chosen in combinations(range(n_blocks), n_blocks // 2)
-    ]
+    counted: list[float] = []
+    for chosen in _batched(combinations(range(n_blocks), n_blocks // 2), SPLITS_AT_ONCE):
+        inside = np.zeros((len(chosen), n_blocks))
+        inside[np.arange(len(chosen))[:, None], np.array(chosen)] = 1.0
+        counted += _shares_below_median(halves.sharpe(inside), halves.sharpe(1.0 - inside)).tolist()
     return math.fsum(counted) / len(counted)
+
+
+def _batched(items: Iterable[tuple[int, ...]], size: int) -> Iterator[list[tuple[int, ...]]]:
+    """`items` in order, `size` at a time, the last ones fewer."""
+    left = iter(items)
+    while batch := list(islice(left, size)):
+        yield batch
 
 
 class _Halves:
     """Sharpe ratios over any choice of blocks, from sums a block: thousands of splits cost S/2 rows each, not T/2."""
 
-    def __init__(self, matrix: NDArray[np.float64], n_blocks: int) -> None:
+    def __init__(self, matrix: Floats, n_blocks: int) -> None:
         blocks = np.array_split(matrix, n_blocks)
         # Sums of squares of centred values lose no digits to a mean that is large against the deviation.
         self._shift = matrix.mean(axis=0)
-        self._rows = np.array([len(block) for block in blocks])
+        self._rows = np.array([float(len(block)) for block in blocks])
         self._sums = np.array([(block - self._shift).sum(axis=0) for block in blocks])
         self._squares = np.array([np.square(block - self._shift).sum(axis=0) for block in blocks])
-        self._idle = np.array([(block == 0).all(axis=0) for block in blocks])
+        self._held = np.array([(block != 0).any(axis=0) for block in blocks], dtype=np.float64)
         self._scale = self._squares.sum(axis=0) / len(matrix)
 
-    def sharpe(self, chosen: list[int]) -> NDArray[np.float64]:
-        """Sharpe ratio of every trial over the chosen blocks. Raises BadInput for one that is constant but not idle."""
-        count = self._rows[chosen].sum()
-        mean = self._sums[chosen].sum(axis=0) / count
-        variance = self._squares[chosen].sum(axis=0) / count - np.square(mean)
-        idle = self._idle[chosen].all(axis=0)
-        constant = np.flatnonzero((variance <= self._scale * _DEVIATION_MIN) & ~idle)
+    def sharpe(self, chosen: Floats) -> Floats:
+        """Splits x trials: the Sharpe ratio of every trial over the blocks that a row of `chosen` marks with 1.
+
+        Raises BadInput for a trial that is constant but not idle there.
+        """
+        count = (chosen @ self._rows)[:, None]
+        mean = chosen @ self._sums / count
+        variance = chosen @ self._squares / count - np.square(mean)
+        idle = chosen @ self._held == 0
+        constant = np.argwhere((variance <= self._scale * _DEVIATION_MIN) & ~idle)
         if len(constant):
             raise BadInput(
-                f"returns: trial {constant[0]} is constant over half of the blocks, so it has no Sharpe ratio there: "
+                f"returns: trial {constant[0][1]} is constant over half of the blocks, so it has no Sharpe ratio there: "
                 "leave it out, or use fewer blocks"
             )
         deviation = np.sqrt(np.where(idle, 1.0, variance) * count / (count - 1))
-        return np.where(idle, 0.0, (mean + self._shift) / deviation)
+        ratios: Floats = np.where(idle, 0.0, (mean + self._shift) / deviation)
+        return ratios
 
 
-def _share_below_median(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
-    """Of the trials that are best in sample, the share whose relative rank out of sample is below one half."""
-    best = inside >= inside.max() - _TIE * max(1.0, abs(inside.max()))
-    distance = outside - outside[best][:, None]
-    tied = np.abs(distance) <= _TIE * np.maximum(1.0, np.abs(outside))
-    below = (distance < 0) & ~tied
-    relative_ranks = (below.sum(axis=1) + (tied.sum(axis=1) + 1) / 2) / (len(outside) + 1)
-    return float((relative_ranks < 0.5 - _TIE).mean())
+def _shares_below_median(inside: Floats, outside: Floats) -> Floats:
+    """Per split, of the trials that are best in sample, the share whose relative rank out of sample is below one half."""
+    highest = inside.max(axis=1)
+    best = inside >= (highest - _TIE * np.maximum(1.0, np.abs(highest)))[:, None]
+    shares = np.zeros(len(inside))
+    # One pass for each trial that is best somewhere; where several are, each has its part.
+    for trial in np.flatnonzero(best.any(axis=0)):
+        rows = np.flatnonzero(best[:, trial])
+        others = outside[rows]
+        distance = others - others[:, trial][:, None]
+        tied = np.abs(distance) <= _TIE * np.maximum(1.0, np.abs(others))
+        below = (distance < 0) & ~tied
+        relative_rank = (below.sum(axis=1) + (tied.sum(axis=1) + 1) / 2) / (outside.shape[1] + 1)
+        shares[rows] += (relative_rank < 0.5 - _TIE) / best[rows].sum(axis=1)
+    return shares
 
 
 def _expected_maximum_normal(n_trials: float) -> float:
@@ -227,19 +248,32 @@ def _estimate_variance(sr: float, skew: float, kurtosis: float) -> float:
 
 def _require_finite(**values: float) -> None:
     for name, value in values.items():
-        if not math.isfinite(value):
+        if not _is_finite(value):
             raise BadInput(f"{name} = {value!r}: write a finite number")
 
 
+def _is_finite(value: object) -> bool:
+    """False for what is no number at all as well: a text, None, an array of several."""
+    try:
+        return math.isfinite(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
 def _require_trials(n_trials: float) -> None:
-    if not (math.isfinite(n_trials) and n_trials >= 1):
+    if not (_is_finite(n_trials) and n_trials >= 1):
         raise BadInput(f"n_trials = {n_trials!r}: write a finite number of at least 1")
 
 
 def _require_matrix(returns: NDArray[np.float64], n_blocks: int) -> NDArray[np.float64]:
-    if n_blocks % 2 or not 2 <= n_blocks <= CSCV_BLOCKS_MAX:
+    if not isinstance(n_blocks, int | np.integer) or n_blocks % 2 or not 2 <= n_blocks <= CSCV_BLOCKS_MAX:
         raise BadInput(f"n_blocks = {n_blocks!r}: write an even number from 2 to {CSCV_BLOCKS_MAX}")
-    matrix = np.asarray(returns, dtype=np.float64)
+    try:
+        matrix = np.asarray(returns, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"returns are no table of numbers ({error}): give periods x trials, every row as long as the others"
+        ) from None
     if matrix.ndim != 2 or matrix.shape[1] < 2:
         raise BadInput(f"returns has the shape {matrix.shape}: give periods x trials, with at least two trials")
     rows_least = max(n_blocks, 4)

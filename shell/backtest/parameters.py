@@ -7,8 +7,9 @@ changes only the fourth numbers, in place, so that the rest of the file stays as
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from shell.syntax import parse_source
 
@@ -32,13 +33,20 @@ class Parameter:
         return all(isinstance(number, int) for number in (self.low, self.high, self.step))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where a value stands in the source: a line (from 0) and its byte columns."""
+class Place(NamedTuple):
+    """Where something stands in a source: a line (from 0) and its byte columns."""
 
     line: int
     begin: int
     end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A piece of source and the text to put there instead."""
+
+    place: Place
+    text: str
 
 
 def declared_parameters(code: str) -> tuple[Parameter, ...]:
@@ -48,15 +56,39 @@ def declared_parameters(code: str) -> tuple[Parameter, ...]:
 
 def with_values(code: str, values: Mapping[str, Number]) -> str:
     """`code` with the values of the named parameters replaced. Raises KeyError for a name that is not declared."""
-    places = {parameter.name: (parameter, place) for parameter, place in _declarations(code)}
-    lines = code.splitlines(keepends=True)
-    chosen = sorted(
-        ((places[name][1], spelled(value, places[name][0].whole)) for name, value in values.items()),
-        key=lambda pair: (pair[0].line, pair[0].begin), reverse=True,
+    specs = {parameter.name: (parameter, spec) for parameter, spec in _declarations(code)}
+    chosen = ((*specs[name], value) for name, value in values.items())
+    return edited(
+        code, [Edit(place=_place(spec.elts[3]), text=spelled(value, known.whole)) for known, spec, value in chosen]
     )
-    for place, text in chosen:
-        raw = lines[place.line].encode()
-        lines[place.line] = (raw[: place.begin] + text.encode() + raw[place.end :]).decode()
+
+
+def with_bounds_moved(code: str) -> str:
+    """`code` with other bounds and steps, and the same values: each range a step wider on either side, each step one more for a
+    whole number, and a twentieth more for any other."""
+    edits = []
+    for parameter, spec in _declarations(code):
+        step = parameter.step
+        wider = (parameter.low - step, parameter.high + step, step + 1 if parameter.whole else step * 1.05)
+        edits += [
+            Edit(place=_place(node), text=spelled(value, parameter.whole))
+            for node, value in zip(spec.elts[:3], wider, strict=True)
+        ]
+    return edited(code, edits)
+
+
+def declared_places(code: str) -> frozenset[tuple[int, int]]:
+    """Line (from 1) and byte column of every declared parameter's tuple."""
+    return frozenset((spec.lineno, spec.col_offset) for _, spec in _declarations(code))
+
+
+def edited(code: str, edits: Sequence[Edit]) -> str:
+    """`code` with every edit made, none of which may overlap another."""
+    lines = code.splitlines(keepends=True)
+    for edit in sorted(edits, key=lambda each: each.place, reverse=True):
+        line, begin, end = edit.place
+        raw = lines[line].encode()
+        lines[line] = (raw[:begin] + edit.text.encode() + raw[end:]).decode()
     return "".join(lines)
 
 
@@ -65,7 +97,7 @@ def spelled(value: Number, whole: bool) -> str:
     return str(round(value)) if whole else repr(round(float(value), DECIMALS))
 
 
-def _declarations(code: str) -> list[tuple[Parameter, _Place]]:
+def _declarations(code: str) -> list[tuple[Parameter, ast.Tuple]]:
     literal = _parameters_literal(code)
     if literal is None:
         return []
@@ -79,11 +111,9 @@ def _declarations(code: str) -> list[tuple[Parameter, _Place]]:
         low, high, step, value = numbers
         if low is None or high is None or step is None or value is None or step <= 0 or high < low:
             continue
-        node = spec.elts[3]
-        if node.end_lineno != node.lineno or node.end_col_offset is None:
+        if any(element.end_lineno != element.lineno for element in spec.elts):
             continue
-        place = _Place(line=node.lineno - 1, begin=node.col_offset, end=node.end_col_offset)
-        found.append((Parameter(name=key.value, low=low, high=high, step=step, value=value), place))
+        found.append((Parameter(name=key.value, low=low, high=high, step=step, value=value), spec))
     return found
 
 
@@ -97,6 +127,11 @@ def _parameters_literal(code: str) -> ast.Dict | None:
             case _:
                 continue
     return None
+
+
+def _place(node: ast.expr) -> Place:
+    assert node.end_col_offset is not None, "parsed from text, so it has an end"
+    return Place(line=node.lineno - 1, begin=node.col_offset, end=node.end_col_offset)
 
 
 def _number(node: ast.expr) -> Number | None:

@@ -22,7 +22,7 @@ NOT_SERVED = frozenset({"scan", "shell"})
 READS = frozenset({
     "settings", "status", "unreported_scans", "active_strategy", "strategy_index", "document", "performance", "budget",
     "backtest_settings", "submissions", "candidate", "candidates", "scores", "last_search", "paper_trials",
-    "spending", "model_calls", "predictions",
+    "spending", "model_calls", "predictions", "untold_trials", "equity",
 })
 # Also repeatable, since what they write down is written once: a quarter's edges, a candidate's look at selection.
 REPEATABLE = READS | {"segments"}

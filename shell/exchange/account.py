@@ -23,8 +23,8 @@ from shell.portfolio.account import NONE, AccountPicture, Movement, VenueOrder, 
 
 LOOKS: Final = 4
 PAUSE_SECONDS: Final = 2.0
-# Kraken's clock may be ahead of ours: a window that ends now could miss the newest.
-AHEAD: Final = timedelta(hours=1)
+# Our clock may be far behind Kraken's: a window that ends now could miss the newest.
+AHEAD: Final = timedelta(days=7)
 _CLOSE_STOP = re.compile(r"stop loss ([0-9.]+)")
 _STATES = {
     OrderStatus.PENDING: OrderState.OPEN, OrderStatus.OPEN: OrderState.OPEN, OrderStatus.CLOSED: OrderState.FILLED,

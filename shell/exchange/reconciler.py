@@ -77,8 +77,8 @@ class Reconciler:
         self.reason = "start"
 
     def due(self, now: datetime) -> bool:
-        """True when a look should be taken."""
-        return self._next is None or now >= self._next
+        """True when a look should be taken: at its time, and when the clock went back."""
+        return self._next is None or now >= self._next or self._next - now > self._every
 
     def needed(self, reason: str, now: datetime) -> None:
         """Something may have been missed (ReconcileNeeded, a reconnection): look soon."""
@@ -93,14 +93,15 @@ class Reconciler:
     def since(self, now: datetime) -> datetime:
         """From when on the next look has to tell: all since the last one, and since the oldest order that is still open."""
         until = self._store.account.until()
-        beginning = now - FIRST_LOOK if until is None else until - OVERLAP
+        # A last look that lies ahead was taken by a clock that went back since: nobody knows how long ago it was.
+        beginning = now - FIRST_LOOK if until is None or until > now else until - OVERLAP
         state = self._store.books.load(self._engine.config.book)
         decided = [order.intent.decided_at - OVERLAP for order in state.open_orders] if state is not None else []
         return min([beginning, *decided])
 
     def take(self, picture: AccountPicture) -> Reconciled:
-        """Compare and make the books follow. Raises Fatal when that fails: then nothing of it is stored, and the process
-        must stop, because its memory may be ahead of its database."""
+        """Compare and make the books follow, on the disk and in memory, or neither. Raises DatabaseBusy and DatabaseFailed
+        where nothing can be stored (the next look finds the same), and Fatal where the two disagree about what to do."""
         view = self._view(picture)
         if phantoms(view, picture) and self._old_looks < OLD_LOOKS_MAX:
             self._old_looks += 1
@@ -110,7 +111,7 @@ class Reconciler:
         outcome = reconcile(view, picture, halt_pct=self._halt_pct)
         adopted = tuple(_submitted(each) for each in outcome.adopted)
         halt = None
-        with self._store.transaction():
+        with self._engine.together(), self._store.transaction():
             self._apply(adopted, outcome, picture.at)
             if outcome.halt:
                 halt = Halt(
@@ -119,8 +120,10 @@ class Reconciler:
                 self._store.halts.raise_(halt)
             self._store.account.record(outcome, picture, self.reason, self._engine.config.book)
             self._tell(outcome, picture.at)
+        # After the commit: neither what a gateway knows nor what it cancels can be taken back.
+        if learnt := [*adopted, *(change for change in outcome.changes if not isinstance(change, CapitalEvent))]:
+            self._engine.gateway.learn(learnt)
         if halt is not None:
-            # After the commit: it cancels entries at the venue, which no rollback takes back.
             self._engine.halt(halt)
         self.reason, self._next = "every fifteen minutes", picture.at + self._every
         working = tuple(order for order in adopted if order.intent.purpose is not Purpose.EXTERNAL)

@@ -14,7 +14,7 @@ An order that ended is only said to have ended once every fill the venue told of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from shell.errors import Fatal
 from shell.money import NO_QTY, BaseQty
@@ -28,7 +28,8 @@ class Life:
     """What is known of one order. `filled` is the sum of the fills booked, `told` the most the venue said is filled.
 
     `doubted`: it was sent and the answer never came. `refused`: it is not at the venue, by its own word or because it was
-    looked for. `ending` is how the venue said it ended.
+    looked for. `ending` is how the venue said it ended. `state` and `working` follow from the facts and are worked out once:
+    every order of the last days is asked for them in every round.
     """
 
     qty: BaseQty
@@ -40,10 +41,16 @@ class Life:
     filled: BaseQty = NO_QTY
     fills: frozenset[str] = frozenset()
     reason: str = ""
+    state: OrderState = field(init=False, compare=False)
+    """Where the order stands."""
+    working: bool = field(init=False, compare=False)
+    """True while it may still fill, or a fill of it is not booked yet."""
 
-    @property
-    def state(self) -> OrderState:
-        """Where the order stands, by the facts."""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "state", self._state())
+        object.__setattr__(self, "working", self.state.working or bool(self.missing))
+
+    def _state(self) -> OrderState:
         if not self.order_id:
             if self.refused:
                 return OrderState.REJECTED
@@ -53,11 +60,6 @@ class Life:
         if self.ending is not None and not self.missing:
             return self.ending
         return OrderState.OPEN
-
-    @property
-    def working(self) -> bool:
-        """True while it may still fill, or a fill of it is not booked yet."""
-        return self.state.working or bool(self.missing)
 
     @property
     def missing(self) -> BaseQty:

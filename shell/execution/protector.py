@@ -136,7 +136,8 @@ class Protector:
         guard, pair = self._gateway.guards(symbol), self._pairs.get(symbol)
         if guard is None or pair is None or not covers(guard, position, pair):
             return False
-        return at - self._reached.setdefault(symbol, at) < VENUE_PATIENCE
+        # Whichever way a clock was set: nobody waits for longer than that.
+        return abs(at - self._reached.setdefault(symbol, at)) < VENUE_PATIENCE
 
     def _release(self, symbol: str, reason: str, at: datetime, record: StepRecord) -> bool:
         """Take the venue's stops out; True once none is left. One that filled meanwhile is booked."""
@@ -168,7 +169,7 @@ class Protector:
         since = self._paused.get(symbol)
         if since is None:
             return False
-        if at - since >= REFUSED_PAUSE:
+        if abs(at - since) >= REFUSED_PAUSE:
             del self._paused[symbol]
             return False
         return True

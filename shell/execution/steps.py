@@ -57,6 +57,11 @@ class Steps:
                 raise
             self._owed.popleft()
 
+    def forget(self) -> None:
+        """Let go of the steps of a transaction that failed: its caller has undone what they tell of. None was owed before."""
+        self._begun = None
+        self._owed.clear()
+
     @property
     def owed(self) -> int:
         """How many steps are not on the disk."""

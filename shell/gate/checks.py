@@ -5,7 +5,7 @@ from __future__ import annotations
 from shell.config import GateConfig
 from shell.gate.inputs import GateInputs
 from shell.gate.luck import deflated_sharpe, pbo, spa_buy_and_hold, spa_incumbent, trial_variance
-from shell.gate.probing import biases, neighbours
+from shell.gate.probing import biases, neighbours, undeclared
 from shell.gate.result import Check, CheckResult, refused, skipped
 
 __all__ = ["ALL_CHECKS", "BEFORE_VAULT", "CHEAP", "Check", "CheckResult", "trial_variance"]
@@ -110,7 +110,7 @@ def vault(inputs: GateInputs, config: GateConfig) -> CheckResult:
 
 BEFORE_VAULT: tuple[Check, ...] = (
     determinism, biases, minimum_trades, minimum_days, positive_return, stressed_return, drawdown, deflated_sharpe, pbo,
-    beats_incumbent, beats_buy_and_hold, spa_incumbent, spa_buy_and_hold, neighbours,
+    beats_incumbent, beats_buy_and_hold, spa_incumbent, spa_buy_and_hold, undeclared, neighbours,
 )
 ALL_CHECKS: tuple[Check, ...] = (*BEFORE_VAULT, vault)
 # Decided on what the stages before have left; the others need further runs of the candidate.

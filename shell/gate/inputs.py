@@ -46,7 +46,8 @@ class BiasFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """The candidate with one declared parameter one step away. A run that broke has a `fault` and no Sharpe ratio."""
+    """The candidate with one of its numbers one step away: `values` names it. A run that broke has a `fault` and no Sharpe
+    ratio."""
 
     values: Mapping[str, float]
     daily_sharpe: float | None
@@ -67,19 +68,22 @@ class VaultLook:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateInputs:
     """`trial_sharpes` holds the daily Sharpe ratio of every distinct trial ever scored on any of these days, this
-    candidate's included; `daily_returns` are the candidate's, `other_trials` those of every other trial scored on exactly
-    these candles, so day by day beside it. `stressed_return_pct`, `biases`, `neighbours` and `vault` are None until they
-    are worth making; a candidate that declares no parameters has no neighbours, which is an empty tuple."""
+    candidate's included, and None for one that has none; `daily_returns` are the candidate's, `other_trials` those of every
+    other trial scored on exactly these candles, so day by day beside it. `undeclared_numbers` counts those of its text that no
+    parameter declares. `stressed_return_pct`, `biases`, `neighbours` and
+    `vault` are None until they are worth making; a candidate with no number that could be moved has no neighbours, which is
+    an empty tuple."""
 
     deterministic: bool
     answers_hash: str
     run: RunFigures
     stressed_return_pct: float | None
-    trial_sharpes: tuple[float, ...]
+    trial_sharpes: tuple[float | None, ...]
     daily_returns: tuple[float, ...]
     other_trials: tuple[tuple[float, ...], ...]
     incumbent: Rival
     buy_and_hold: Rival
+    undeclared_numbers: int
     biases: tuple[BiasFinding, ...] | None = None
     neighbours: tuple[Neighbour, ...] | None = None
     vault: VaultLook | None = None
@@ -120,11 +124,12 @@ def _inputs(values: Mapping[str, Any]) -> GateInputs:
         answers_hash=str(values["answers_hash"]),
         run=RunFigures(**values["run"]),
         stressed_return_pct=values["stressed_return_pct"],
-        trial_sharpes=_numbers(values["trial_sharpes"]),
+        trial_sharpes=tuple(None if sharpe is None else float(sharpe) for sharpe in values["trial_sharpes"]),
         daily_returns=_numbers(values["daily_returns"]),
         other_trials=tuple(_numbers(returns) for returns in values["other_trials"]),
         incumbent=_rival(values["incumbent"]),
         buy_and_hold=_rival(values["buy_and_hold"]),
+        undeclared_numbers=int(values["undeclared_numbers"]),
         biases=None if biases is None else tuple(BiasFinding(**finding) for finding in biases),
         neighbours=None if neighbours is None else tuple(Neighbour(**neighbour) for neighbour in neighbours),
         vault=None if vault is None else VaultLook(**vault),

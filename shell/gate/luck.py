@@ -95,7 +95,7 @@ def trial_variance(inputs: GateInputs) -> float:
     """
     floor = 1.0 / max(inputs.run.days - 1, 1)
     # A trial whose Sharpe ratio is no number is a trial; it has no place in their variance.
-    measured = [sharpe for sharpe in inputs.trial_sharpes if math.isfinite(sharpe)]
+    measured = [sharpe for sharpe in inputs.trial_sharpes if sharpe is not None and math.isfinite(sharpe)]
     if len(measured) < 2:
         return floor
     return max(float(np.var(np.asarray(measured), ddof=1)), floor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shell.backtest.biases.lag import CHECK as LAG
 from shell.backtest.biases.lag import KEPT_MIN
 from shell.backtest.biases.probe import CHECKS
@@ -35,25 +37,47 @@ def biases(inputs: GateInputs, config: GateConfig) -> CheckResult:
     )
 
 
+def undeclared(inputs: GateInputs, config: GateConfig) -> CheckResult:
+    """A number in the code is a parameter that nobody declared: few can be moved one by one, many are a table."""
+    count, allowed = inputs.undeclared_numbers, config.undeclared_numbers_max
+    advice = "" if count <= allowed else ": declare those that could be another value in PARAMETERS"
+    return CheckResult(
+        name="undeclared", passed=count <= allowed, value=count, threshold=allowed,
+        sentence=f"{count} numbers in its text are no declared parameters, at most {allowed} allowed{advice}",
+    )
+
+
 def neighbours(inputs: GateInputs, config: GateConfig) -> CheckResult:
-    """Of the settings one step away, enough keep enough of the daily Sharpe ratio: a peak on its own is fitted."""
+    """Of the settings one step away, enough keep enough of the daily Sharpe ratio, and no single number loses it whichever way
+    it is moved: a peak on its own is fitted.
+
+    A neighbour with the candidate's own figures says nothing, and does not count: else any number of unread parameters would
+    outvote the one that was fitted.
+    """
     found, needed = inputs.neighbours, config.min_neighbours_kept
     if found is None:
         return skipped("neighbours", needed, "not run one step away: a check that costs less refuses it already")
-    if not found:
+    own = inputs.run.daily_sharpe
+    telling = [neighbour for neighbour in found if neighbour.daily_sharpe != own]
+    if not telling:
         return CheckResult(
             name="neighbours", passed=True, value=None, threshold=None,
-            sentence="it declares no parameters that could be moved, so there is nothing to ask its neighbours",
+            sentence=(
+                f"none of the {len(found)} settings one step away changes anything, so there is nothing to ask them" if found
+                else "there is no number in it that could be moved, so there is nothing to ask its neighbours"
+            ),
         )
-    least = config.neighbour_score_kept * inputs.run.daily_sharpe
-    kept = [neighbour for neighbour in found if _keeps(neighbour, inputs.run.daily_sharpe, least)]
-    share = len(kept) / len(found)
-    worst = min(found, key=lambda neighbour: float("-inf") if neighbour.daily_sharpe is None else neighbour.daily_sharpe)
+    least = config.neighbour_score_kept * own
+    kept = [neighbour for neighbour in telling if _keeps(neighbour, own, least)]
+    share = len(kept) / len(telling)
+    peak = _peak(telling, own, least)
+    worst = min(telling, key=lambda neighbour: float("-inf") if neighbour.daily_sharpe is None else neighbour.daily_sharpe)
     return CheckResult(
-        name="neighbours", passed=share >= needed, value=share, threshold=needed,
+        name="neighbours", passed=share >= needed and not peak, value=share, threshold=needed,
         sentence=(
-            f"{len(kept)} of {len(found)} settings one step away keep {config.neighbour_score_kept:.0%} of its daily Sharpe "
+            f"{len(kept)} of {len(telling)} settings one step away keep {config.neighbour_score_kept:.0%} of its daily Sharpe "
             f"({least:.3f}), {needed:.0%} needed; the worst is {_told(worst)}"
+            + (f"; it stands or falls with one number, lost whichever way that is moved ({peak})" if peak else "")
         ),
     )
 
@@ -66,6 +90,14 @@ def _harmless(finding: BiasFinding) -> bool:
 
 def _keeps(neighbour: Neighbour, own: float, least: float) -> bool:
     return own > 0 and neighbour.daily_sharpe is not None and neighbour.daily_sharpe >= least
+
+
+def _peak(telling: Sequence[Neighbour], own: float, least: float) -> str:
+    """The first number that was moved to both sides and keeps enough on neither; "" when there is none."""
+    by_number: dict[str, list[bool]] = {}
+    for neighbour in telling:
+        by_number.setdefault(", ".join(neighbour.values), []).append(_keeps(neighbour, own, least))
+    return next((name for name, kept in by_number.items() if len(kept) > 1 and not any(kept)), "")
 
 
 def _told(neighbour: Neighbour) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import polars as pl
+
+HASH_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +24,16 @@ class History:
     @property
     def symbols(self) -> tuple[str, ...]:
         return tuple(self.m5)
+
+
+def data_hash(history: History) -> str:
+    """The identity of the candles a run saw: symbols, times and every price of every tier, 16 hex digits."""
+    digest = hashlib.sha256()
+    for tier, frames in (("5m", history.m5), ("1h", history.h1), ("1d", history.d1)):
+        for symbol in sorted(frames):
+            digest.update(f"{tier} {symbol}".encode())
+            frame = frames[symbol]
+            digest.update(frame["timestamp"].cast(pl.Datetime("ms", "UTC")).to_physical().to_numpy().tobytes())
+            for column in ("open", "high", "low", "close", "volume"):
+                digest.update(frame[column].to_numpy().tobytes())
+    return digest.hexdigest()[:HASH_DIGITS]

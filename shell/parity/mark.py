@@ -90,7 +90,7 @@ def restored(mark: ParityMark, store: Store, book: str) -> BookState | None:
     trades = [trade for trade in store.history.trades(book) if trade.closed_at <= mark.at]
     last = mark.rows["last_scan"]
     return replace(
-        known, recent_trades=trades, never_sent=0, last_scan=utc_moment(last) if last else None,
+        known, recent_trades=trades, unanswered=0, last_scan=utc_moment(last) if last else None,
     )
 
 

@@ -8,9 +8,10 @@ left, never below zero), or something happened to what is not ours (labelled). W
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from itertools import chain, groupby
 
 from shell.contract import OrderType
 from shell.money import CONTEXT, NO_MONEY, NO_QTY, BaseQty, Price, QuoteAmount
@@ -119,15 +120,28 @@ def external_of(ledger: Ledger, quote: str, balances: Mapping[str, Decimal]) -> 
 
 
 def _book_own_trades(view: BookView, picture: AccountPicture, own: OwnOrders, work: _Work) -> None:
-    new = [trade for trade in picture.trades if trade.trade_id not in view.booked]
-    for trade in sorted(new, key=lambda each: (each.at, each.trade_id)):
+    new = [trade for trade in picture.trades if trade.trade_id not in view.booked and own.of(trade) is not None]
+    for trade in _as_they_came(new, work):
         intent = own.of(trade)
-        if intent is None:
-            continue
+        assert intent is not None
         if trade.side is Side.BUY:
             _book_purchase(trade, intent, own, work)
         else:
             _book_sale(trade, intent, own, work)
+
+
+def _as_they_came(trades: list[VenueTrade], work: _Work) -> Iterator[VenueTrade]:
+    """Trades in the order they must have had. One price can fill an entry and its stop in the same instant, and their ids say
+    nothing: what is sold was held, and what was bought was paid for."""
+    for _, together in groupby(sorted(trades, key=lambda each: (each.at, each.trade_id)), key=lambda each: each.at):
+        left = list(together)
+        while left:
+            held = (each for each in left if each.side is Side.SELL and each.coins <= work.held(each.symbol).value)
+            bought = [each for each in left if each.side is Side.BUY]
+            paid = (each for each in bought if each.paid + each.fee <= work.ledger.cash.value)
+            chosen = next(chain(held, paid, bought, left))
+            left.remove(chosen)
+            yield chosen
 
 
 def _book_purchase(trade: VenueTrade, intent: OrderIntent, own: OwnOrders, work: _Work) -> None:

@@ -7,11 +7,12 @@ tested is what runs: the same signals at the same slots, the same fills at price
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from shell.answers import Conformance
+from shell.answers import Conformance, PaperTrial
 from shell.orders import Fill, SignalAnswer
 from shell.promotion.band import Band, mean_cost
 from shell.trials.candidate import Stage, StageResult
@@ -22,6 +23,7 @@ AGREEMENT_MIN = 0.99
 # Two fills are of one order when they lie within a bar, and their quantities within what another price makes of a size.
 SAME_FILL_TIME = timedelta(minutes=5)
 SAME_FILL_QTY = 0.01
+_COUNTS = ("scans", "signals_paper", "signals_backtest", "signals_equal", "fills_paper", "fills_backtest", "fills_equal")
 # Where nothing is known of the bars, prices must be equal.
 NO_BAND = Band(low=0.0, high=0.0, fills=0)
 
@@ -117,6 +119,15 @@ def paper_stage(conformance: Conformance) -> StageResult:
     return StageResult(
         stage=Stage.PAPER, passed=conformance.passed, reasons=tuple(conformance.reasons),
         inputs={**asdict(conformance), "extended_until": None, "reasons": list(conformance.reasons)},
+    )
+
+
+def judged(trial: PaperTrial, told: Mapping[str, Any]) -> Conformance:
+    """The judgement that a trial's row keeps. A trial that was cut short has reasons and no counts: those are 0."""
+    counts = {name: int(told.get(name, 0)) for name in _COUNTS}
+    return Conformance(
+        trial_id=trial.trial_id, passed=bool(told.get("passed", False)), reasons=tuple(told["reasons"]),
+        extended_until=trial.due_at if trial.state == "extended" else None, **counts,
     )
 
 

@@ -14,9 +14,12 @@ from shell.answers import Promotion
 from shell.config import GateConfig
 from shell.errors import NotNow, Rejected
 from shell.gate.inputs import from_stored
-from shell.gate.verdict import judge, recheck
+from shell.gate.verdict import judge
 from shell.host.port import StrategySource
 from shell.program import program_identity
+from shell.promotion.dossier import dossier_of
+from shell.promotion.evidence import untrue_evidence
+from shell.promotion.overtaken import overtaken
 from shell.promotion.workspace import Workspace
 from shell.store.store import Store
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, source_hash
@@ -29,9 +32,9 @@ def promote(
 ) -> Promotion:
     """Make a candidate the active version in database and workspace. The caller swaps the host afterwards.
 
-    Recomputes the gate's verdict from its stored inputs before acting, by the thresholds stored with them and by those of
-    `gate`, the settings in force. Raises Rejected when that verdict, the paper trial,
-    the candidate's life or a quarantine of its code does not allow it. Repeating a committed promotion returns it again.
+    Recomputes all that can be of its evidence before acting, as whoever verifies its certificate will, and the gate's verdict
+    by the thresholds of `gate`, the settings in force, as well. Raises Rejected when that, the paper trial, the candidate's
+    life or a quarantine of its code does not allow it. Repeating a committed promotion returns it again.
     """
     done = store.promotions.committed(candidate.candidate_id)
     if done is not None:
@@ -150,12 +153,13 @@ def _require_evidence(store: Store, candidate: Candidate, in_force: GateConfig) 
     own = [trial.state for trial in store.paper.list() if trial.candidate_id == candidate.candidate_id]
     if paper is None or not paper.passed or "passed" not in own:
         raise Rejected(f"{candidate.candidate_id} has not passed a paper trial")
-    verdict = recheck(gate.inputs)
-    if not verdict.passed:
-        raise Rejected(
-            f"{candidate.candidate_id}: the gate's verdict, recomputed from its stored inputs, refuses: "
-            f"{verdict.first_failure}"
-        )
+    untrue = untrue_evidence(dossier_of(store, candidate.candidate_id), candidate.proposal.source)
+    if untrue:
+        raise Rejected(f"{candidate.candidate_id}: its evidence does not hold, {untrue}")
+    active = store.strategies.active()
+    late = overtaken(candidate, active.version, active.hash, store.candidates.list())
+    if late:
+        raise Rejected(f"{candidate.candidate_id}: {late}")
     # Whoever stored the inputs stored the thresholds, too: those of the settings are the shell's own.
     inputs, _ = from_stored(gate.inputs)
     now_judged = judge(inputs, in_force)

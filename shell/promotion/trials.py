@@ -20,11 +20,12 @@ from shell.host.port import StrategySource
 from shell.measured_halts import measured_halts
 from shell.money import Price
 from shell.promotion.band import bar_moves, fill_band
-from shell.promotion.conformance import compare, judge, paper_stage
+from shell.promotion.conformance import compare, judge, judged, paper_stage
 from shell.risk.halts import after_lift
 from shell.store.store import Store
 from shell.trials.access import HistoryAccess
-from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict
+from shell.trials.candidate import Stage, StageResult, Verdict
+from shell.trials.change import change_shown
 
 TRIAL_ORIGIN = "trial"
 OPEN_STATES = ("running", "extended")
@@ -69,13 +70,17 @@ class PaperTrials:
                     self._fail(running, str(found), now)
         return len(self._running)
 
-    def start(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
-        """Begin a trial at `now`, on the slot itself. Raises NotNow when all slots are taken, Rejected for quarantined code."""
+    def start(self, candidate_id: str, now: datetime) -> PaperTrial:
+        """Begin a trial at `now`, on the slot itself, as long as the change asks for: by its recorded class, and never less
+        than what its difference from the active strategy shows. Raises NotNow when all slots are taken, Rejected for
+        quarantined code."""
         if len(self._running) >= self._slots:
             raise NotNow(f"all {self._slots} paper slots are taken")
         candidate = self._store.candidates.get(candidate_id)
         self._store.strategies.require_trusted(candidate.source_hash)
-        due_at = now + timedelta(days=change.paper_days)
+        shown = change_shown(self._store.strategies.active().source, candidate.proposal.source)
+        days = max(each.paper_days for each in (shown, candidate.change_class or shown))
+        due_at = now + timedelta(days=days)
         with self._store.transaction():
             trial = self._store.paper.start(candidate_id, started_at=now, due_at=due_at)
             if trial.state not in OPEN_STATES:
@@ -147,12 +152,18 @@ class PaperTrials:
         return [running.trial for running in self._running.values()]
 
     def settle(self, trial_id: str, now: datetime) -> Conformance:
-        """Judge a trial that is due: compare it with a certified backtest of the same window, then end or extend it."""
+        """Judge a trial that is due: compare it with a certified backtest of the same window, then end or extend it.
+
+        Of one that was judged already the judgement is returned again: a night and a candidate's own run may both ask.
+        """
         running = self._running.get(trial_id)
-        if running is None:
-            raise NotNow(f"paper trial {trial_id} is not running")
-        trial = running.trial
-        if now < trial.due_at:
+        trial = running.trial if running is not None else self._store.paper.get(trial_id)
+        if running is None or now < trial.due_at:
+            told = self._store.paper.result(trial_id)
+            if told is not None:
+                return judged(trial, told)
+            if running is None:
+                raise NotNow(f"paper trial {trial_id} is not running")
             raise NotNow(f"paper trial {trial_id} is due at {trial.due_at:%Y-%m-%d %H:%M} UTC")
         expected, moves, fault = self._expected(running, now)
         answers, fills, scans, faults = self._store.paper.facts_of(f"trial:{trial_id}", before=now)

@@ -25,7 +25,8 @@ _LABELS = {
     "pbo": "Probability of overfitting",
     "spa_incumbent": "Luck against the incumbent (SPA)",
     "spa_buy_and_hold": "Luck against buying and holding (SPA)",
-    "neighbours": "Neighbouring parameters",
+    "undeclared": "Numbers that no parameter declares",
+    "neighbours": "Neighbouring numbers",
     "incumbent_daily_sharpe": "Daily Sharpe ratio of the one before",
     "drawdown": "Drawdown",
 }
@@ -43,7 +44,7 @@ def label(name: str) -> str:
 
 def lower_is_better(name: str) -> bool:
     """True when a check of this name asks for a value at or below its threshold."""
-    return name in ("pbo", "spa_incumbent", "spa_buy_and_hold") or any(
+    return name in ("pbo", "spa_incumbent", "spa_buy_and_hold", "undeclared") or any(
         word in name for word in ("drawdown", "overfitting", "decay")
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from shell.portfolio.account import AccountPicture
-from shell.portfolio.reconcile_types import Activity, Outcome
+from shell.portfolio.reconcile_types import Activity, FindingKind, Outcome
 from shell.store.database import Database
 from shell.store.events import EventLog
 from shell.store.facts import Facts
@@ -83,10 +83,14 @@ class AccountStore:
         ]
 
     def record(self, outcome: Outcome, picture: AccountPicture, reason: str, book: str) -> None:
-        """Keep what a reconciliation found. Joins the transaction that changes the books."""
+        """Keep what a reconciliation found. Joins the transaction that changes the books. One that changed nothing, because
+        they have trades that the venue does not, is told and no more: the next one has to look as far back."""
         fact = summary_of(outcome, reason)
         with self._database.transaction() as connection:
             seq = self._events.append("reconciled", picture.at, fact, book)
+            self._facts.set(LAST_FACT, {"at": picture.at.isoformat(), **fact}, picture.at)
+            if any(finding.kind is FindingKind.PHANTOM_FILL for finding in outcome.findings):
+                return
             connection.execute(delete(COINS))
             rows = [
                 {"coin": coin, "total": outcome.totals.get(coin, Decimal(0)), "outside": outside, "at": picture.at}
@@ -100,7 +104,6 @@ class AccountStore:
                     label=each.label, ours=each.ours, seq=seq,
                 ))
             self._facts.set(UNTIL_FACT, picture.at.isoformat(), picture.at)
-            self._facts.set(LAST_FACT, {"at": picture.at.isoformat(), **fact}, picture.at)
 
     def shift(self, coin: str, amount: Decimal) -> None:
         """Cash changed sides inside the account: so much more of it is external. The total stays."""

@@ -26,12 +26,13 @@ from shell.store.order_rows import StoredOrder, fact_of, fill_of, order_of, trad
 from shell.store.recent import known_orders, order_times, recent_signals, waiting_exits
 from shell.store.replay import BookFacts, differences
 from shell.store.tables_books import BalanceRow, CapitalRow, TradeRow
-from shell.store.tables_orders import FillRow, OrderRow, ScanRow
+from shell.store.tables_orders import AnswerRow, FillRow, OrderRow, ScanRow
 
 CAPITAL = table_of(CapitalRow)
 TRADES = table_of(TradeRow)
 FILLS = table_of(FillRow)
 ORDERS = table_of(OrderRow)
+ANSWERS = table_of(AnswerRow)
 SCANS = table_of(ScanRow)
 BALANCES = table_of(BalanceRow)
 RECENT_TRADES = 100
@@ -39,17 +40,17 @@ RECENT_TRADES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookState:
-    """Everything a book needs to go on. `open_orders` are those that may still fill, unknown ones included; `never_sent`
-    counts the intents of which no venue ever said that it took them. `known_orders` are those besides that ended lately, for
-    a venue may tell of them late. `recent_signals` and `order_times` are what throttles measure, `waiting_exits` what could
-    not leave."""
+    """Everything a book needs to go on. `open_orders` are those that may still fill, unknown ones included; `unanswered`
+    counts the orders that were written for a signal whose answer was not: their process died in between. `known_orders` are
+    those besides that ended lately, for a venue may tell of them late. `recent_signals` and `order_times` are what throttles
+    measure, `waiting_exits` what could not leave."""
 
     ledger: Ledger
     marks: EquityMarks | None
     open_orders: list[StoredOrder]
     halts: list[Halt]
     recent_trades: list[TradeClosed]
-    never_sent: int
+    unanswered: int
     last_scan: datetime | None
     known_orders: list[KnownOrder] = field(default_factory=list)
     recent_signals: list[RecentSignal] = field(default_factory=list)
@@ -83,7 +84,7 @@ class Books:
                 open_orders=_open_orders(connection, book),
                 halts=active_halts(connection, book),
                 recent_trades=_recent_trades(connection, book),
-                never_sent=_never_sent(connection, book),
+                unanswered=_unanswered(connection, book),
                 last_scan=connection.execute(select(func.max(SCANS.c.slot)).where(SCANS.c.book == book)).scalar(),
                 known_orders=known_orders(connection, book),
                 waiting_exits=waiting_exits(connection, book), recent_signals=recent_signals(connection, book),
@@ -181,9 +182,11 @@ def _open_orders(connection: Connection, book: str) -> list[StoredOrder]:
     return [order_of(row) for row in connection.execute(statement)]
 
 
-def _never_sent(connection: Connection, book: str) -> int:
-    statement = select(func.count()).select_from(ORDERS).where(ORDERS.c.book == book, ORDERS.c.order_id.is_(None))
-    return int(connection.execute(statement).scalar_one())
+def _unanswered(connection: Connection, book: str) -> int:
+    """Grows with every such death and never falls: an order found at the venue afterwards still has no answer of its own."""
+    answered = select(ANSWERS.c.intent_id).where(ANSWERS.c.book == book, ANSWERS.c.intent_id.is_not(None))
+    lost = (ORDERS.c.book == book) & ORDERS.c.signal_id.is_not(None) & ORDERS.c.intent_id.not_in(answered)
+    return int(connection.execute(select(func.count()).select_from(ORDERS).where(lost)).scalar_one())
 
 
 def read_trades(connection: Connection, book: str) -> list[TradeClosed]:

@@ -85,6 +85,11 @@ class EventLog:
         with self._database.reading() as connection:
             return _last(connection)[0]
 
+    def has(self, seq: int, digest: str) -> bool:
+        """True when fact number `seq` has this hash: then all before it are those that it was made after, too."""
+        with self._database.reading() as connection:
+            return connection.execute(select(EVENTS.c.hash).where(EVENTS.c.seq == seq)).scalar() == digest
+
     def after(self, seq: int, kinds: tuple[str, ...]) -> list[Event]:
         """The first facts of these kinds with a higher number, in order, at most `PAGE_ROWS`."""
         with self._database.reading() as connection:

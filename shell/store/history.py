@@ -57,9 +57,11 @@ class TradingHistory:
         with self._database.reading() as connection:
             return read_trades(connection, book)
 
-    def equity(self, book: str = "main") -> list[tuple[datetime, Decimal]]:
-        """Marks in time order, in quote units."""
+    def equity(self, book: str = "main", since: datetime | None = None) -> list[tuple[datetime, Decimal]]:
+        """Marks in time order, in quote units; from `since` on, if it is given."""
         statement = select(EQUITY.c.at, EQUITY.c.value).where(EQUITY.c.book == book).order_by(EQUITY.c.at)
+        if since is not None:
+            statement = statement.where(EQUITY.c.at >= since)
         with self._database.reading() as connection:
             return [(row.at, row.value) for row in connection.execute(statement)]
 

@@ -21,7 +21,7 @@ KILL_SECONDS = 5.0
 TAKEN_UP_SECONDS = 300.0
 WARNINGS = {
     "resume": "Lift {argument}? Openings may leave again, measured afresh from now.",
-    "approve": "Let {argument} be promoted? It trades the account from the next night on.",
+    "approve": "Let {argument} be promoted? It trades the account in minutes, from the next night on at the latest.",
     "reject": "Refuse {argument}? Its work is kept, it is not promoted.",
     "rollback": "Go back to the version before? Positions and their stops stay.",
     "close": "Sell all of {argument} at the market?",

@@ -15,7 +15,7 @@ from shell.config import OrchestratorConfig
 from shell.errors import DataError, NotNow, UsageError
 from shell.market.archive import Archive
 from shell.market.bars import Tier
-from shell.market.history import History
+from shell.market.history import History, data_hash
 from shell.market.tiers import full_history
 from shell.store.candles import CandleStore
 from shell.store.looks import SelectionLook
@@ -105,6 +105,11 @@ class HistoryAccess:
             return self._kept(*window)
         self._open_vault(candidate, segment, now)
         return self._read(*window)
+
+    def selection_scored(self, at: datetime) -> tuple[Segment, str]:
+        """The selection segment as of `at`, and the hash of its candles with their warm-up: what a score must be of."""
+        segment = self.segments(at)[SegmentName.SELECTION]
+        return segment, data_hash(self._kept(segment.start - WARM_UP, segment.end))
 
     def trial_history(self, candidate_id: str, started_at: datetime, now: datetime) -> History:
         """The bars of a candidate's paper trial, from its warm-up to `now`. Raises NotNow where they reach into the vault

@@ -53,6 +53,8 @@ def test_a_changed_file_is_refused_with_what_no_longer_holds(home: Path, tmp_pat
     assert (code, facts["holds"]) == (1, False)
     assert facts["failure"] == "code: the code is not that of the candidate"
     assert facts["held"] == ["chain", "facts", "promotion"]
+    people = CliRunner().invoke(app, ["certificate", "verify", str(out)])
+    assert "the code is not that of the candidate" in " ".join(people.output.split())
 
 
 @pytest.mark.parametrize(

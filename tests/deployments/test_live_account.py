@@ -138,7 +138,7 @@ def test_a_system_that_is_invested_is_not_too_small_to_come_up_again(tmp_path: P
     settings = settings_for(home, account_overrides(SYMBOLS)).model_copy(update={"mode": "live"})
     ledger = Ledger(cash=QuoteAmount("3.21"), capital=QuoteAmount(10_000))
     state = BookState(
-        ledger=ledger, marks=None, halts=[], open_orders=[], recent_trades=[], never_sent=0, last_scan=None
+        ledger=ledger, marks=None, halts=[], open_orders=[], recent_trades=[], unanswered=0, last_scan=None
     )
     wanted = probed_for(settings, state, traded=True, nonce_file=tmp_path / "nonce")
     assert (wanted.cash, wanted.usual_order) == (QuoteAmount(0), QuoteAmount(500))

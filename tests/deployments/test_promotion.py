@@ -10,19 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
+from deployments.opening import OpenHome, account_overrides, furnish, open_replay, settings_for
 from shell.config import GateConfig
 from shell.desk import Desk
-from shell.errors import NotNow, Rejected, UsageError
-from shell.gate.inputs import to_stored
+from shell.errors import Rejected, UsageError
 from shell.home import Home
 from shell.host.port import StrategySource
 from shell.market.synthetic import synthetic_market
 from shell.promotion import swap
 from shell.promotion.swap import recover
-from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult, TrialScore, Verdict, source_hash
+from shell.trials.candidate import Proposal, Stage, StageResult, Verdict, source_hash
 from shell.trials.segments import SegmentName
-from tests.shell.gate.test_verdict import GOOD
+from tests.shell.promotion import honest
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -61,10 +60,18 @@ class Strategy:
 SOURCE = StrategySource(code=CLOCKWORK)
 
 
+def home_before(folder: Path, code: str) -> Home:
+    """A home whose strategy differs from `code` by a number, so that a day of paper is enough, and never buys."""
+    home = Home.private(folder)
+    furnish(home)
+    (home.workspace / "active" / "strategy.py").write_text(code.replace("== 0", "== 7").replace("== 1", "== 7"))
+    return home
+
+
 @pytest.fixture
 def opened(tmp_path: Path) -> Iterator[OpenHome]:
     history = synthetic_market(5, SYMBOLS, START - timedelta(days=40), 45)
-    home = Home.private(tmp_path / "home")
+    home = home_before(tmp_path / "home", CLOCKWORK)
     held = open_replay(home, settings_for(home, account_overrides(SYMBOLS)), history, START, START + timedelta(days=4))
     held.shell.start(START)
     held.shell.step(START, origin="rehearsal")
@@ -79,25 +86,19 @@ def go_to(opened: OpenHome, moment: datetime) -> None:
         opened.shell.step(now, origin="rehearsal")
 
 
-def gated(desk: Desk, now: datetime) -> str:
-    """A candidate that has passed everything up to its paper trial."""
-    proposal = Proposal(source=SOURCE, parent_version="v001", hypothesis="by the clock", provider="person", seed=0)
-    candidate = desk.register_candidate(proposal, now).candidate_id
-    desk.classify(candidate, ChangeClass.TWEAK)
-    stored = to_stored(GOOD, GateConfig())
-    desk.record_stage(candidate, StageResult(stage=Stage.GATE, passed=True, reasons=("fine",), inputs=stored), now)
-    return candidate
-
-
 def on_trial(opened: OpenHome) -> str:
-    """The same, with its day of paper trading behind it and judged."""
+    """A candidate that has passed the gate, with its day of paper trading behind it and judged."""
     desk = Desk(opened.shell)
-    candidate = gated(desk, START)
-    trial = desk.start_paper(candidate, ChangeClass.TWEAK, START)
+    candidate = honest.gated(opened.store, SOURCE, START)
+    trial = desk.start_paper(candidate, START)
     go_to(opened, trial.due_at)
     conformance = desk.settle_paper(trial.trial_id, trial.due_at)
     assert conformance.passed, conformance.reasons
     assert conformance.fills_paper == conformance.fills_equal >= 5
+    # Whoever asks again is told the same, and nothing happens twice.
+    before = opened.store.events.newest_seq()
+    assert desk.settle_paper(trial.trial_id, trial.due_at) == conformance
+    assert opened.store.events.newest_seq() == before
     return candidate
 
 
@@ -118,15 +119,11 @@ def test_a_trial_does_what_its_backtest_says_and_its_candidate_is_promoted_betwe
 
 def test_thresholds_that_came_with_the_inputs_do_not_stand_for_those_of_the_settings(opened: OpenHome) -> None:
     """A caller may store any verdict with any thresholds; the shell's own decide."""
-    desk, now = Desk(opened.shell), opened.shell.now
-    proposal = Proposal(source=SOURCE, parent_version="v001", hypothesis="by the clock", provider="person", seed=0)
-    name = desk.register_candidate(proposal, now).candidate_id
-    weak, lax = replace(GOOD, run=replace(GOOD.run, trades=1)), GateConfig(min_trades=1)
-    for stage, inputs in ((Stage.GATE, to_stored(weak, lax)), (Stage.PAPER, {})):
-        desk.record_stage(name, StageResult(stage=stage, passed=True, reasons=("fine",), inputs=inputs), now)
-    trial = opened.store.paper.start(name, started_at=now, due_at=now)
-    opened.store.paper.update(trial.trial_id, state="passed", at=now)
-    with pytest.raises(Rejected, match="settings in force, refuses: minimum_trades"):
+    desk, store, now = Desk(opened.shell), opened.store, opened.shell.now
+    lax = GateConfig(min_deflated_sharpe=0.01, max_overfitting_probability=1.0, max_spa_p_value=1.0)
+    name = honest.judged(store, honest.scored(store, SOURCE, now, sharpe=0.1), now, config=lax)
+    honest.tried(store, name, now)
+    with pytest.raises(Rejected, match="settings in force, refuses: deflated_sharpe"):
         desk.promote(name, now)
 
 
@@ -166,7 +163,7 @@ COUNTING = COUNTING.replace("def load_state(self, state):\n        pass", 'def l
 
 def test_a_trial_goes_on_with_its_strategys_state_after_a_stop_in_the_middle(tmp_path: Path) -> None:
     history = synthetic_market(5, SYMBOLS, START - timedelta(days=40), 45)
-    home = Home.private(tmp_path / "home")
+    home = home_before(tmp_path / "home", COUNTING)
     settings, end = settings_for(home, account_overrides(SYMBOLS)), START + timedelta(days=4)
     source = StrategySource(code=COUNTING)
     with contextlib.closing(open_replay(home, settings, history, START, end)) as opened:
@@ -175,7 +172,7 @@ def test_a_trial_goes_on_with_its_strategys_state_after_a_stop_in_the_middle(tmp
         desk = Desk(opened.shell)
         proposal = Proposal(source=source, parent_version="v001", hypothesis="counts", provider="person", seed=0)
         candidate = desk.register_candidate(proposal, START).candidate_id
-        trial = desk.start_paper(candidate, ChangeClass.TWEAK, START)
+        trial = desk.start_paper(candidate, START)
         # Seven hours and a half: no whole number of its rounds of three.
         go_to(opened, START + timedelta(hours=7, minutes=30))
         opened.shell.shutdown(opened.shell.now)
@@ -209,7 +206,7 @@ def test_a_persons_edit_of_the_active_file_is_left_alone_and_pointed_out(opened:
 
 def test_a_stage_alone_is_no_trial(opened: OpenHome) -> None:
     desk, now = Desk(opened.shell), opened.shell.now
-    candidate = gated(desk, now)
+    candidate = honest.gated(opened.store, SOURCE, now)
     desk.record_stage(candidate, StageResult(stage=Stage.PAPER, passed=True, reasons=("trust me",), inputs={}), now)
     with pytest.raises(Rejected, match="has not passed a paper trial"):
         desk.promote(candidate, now)
@@ -220,13 +217,17 @@ def test_a_trial_that_fails_again_and_again_is_ended_and_its_candidate_refused(o
     broken = StrategySource(code=CLOCKWORK.replace("        if portfolio.positions:", "        1 / 0\n        if portfolio.positions:"))
     proposal = Proposal(source=broken, parent_version="v001", hypothesis="breaks", provider="person", seed=0)
     candidate = desk.register_candidate(proposal, START).candidate_id
-    trial = desk.start_paper(candidate, ChangeClass.TWEAK, START)
+    trial = desk.start_paper(candidate, START)
     go_to(opened, START + timedelta(hours=3))
     assert desk.paper_trials() == []
     assert desk.candidate(candidate).verdict is Verdict.REFUSED
     assert opened.store.paper.get(trial.trial_id).state == "failed"
-    with pytest.raises(NotNow):
-        desk.settle_paper(trial.trial_id, opened.shell.now)
+    cut_short = desk.settle_paper(trial.trial_id, opened.shell.now)
+    assert not cut_short.passed
+    assert "failed 3 times in a row" in cut_short.reasons[0]
+    assert desk.untold_trials("2026-03-02") == [opened.store.paper.get(trial.trial_id)]
+    opened.store.nights.record("2026-03-01", {"settled": [{"trial": trial.trial_id}]}, opened.shell.now)
+    assert desk.untold_trials("2026-03-02") == []
 
 
 def test_changed_limits_halt_openings_until_a_person_accepts_them(opened: OpenHome) -> None:
@@ -263,18 +264,6 @@ def test_a_bad_day_rolls_back_one_version_and_no_further(opened: OpenHome) -> No
         now += STEP
         shell.step(now, origin="rehearsal")
     assert store.strategies.active().version == "v002"
-
-
-def test_the_desk_gives_selection_for_a_charge_and_takes_no_score_without_one(opened: OpenHome) -> None:
-    desk, now = Desk(opened.shell), opened.shell.now
-    candidate = gated(desk, now)
-    score = TrialScore(
-        candidate_id=candidate, segment="selection", scored_at=now, data_hash="d", source_hash=source_hash(SOURCE),
-        sharpe=0.1, daily_returns=(0.1, 0.2), trades=1, total_return_pct=0.1,
-    )
-    with pytest.raises(Rejected, match="was never given the selection segment"):
-        desk.record_score(score)
-    assert desk.scores(SegmentName.SELECTION) == []
 
 
 def test_the_desk_knows_no_segments_of_a_moment_that_has_not_come(opened: OpenHome) -> None:

@@ -38,7 +38,7 @@ from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
 from shell.promotion import quarantine as quarantine_module
 from shell.promotion.swap import recover
-from shell.trials.candidate import ChangeClass, Proposal, Stage, Verdict, source_hash
+from shell.trials.candidate import Proposal, Stage, Verdict, source_hash
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -210,10 +210,10 @@ def test_a_trial_that_attempts_ends_and_takes_other_trials_of_its_code_with_it(o
         )
         good = desk.register_candidate(proposal(GOOD), START).candidate_id
         waiting = desk.register_candidate(replace(proposal(CAUGHT_AT_3), provider="third"), START).candidate_id
-        first = desk.start_paper(caught, ChangeClass.TWEAK, START)
+        first = desk.start_paper(caught, START)
         go(opened, 1)
-        second = desk.start_paper(other, ChangeClass.TWEAK, shell.now)
-        kept = desk.start_paper(good, ChangeClass.TWEAK, shell.now)
+        second = desk.start_paper(other, shell.now)
+        kept = desk.start_paper(good, shell.now)
         assert len(desk.paper_trials()) == 3
         go(opened, 1)
         assert [trial.trial_id for trial in desk.paper_trials()] == [kept.trial_id]
@@ -231,7 +231,7 @@ def test_a_trial_whose_code_was_caught_before_a_restart_does_not_go_on(opening: 
     with opening() as opened:
         desk, shell = Desk(opened.shell), opened.shell
         candidate = desk.register_candidate(proposal(GOOD), START).candidate_id
-        trial = desk.start_paper(candidate, ChangeClass.TWEAK, START)
+        trial = desk.start_paper(candidate, START)
         opened.store.strategies.quarantine(source_hash(GOOD), "v007", "caught", START)
         shell.trials.close()
         assert shell.trials.resume(START) == 0

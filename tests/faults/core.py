@@ -1,7 +1,7 @@
 """The proof of order handling, bounded and by one seed: `python -m tests.faults.core`, the first section of `make faults`.
 
-Storms of lost answers, lives of the execution core ended by SIGKILL, and lives of the whole shell ended by SIGKILL, shared out
-over the processors. Ends with one line of counts, and with exit code 1 and the seeds when anything is not as it must be.
+Storms of lost answers, lives of the execution core ended by SIGKILL, lives of the whole shell ended by SIGKILL, and lives whose
+database is taken back to older copies, shared out over the processors. Ends with one line of counts, and with exit code 1 and the seeds when anything is not as it must be.
 BRAIN_TEST_SEED changes the seed, BRAIN_FAULT_POINTS the size: 25 is all of it.
 """
 
@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import os
 import random
+import resource
 import sys
 import tempfile
 import time
@@ -24,12 +25,13 @@ import structlog
 
 from tests.faults.execution_world import Tally, World
 from tests.faults.mortal import drawn_death, nursery
-from tests.faults.seeds import FAILED_LIVES, FAILED_STORMS
+from tests.faults.older_copies import older_copies
+from tests.faults.seeds import FAILED_COPIES, FAILED_LIVES, FAILED_STORMS
 from tests.faults.storm import RISK, storm
 from tests.faults.whole_shell import shell_lives
 
 WHOLE = 25
-AMBIGUOUS, CORE_KILLS, SHELL_KILLS = 10_000, 950, 50
+AMBIGUOUS, CORE_KILLS, SHELL_KILLS, COPY_LIVES = 10_000, 950, 50, 10
 # About how many doubtful orders a storm has, and how many lives are one job.
 STORM_SIZE, LIVES_A_JOB, SHELLS_A_JOB = 56, 50, 25
 LIVES_BETWEEN_JUDGEMENTS = 10
@@ -78,18 +80,26 @@ def judged_again(on: World) -> None:
 
 
 def worked(job: Job) -> tuple[Tally, float]:
-    """One job, in a process of its own; `tally.sentences` begin with the seed they came from."""
+    """One job in a process of the pool, and the processor seconds it took; its sentences begin with the seed they came from."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    begun, total = time.monotonic(), Tally()
+    begun, total = processor_seconds(), Tally()
     with tempfile.TemporaryDirectory(dir=fast_folder()) as folder:
         match job.kind:
             case "storms":
                 total += named(storm(Path(folder) / "storm", job.seed), f"storm {job.seed}")
             case "lives":
                 total += named(lives(Path(folder), job.seed, job.number), f"lives {job.seed}")
+            case "copies":
+                total += named(older_copies(Path(folder) / "copies", job.seed), f"copies {job.seed}")
             case _:
                 total += named(shell_lives(Path(folder), job.seed, job.number), f"shell {job.seed}")
-    return total, time.monotonic() - begun
+    return total, processor_seconds() - begun
+
+
+def processor_seconds() -> float:
+    """What this process and those it waited for have used of the processors."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def named(tally: Tally, name: str) -> Tally:
@@ -111,6 +121,8 @@ def jobs(seed: int, points: int) -> Iterator[Job]:
     storms = round(AMBIGUOUS * share / STORM_SIZE) + 1
     for first in range(0, shells, SHELLS_A_JOB):
         yield Job("shell", seed + first, min(SHELLS_A_JOB, shells - first))
+    for each in (*FAILED_COPIES, *(seed * 1_000 + number for number in range(round(COPY_LIVES * share)))):
+        yield Job("copies", each, 1)
     for each in FAILED_LIVES:
         yield Job("lives", each, LIVES_A_JOB)
     for first in range(0, kills, LIVES_A_JOB):
@@ -124,8 +136,8 @@ def jobs(seed: int, points: int) -> Iterator[Job]:
 def line(total: Tally, seed: int) -> str:
     wrong = total.wrong
     return (
-        f"{total.kills} crash points, {total.ambiguous} ambiguous submissions, duplicate orders {wrong['I1']}, "
-        f"lost fills {wrong['lost']}, doubled fills {wrong['doubled']}, balances off {wrong['I3'] + wrong['oversold']}, "
+        f"{total.kills} crash points ({total.shell_kills} whole-shell SIGKILL), {total.ambiguous} ambiguous submissions, "
+        f"duplicate orders {wrong['I1']}, lost fills {wrong['lost']}, doubled fills {wrong['doubled']}, balances off {wrong['I3'] + wrong['oversold']}, "
         f"limits breached {wrong['I4'] + wrong['I6']}, seed {seed}"
     )
 
@@ -135,7 +147,9 @@ def main() -> int:
     print(f"seed {seed} (BRAIN_TEST_SEED), {points} of {WHOLE} parts (BRAIN_FAULT_POINTS)", flush=True)
     total, broken, begun = Tally(), 0, time.monotonic()
     seconds: dict[str, float] = {}
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=multiprocessing.get_context("spawn")) as pool:
+    # A whole shell mostly waits for the next slot: its jobs leave the processors to the others.
+    workers = (os.cpu_count() or 1) + sum(job.kind == "shell" for job in jobs(seed, points))
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         working = {pool.submit(worked, job): job for job in jobs(seed, points)}
         for done in as_completed(working):
             job, error = working[done], done.exception()
@@ -150,8 +164,11 @@ def main() -> int:
             if tally.wrong.total():
                 print(f"FAILED {job.kind} from seed {job.seed}: {dict(tally.wrong)}", *tally.sentences[:5], sep="\n  ", flush=True)
     parts = ", ".join(f"{kind} {took:.0f} s" for kind, took in seconds.items())
-    print(f"{total.submissions} orders sent, {total.fills} fills, {total.faults} faults, {total.restarts} restarts; {parts}")
-    print(f"{time.monotonic() - begun:.0f} s on {os.cpu_count()} processors, {broken} jobs broken, everything wrong: {+total.wrong}")
+    print(f"{total.submissions} orders sent, {total.fills} fills, {total.faults} faults, {total.restarts} restarts, {total.restores} of them on an older copy")
+    print(
+        f"{time.monotonic() - begun:.0f} s on {os.cpu_count()} processors, {processor_seconds():.0f} s of processor time ({parts}); "
+        f"{broken} jobs broken, everything wrong: {+total.wrong}"
+    )
     print(line(total, seed))
     return int(bool(broken or total.wrong.total()))
 

@@ -38,6 +38,8 @@ class Tally:
     fills: int = 0
     restarts: int = 0
     kills: int = 0
+    shell_kills: int = 0
+    restores: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
     sentences: list[str] = field(default_factory=list)
 
@@ -61,7 +63,8 @@ class Tally:
         return Tally(
             submissions=self.submissions + other.submissions, ambiguous=self.ambiguous + other.ambiguous,
             faults=self.faults + other.faults, fills=self.fills + other.fills, restarts=self.restarts + other.restarts,
-            kills=self.kills + other.kills, wrong=self.wrong + other.wrong, sentences=self.sentences + other.sentences,
+            kills=self.kills + other.kills, shell_kills=self.shell_kills + other.shell_kills,
+            restores=self.restores + other.restores, wrong=self.wrong + other.wrong, sentences=self.sentences + other.sentences,
         )
 
 

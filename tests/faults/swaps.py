@@ -8,17 +8,16 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
-from shell.config import GateConfig
+from shell.contract import Action, OrderType, Signal
 from shell.desk import Desk
-from shell.gate.inputs import to_stored
 from shell.home import Home
-from shell.host.port import StrategySource
+from shell.host.port import ScanRequest, StrategySource
 from shell.market.synthetic import synthetic_market
 from shell.money import Price, decimal_of
-from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult
-from tests.shell.gate.test_verdict import GOOD
+from tests.shell.promotion import honest
 
 BEGIN = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -59,6 +58,26 @@ class Strategy:
 '''
 
 
+class RestlessHost:
+    """The same strategy in this process: for tests of so many swaps that a process for each would take most of the time."""
+
+    def start(self, **_given: Any) -> int:
+        return 5
+
+    def analyze(self, request: ScanRequest) -> list[Signal]:
+        if request.portfolio.positions:
+            return [Signal(position.symbol, Action.CLOSE) for position in request.portfolio.positions]
+        price = request.facts["ETH/USD"].quote.last
+        rests = Signal("ETH/USD", Action.BUY, 0.02, order_type=OrderType.LIMIT, limit_price=price * 0.97, stop_loss=price * 0.9)
+        return [Signal("BTC/USD", Action.BUY, 0.02, stop_loss=1.0), rests]
+
+    def get_state(self) -> dict[str, Any]:
+        return {}
+
+    def close(self) -> None:
+        return
+
+
 def opened(folder: Path, begin: datetime = BEGIN) -> OpenHome:
     """The home in `folder`, its market at `begin`, with limits that never stand in the way of the orders."""
     home = Home.private(folder)
@@ -75,16 +94,9 @@ def opened(folder: Path, begin: datetime = BEGIN) -> OpenHome:
 
 def ready(held: OpenHome, number: int) -> str:
     """A candidate with the evidence that a promotion asks for."""
-    desk, now, store = Desk(held.shell), held.shell.now, held.store
-    source = StrategySource(code=RESTLESS.format(number=number))
-    proposal = Proposal(source=source, parent_version="v001", hypothesis=f"number {number}", provider="person", seed=0)
-    name = store.candidates.register(proposal, now).candidate_id
-    desk.classify(name, ChangeClass.TWEAK)
-    passed = {Stage.GATE: to_stored(GOOD, GateConfig()), Stage.PAPER: {}}
-    for stage, inputs in passed.items():
-        store.candidates.record_stage(name, StageResult(stage=stage, passed=True, reasons=("fine",), inputs=inputs), now)
-    trial = store.paper.start(name, started_at=now, due_at=now)
-    store.paper.update(trial.trial_id, state="passed", at=now)
+    now, store = held.shell.now, held.store
+    name = honest.gated(store, StrategySource(code=RESTLESS.format(number=number)), now, sharpe=1.0)
+    honest.tried(store, name, now)
     return name
 
 

@@ -60,10 +60,10 @@ def test_the_whole_proof_is_as_large_as_it_says() -> None:
 
 
 def test_the_line_counts_what_is_wrong() -> None:
-    tally = Tally(kills=3, ambiguous=5)
+    tally = Tally(kills=3, shell_kills=1, ambiguous=5)
     tally.wrong.update({"I1": 1, "lost": 2, "doubled": 3, "I3": 4, "oversold": 1, "I4": 6})
     assert line(tally, 9) == (
-        "3 crash points, 5 ambiguous submissions, duplicate orders 1, lost fills 2, doubled fills 3, balances off 5, "
+        "3 crash points (1 whole-shell SIGKILL), 5 ambiguous submissions, duplicate orders 1, lost fills 2, doubled fills 3, balances off 5, "
         "limits breached 6, seed 9"
     )
 

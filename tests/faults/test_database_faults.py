@@ -20,7 +20,8 @@ import structlog
 from shell.errors import DatabaseBusy, DatabaseFailed
 from shell.execution.record import StepRecord
 from shell.store.database import Database
-from tests.faults.execution_world import Tally, World
+from tests.faults.account_world import AccountWorld
+from tests.faults.execution_world import Tally
 from tests.faults.test_execution_faults import RISK, killed, moved, stopped, taken
 from tests.thorough import THOROUGH
 
@@ -61,7 +62,7 @@ class Saboteur:
             self._locker = None
 
 
-class Clumsy(World):
+class Clumsy(AccountWorld):
     """A world whose steps may fail for want of the database; then the next one comes, as in the trading loop."""
 
     failures = 0
@@ -78,13 +79,13 @@ class Clumsy(World):
         return done or StepRecord(book="main", at=self.clock.now())
 
     def step(self, seconds: float = 0, *, scan: bool = False) -> StepRecord:
-        return self._went_on(lambda: World.step(self, seconds, scan=scan))
+        return self._went_on(lambda: AccountWorld.step(self, seconds, scan=scan))
 
     def price(self, price: str, *, tell: bool = True) -> None:
-        self._went_on(lambda: World.price(self, price, tell=tell))
+        self._went_on(lambda: AccountWorld.price(self, price, tell=tell))
 
     def kill(self) -> None:
-        self._went_on(lambda: World.kill(self))
+        self._went_on(lambda: AccountWorld.kill(self))
 
     def written_first(self) -> None:
         """Every order that we named at the exchange is an intent on the disk."""

@@ -1,4 +1,7 @@
-"""A process that dies at the same order again and again: each life's intent is a new one, and the last one trades."""
+"""A process that dies at the same order again and again: each life's intent is a new one, and the last one trades.
+
+So it is where the venue had taken an earlier one, and a process found that out and died, too, before it worked the slot.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,12 @@ from datetime import datetime
 import pytest
 
 from shell.engine import Engine
+from shell.execution.record import StepRecord
+from shell.execution.steps import Steps
 from shell.store.store import Store
 from tests.faults.busy_book import BEGIN, BOOK, CASH, STEP, begin
+from tests.faults.storm import RISK
+from tests.shell.exchange.live.stage import Stage, limit_buy
 
 DEATHS = 4
 
@@ -41,3 +48,27 @@ def test_each_death_at_the_same_order_leaves_a_new_intent(tmp_path, seed, monkey
         assert len(intents) == len(set(intents)) > DEATHS
         assert len({intent.split(":o")[0] for intent in intents[: DEATHS + 1]}) == 1
         assert store.books.check(BOOK) == []
+
+
+def test_an_order_that_was_found_meanwhile_does_not_give_its_name_to_the_next(tmp_path, monkeypatch):
+    def dies(_steps: Steps, _record: StepRecord) -> None:
+        raise Died
+
+    on = Stage(tmp_path, {0: [limit_buy(29_500.0)], 1: [limit_buy(29_400.0)]}, risk=RISK)
+    try:
+        on.step(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(Steps, "finish", dies)
+            with pytest.raises(Died):
+                on.scan()
+        on.restart()
+        on.step(1)
+        on.restart()
+        record = on.step(1, scan=True)
+        assert [answer.code for answer in record.answers] == ["APPROVED"]
+        (first, second) = (each.request.cl_ord_id for each in on.exchange_orders())
+        assert first != second
+        on.settle(2)
+        on.agree()
+    finally:
+        on.close()

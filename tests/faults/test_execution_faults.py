@@ -17,6 +17,7 @@ import pytest
 
 from shell.config import RiskConfig
 from shell.contract import Action, Signal
+from tests.faults.account_world import AccountWorld
 from tests.faults.drawn import drawn_price, drawn_signal
 from tests.faults.execution_world import Tally, World
 from tests.shell.exchange.live.stage import BTC, buy, limit_buy
@@ -107,7 +108,7 @@ def cases(folder: Path) -> Iterator[tuple[Callable[[World], None], dict[str, Any
 
 def played(folder: Path, script: Callable[[World], None], fault: dict[str, Any], *, dies: bool) -> Tally:
     """One script under one fault; with `dies` the process does not outlive the script."""
-    on = World(folder, risk=RISK)
+    on = AccountWorld(folder, risk=RISK)
     try:
         on.step(1)
         on.plan({"faults": [fault]})
@@ -150,7 +151,7 @@ def test_every_seam_with_every_fault(tmp_path: Path, mark: None) -> None:
 def wandered(folder: Path, seed: int, scans: int) -> Tally:
     """A long life under drawn faults: signals, prices, deaths and kills by one seed; judged after every tenth scan."""
     chance = random.Random(seed)
-    on = World(folder, risk=RISK)
+    on = AccountWorld(folder, risk=RISK)
     try:
         on.step(1)
         for number in range(scans):

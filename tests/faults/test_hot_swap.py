@@ -1,6 +1,7 @@
 """Versions change between scans while entries rest and prices tick: every order has one version, the active one is always whole.
 
-A swap starts a strategy's process, which takes a second or so: `make faults` makes as many as it has points.
+A swap starts a strategy's process, which takes most of its time. So of the swaps of `make faults` most have the strategy in this
+process, and some in one of its own; some processes of the shell are killed in the middle of one.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from shell.backtest.overfitting import probability_of_backtest_overfitting
 from shell.promotion.swap import recover
 from shell.promotion.workspace import Workspace
 from shell.store.store import Store
 from shell.trials.candidate import source_hash
-from tests.faults.swaps import BEGIN, opened, swap, work
+from tests.faults.swaps import BEGIN, RestlessHost, opened, swap, work
 from tests.thorough import thorough
 
-# 25 points are the whole of `make faults`: a hundred swaps. BRAIN_FAULT_POINTS=250 makes a thousand of this file alone.
-POINTS = int(os.environ.get("BRAIN_FAULT_POINTS", "5"))
-SWAPS, KILLS = 4 * POINTS, max(POINTS // 5, 1)
+# 25 points are the whole of `make faults`: a thousand swaps, fifty with a process each, and ten kills.
+POINTS = int(os.environ.get("BRAIN_FAULT_POINTS", "1"))
+SWAPS, SWAPS_OF_PROCESSES, KILLS = 40 * POINTS, 2 * POINTS, max(2 * POINTS // 5, 1)
+SWAPS_EVERY_DAY = 20
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -42,14 +49,45 @@ def problems(store: Store) -> list[str]:
     return [*found, *store.books.check("main")]
 
 
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strategies run here, and of the evidence, always the same, the figure that takes longest is worked out once."""
+    for place in ("shell.service", "shell.versions"):
+        monkeypatch.setattr(f"{place}.HostedStrategy", lambda *_given: RestlessHost())
+    worked_out: list[float] = []
+
+    def once(returns: NDArray[np.float64], n_blocks: int) -> float:
+        if not worked_out:
+            worked_out.append(probability_of_backtest_overfitting(returns, n_blocks))
+        return worked_out[0]
+
+    monkeypatch.setattr("shell.gate.luck.probability_of_backtest_overfitting", once)
+
+
+def test_a_few_swaps_under_load(tmp_path: Path, in_process: None) -> None:
+    swapped(tmp_path, SWAPS_EVERY_DAY)
+
+
 @thorough
-def test_versions_change_under_load_and_every_order_has_exactly_one(tmp_path: Path) -> None:
-    held = opened(tmp_path / "home")
+@pytest.mark.timeout(3600)
+def test_versions_change_under_load_and_every_order_has_exactly_one(tmp_path: Path, in_process: None) -> None:
+    swapped(tmp_path, SWAPS)
+
+
+@thorough
+@pytest.mark.timeout(1800)
+def test_the_same_with_a_process_for_each_version(tmp_path: Path) -> None:
+    swapped(tmp_path, SWAPS_OF_PROCESSES)
+
+
+def swapped(folder: Path, swaps: int) -> None:
+    """So many swaps between scans, each judged as it is made, and all orders at the end."""
+    held = opened(folder / "home")
     try:
         shell = held.shell
         shell.start(BEGIN)
         seen, rested = set(), 0
-        for number in range(SWAPS):
+        for number in range(swaps):
             work(held, 1)
             rested += len(shell.engine.gateway.open_orders())
             swap(held, number)
@@ -61,8 +99,10 @@ def test_versions_change_under_load_and_every_order_has_exactly_one(tmp_path: Pa
         work(held, 1)
         assert problems(held.store) == []
         assert rested > 0
-        assert len(seen) > SWAPS // 3
-        assert len({order.intent.version for order in held.store.history.orders("main")}) > 1
+        assert len(seen) > swaps // 3
+        orders = held.store.history.orders("main")
+        assert len({order.intent.version for order in orders}) > swaps // 4
+        print(f"{swaps} swaps, {len(seen)} versions, {len(orders)} orders, {rested} resting at a swap: each of one version")
     finally:
         held.close()
 

@@ -1,4 +1,7 @@
-"""Lives of the whole shell in live mode, each ended by SIGKILL at a drawn moment, on one exchange that lives on."""
+"""Lives of the whole shell in live mode, each ended by SIGKILL at a drawn moment, on one exchange that lives on and has faults.
+
+At the same time answers are lost, late or wrong, orders fill in part, the private socket is cut, loses, doubles and reorders.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from shell.exchange.simulator.desk import Desk
+from shell.exchange.simulator.faults import read_plan
 from shell.exchange.simulator.hosting import Hosted, hosted
+from shell.exchange.simulator.system import SystemState
 from shell.exchange.simulator.tape import tape_of
 from shell.exchange.simulator.venue import Rules
 from shell.main_book import MAIN_BOOK
@@ -33,9 +39,17 @@ SPEED = 40.0
 COINS = {"BTC/USD": "XXBT", "ETH/USD": "XETH"}
 # Coins that are not the system's: a sale of too much is possible, and would be seen.
 EXTERNAL = Decimal(1)
-# After it first opened a socket: at its start, in a scan, at an order, whatever comes.
+# A quarter of the lives end so long after they opened a socket, in the middle of their start; the others at the exchange's
+# first, second or third new order, a moment after it.
 SECONDS_MOST = 9.0
+ORDERS_MOST, ORDER_SECONDS, MOMENT_SECONDS = 3, 40.0, 0.3
 CALM_SECONDS = 240.0
+# What strikes besides; not what takes real seconds or sets the exchange's clock, which at this speed are minutes and hours.
+KINDS = (
+    "lost_before", "lost_after", "late", "late_arrival", "html_before", "html_after", "error_before", "error_after",
+    "partial_fill", "maintenance_before", "maintenance_after", "token_expiry", "ws_drop", "ws_lose", "ws_duplicate", "ws_reorder",
+)
+RATES = (0, 0.1, 0.3)
 START_SECONDS = 180.0
 
 
@@ -48,6 +62,7 @@ class Household:
         told = exchange.addresses()
         self._words = [str(SPEED), *(told[name] for name in ("rest", "ws", "ws_auth", "key", "secret"))]
         self.complaint = folder.parent / "complaint.txt"
+        self.faults = 0
 
     def begin(self, mood: str) -> subprocess.Popen[str]:
         with self.complaint.open("w") as complaint:
@@ -58,26 +73,43 @@ class Household:
 
     def killed(self, chance: random.Random) -> bool:
         """One life until its drawn end; False when it was refused at its start. Raises AssertionError when it ended otherwise."""
-        before = self.exchange.do(connections)
+        self.plan({"seed": chance.randrange(2**31), "rate": chance.choice(RATES), "kinds": KINDS})
+        before, placed, wanted = self.exchange.do(connections), self.exchange.do(orders), chance.randint(0, ORDERS_MOST)
         process = self.begin("busy")
         try:
             deadline = time.monotonic() + START_SECONDS
             while self.exchange.do(connections) == before and process.poll() is None:
                 assert time.monotonic() < deadline, f"it did not reach the exchange in {START_SECONDS:g} s"
                 time.sleep(0.05)
-            time.sleep(chance.uniform(0, SECONDS_MOST))
+            deadline = time.monotonic() + ORDER_SECONDS
+            while self.exchange.do(orders) < placed + wanted and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, MOMENT_SECONDS if wanted else SECONDS_MOST))
             ended = process.poll()
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
         complaint = self.complaint.read_text()
-        # At this speed a machine that is busy for a moment seems to have a wrong clock, and is refused as it must be.
-        assert ended is None or "set it (NTP)" in complaint, complaint[-3000:]
+        # At this speed a machine that is busy for a moment seems to have a wrong clock, and a fault may strike the order that
+        # is only tried at the start: both are refused, as they must be.
+        assert ended is None or "live mode is refused" in complaint, complaint[-3000:]
         return ended is None
 
+    def plan(self, given: Mapping[str, Any]) -> None:
+        """What goes wrong from now on; what did is counted."""
+
+        def change(desk: Desk) -> None:
+            self.faults += len(desk.rest.plan.struck)
+            desk.rest.plan = read_plan(given)
+            if desk.exchange.venue.state is not SystemState.ONLINE:
+                desk.exchange.set_state(SystemState.ONLINE)
+
+        self.exchange.do(change)
+
     def calmed(self) -> None:
-        """The last life sells everything and ends in order."""
+        """The last life sells everything, without a fault, and ends in order."""
+        self.plan({"faults": []})
         before = self.exchange.do(connections)
         process = self.begin("calm")
         try:
@@ -102,6 +134,11 @@ class Household:
 def connections(desk: Desk) -> int:
     """How many sockets were ever opened: those of the dead are closed whenever that is noticed."""
     return desk._connections
+
+
+def orders(desk: Desk) -> int:
+    """How many orders there ever were, the stops that fills brought about among them."""
+    return len(desk.exchange.venue.orders)
 
 
 def holdings(desk: Desk) -> dict[str, Decimal]:
@@ -157,5 +194,6 @@ def shell_lives(folder: Path, seed: int, number: int) -> Tally:
                 break
         house.calmed()
         tally = exchange.do(lambda desk: judged(house.folder, desk))
-    tally.kills = tally.restarts = kills
+    tally.faults = house.faults
+    tally.kills = tally.restarts = tally.shell_kills = kills
     return tally

@@ -101,7 +101,7 @@ def engine_on(
         book="test", version="v001", market=market, host=host, journal=kept, paper=paper, risk=risk,
         host_config=HostConfig(), zone=ZoneInfo("UTC"), pairs=pairs_of(history), fees=fees_of(history.symbols, paper),
         state=None if last_scan is None else BookState(
-            ledger=Ledger(), marks=None, open_orders=[], halts=[], recent_trades=[], never_sent=0, last_scan=last_scan
+            ledger=Ledger(), marks=None, open_orders=[], halts=[], recent_trades=[], unanswered=0, last_scan=last_scan
         ),
     )
     engine.add_capital(CapitalEvent(amount=QuoteAmount(cash), at=start, reason="test capital"))

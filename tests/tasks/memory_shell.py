@@ -97,9 +97,11 @@ class MemoryShell:
         self.vault_looks: list[str] = []
         self.trials: dict[str, PaperTrial] = {}
         self.conformance: dict[str, Conformance] = {}
+        self.judged: dict[str, Conformance] = {}
         self.promotions: list[Promotion] = []
         self.aborted: list[str] = []
         self.approvals: dict[str, str] = {}
+        self.deciders: dict[str, str] = {}
         self.nights: dict[str, Mapping[str, Any]] = {}
         self.inputs: dict[str, Mapping[str, Any]] = {}
         self.reports: dict[str, str] = {}
@@ -160,6 +162,9 @@ class MemoryShell:
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return {"total_return_pct": 0.01, "max_drawdown_pct": 0.02, "sharpe": 1.0, "trades": 3, "fees": 12.5}
+
+    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+        return [(since + timedelta(days=day), 10_000.0 + 10.0 * day) for day in range(4)]
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         return split(
@@ -254,10 +259,11 @@ class MemoryShell:
     def last_search(self) -> datetime | None:
         return self.searched_at
 
-    def start_paper(self, candidate_id: str, change: ChangeClass, now: datetime) -> PaperTrial:
+    def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
         running = [trial for trial in self.trials.values() if trial.state in ("running", "extended")]
         if len(running) >= self.config.orchestrator.paper_trials_max:
             raise NotNow("every paper slot is taken")
+        change = self.ledger[candidate_id].change_class or ChangeClass.OVERHAUL
         trial = PaperTrial(
             trial_id=f"t{len(self.trials) + 1:04d}", candidate_id=candidate_id, started_at=now,
             due_at=now + timedelta(days=change.paper_days), state="running",
@@ -268,7 +274,14 @@ class MemoryShell:
     def paper_trials(self) -> Sequence[PaperTrial]:
         return list(self.trials.values())
 
+    def untold_trials(self, night: str) -> Sequence[PaperTrial]:
+        told = {each["trial"] for name, kept in self.nights.items() if name != night for each in kept["settled"]}
+        ended = [trial for trial in self.trials.values() if trial.state not in ("running", "extended")]
+        return [trial for trial in ended if trial.trial_id not in told]
+
     def settle_paper(self, trial_id: str, now: datetime) -> Conformance:
+        if trial_id in self.judged and (self.trials[trial_id].state != "extended" or now < self.trials[trial_id].due_at):
+            return self.judged[trial_id]
         conformance = self.conformance.get(trial_id) or conforming(trial_id)
         if conformance.passed:
             state, due = "passed", self.trials[trial_id].due_at
@@ -277,10 +290,16 @@ class MemoryShell:
         else:
             state, due = "failed", self.trials[trial_id].due_at
         self.trials[trial_id] = replace(self.trials[trial_id], state=state, due_at=due)
+        self.judged[trial_id] = conformance
         return conformance
 
     def approval(self, candidate_id: str, now: datetime) -> str:
         return self.approvals.get(candidate_id, "approved")
+
+    def decide(self, candidate_id: str, approved: bool, by: str, now: datetime) -> str:
+        self.approvals[candidate_id] = "approved" if approved else "rejected"
+        self.deciders[candidate_id] = by
+        return "recorded"
 
     def take_request(self, flow: str, now: datetime) -> str:
         return ""

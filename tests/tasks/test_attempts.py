@@ -11,7 +11,7 @@ import pytest
 from shell.errors import StrategyFault
 from shell.host.port import StrategySource
 from shell.host.sandbox import run_sandbox
-from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict, source_hash
+from shell.trials.candidate import Stage, StageResult, Verdict, source_hash
 from tasks import backtest, gate, gate_runs, sandbox, search
 from tasks.generate import Generation
 from tasks.night import Work, WorkItem
@@ -112,7 +112,7 @@ def test_handed_in_again_it_becomes_no_candidate() -> None:
 def test_a_trial_that_ended_with_its_first_scan_is_not_shown_as_running() -> None:
     shell: MemoryShell = shell_with()
     candidate = scored(shell).candidate_id
-    trial = shell.start_paper(candidate, ChangeClass.TWEAK, NOW)
+    trial = shell.start_paper(candidate, NOW)
     shown = partial(outcome_of, looks=0, trial=trial)
     assert "runs until" in shown(shell.candidate(candidate)).reasons[0]
     shell.record_stage(candidate, StageResult(stage=Stage.PAPER, passed=False, reasons=("caught",), inputs={}), NOW)

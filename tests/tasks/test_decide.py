@@ -3,7 +3,6 @@ from datetime import timedelta
 
 import pytest
 
-from shell.trials.candidate import ChangeClass
 from tasks.decide import decide, gather
 from tasks.night import DecisionKind, NightContext, Work
 from tests.tasks.memory_shell import NOW, START, MemoryShell, small_settings
@@ -83,7 +82,7 @@ def test_gathering_reads_the_ledger() -> None:
     shell.waiting.append(proposal(rule(fast=6)))
     shell.register_candidate(proposal(rule(fast=4)), NOW)
     on_trial = shell.register_candidate(proposal(rule(fast=10)), NOW - timedelta(days=3))
-    shell.start_paper(on_trial.candidate_id, ChangeClass.TWEAK, NOW)
+    shell.start_paper(on_trial.candidate_id, NOW)
     context = gather(shell, NOW)
     assert (context.submissions, context.candidates_tonight, context.paper_trials) == (1, 1, 1)
     assert context.interrupted == ("c0001",)

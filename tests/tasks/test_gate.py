@@ -14,6 +14,7 @@ from shell.errors import BadInput, NotNow
 from shell.gate.verdict import recheck
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
 from shell.trials.count import distinct_scores
+from shell.trials.scoring import untrue_figures
 from tasks.backtest import backtest_candidate
 from tasks.gate import gate_candidate, gate_inputs, on_these_days
 from tasks.gate_runs import look_into_vault, probe_biases, run_neighbours
@@ -158,6 +159,10 @@ def test_the_incumbent_and_buy_and_hold_are_kept_day_by_day_beside_the_candidate
     days = inputs.run.days
     assert len(inputs.daily_returns) == len(inputs.incumbent.daily_returns) == len(inputs.buy_and_hold.daily_returns) == days
     assert inputs.daily_returns == shell.trial_scores[0].daily_returns
+    for rival in (inputs.incumbent, inputs.buy_and_hold):
+        assert untrue_figures(rival.daily_returns, rival.daily_sharpe, rival.total_return_pct) == ""
+    [score] = shell.trial_scores
+    assert untrue_figures(score.daily_returns, score.sharpe, score.total_return_pct) == ""
     assert inputs.other_trials == ()
 
 
@@ -198,7 +203,7 @@ def test_dear_runs_are_made_in_order_and_stored_and_none_is_a_trial() -> None:
     assert [finding.check for finding in probed.biases] == list(CHECKS)
     beside = run_neighbours(shell, candidate, NOW).neighbours
     assert beside is not None
-    assert [dict(each.values) for each in beside] == list(one_step_neighbours(candidate.proposal.source.code))
+    assert [dict(each.values) for each in beside] == [dict(each.values) for each in one_step_neighbours(candidate.proposal.source)]
     assert all(each.daily_sharpe is not None for each in beside)
     assert len(shell.trial_scores) == 1
     assert shell.vault_looks == []

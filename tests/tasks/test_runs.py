@@ -6,8 +6,8 @@ import pytest
 from shell.config import PairCosts, PaperConfig
 from shell.errors import DataError, StrategyRejected
 from shell.host.port import StrategySource
-from shell.market.history import History
-from tasks.runs import data_hash, run, run_all, stressed, uncertified
+from shell.market.history import History, data_hash
+from tasks.runs import run, run_all, stressed, uncertified
 from tasks.search import objective, trades_needed
 from tests.tasks.memory_shell import START, MemoryShell, market
 from tests.tasks.sources import rule

@@ -5,6 +5,9 @@ decides the same whatever the bars say. So the prices of the whole window are re
 the positions the strategy then takes are valued at the true prices. Whoever knows only what it is shown earns nothing
 there but chance; exposure is measured against the strategy's usual exposure at that time of day, so that neither a rising
 market nor a rule such as "every day at nine" counts as knowledge of dates. A rule by the day of the week can.
+
+A slow strategy may enter a market too seldom to be told anything of. It is shown more of them, up to `MARKETS_MAX`, and what
+its positions earned is averaged a day: whoever knows dates takes the same ones in each, and loses nothing by the average.
 """
 
 from __future__ import annotations
@@ -28,32 +31,45 @@ CHECK = "replaced_future"
 SEED = 1
 DAYS_MIN = 14
 TRADES_MIN = 10
+MARKETS_MAX = 5
 # One-sided; by chance once in 1,500 runs of 14 days and once in 30,000 long ones.
 KNOWN_T_MIN = 4.0
 BARS_A_DAY = DAY_MS // Tier.M5.ms
 
 
 def replaced(subject: Subject, baseline: Baseline) -> Finding:
-    """Run on a stranger's prices, value at the true ones, and ask whether that can be chance."""
+    """Run on strangers' prices, value at the true ones, and ask whether that can be chance."""
     start, end = baseline.result.start, baseline.span_end
     start_ms, end_ms = to_ms(start), to_ms(end)
     days = (end_ms - start_ms) // DAY_MS
     if days < DAYS_MIN:
         sentence = f"the window has {days} days, {DAYS_MIN} are needed: use a longer one"
         return Finding(check=CHECK, verdict=BiasVerdict.UNKNOWN, sentence=sentence, evidence={"days": days})
-    run = run_on(subject, stranger_from(subject.history, start_ms, SEED), start, end)
-    entries = sum(fill.side is Side.BUY for fill in run.kept.fills)
-    daily = known_returns(subject.history, run.kept.fills, start_ms, days)
+    entries, earned = 0, list[NDArray[np.float64]]()
+    while entries < TRADES_MIN and len(earned) < MARKETS_MAX:
+        run = run_on(subject, stranger_from(subject.history, start_ms, SEED + len(earned)), start, end)
+        entries += sum(fill.side is Side.BUY for fill in run.kept.fills)
+        earned.append(known_returns(subject.history, run.kept.fills, start_ms, days))
+    daily = np.mean(earned, axis=0)
     statistic = _t(daily)
     evidence: Numbers = {
-        "days": days, "entries": entries, "known_pct": float(daily.sum()), "known_t": statistic,
+        "days": days, "entries": entries, "markets": len(earned), "known_pct": float(daily.sum()), "known_t": statistic,
     }
-    if entries < TRADES_MIN:
-        sentence = f"only {entries} entries on other prices, {TRADES_MIN} are needed: use a longer window"
+    if not entries:
+        sentence = (
+            f"on the prices of {len(earned)} other markets it entered nothing, so whether it knows this one by heart cannot be "
+            "told: use a longer window"
+        )
         return Finding(check=CHECK, verdict=BiasVerdict.UNKNOWN, sentence=sentence, evidence=evidence)
+    if entries < TRADES_MIN:
+        sentence = (
+            f"only {entries} entries on the prices of {len(earned)} other markets, {TRADES_MIN} are needed: use a longer window"
+        )
+        return Finding(check=CHECK, verdict=BiasVerdict.UNKNOWN, sentence=sentence, evidence=evidence)
+    whose = "another market's prices" if len(earned) == 1 else f"the prices of {len(earned)} other markets"
     facts = (
-        f"{entries} entries decided on another market's prices gained {daily.sum():+.2%} at the true ones, beyond their "
-        f"usual exposure (t {statistic:.1f})"
+        f"{entries} entries decided on {whose} gained {daily.sum():+.2%} at the true ones, beyond their usual exposure "
+        f"(t {statistic:.1f})"
     )
     if statistic >= KNOWN_T_MIN:
         sentence = f"{facts}: the strategy knows this history by its dates, not by the bars it is shown"

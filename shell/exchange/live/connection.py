@@ -89,7 +89,7 @@ def connect(
         bridge.stop()
         raise
     api = PrivateApi(rest, names)
-    venue = KrakenVenue(api, bridge)
+    venue = KrakenVenue(api, PublicApi(rest), bridge)
     feed = AccountFeed(addresses, api.socket_token, names, venue.heard, pace=own_pace, chance=chance)
     bridge.spawn(lambda: _listen(feed, venue))
     return LiveConnection(bridge, rest, api, names, venue, feed)

@@ -22,6 +22,7 @@ from shell.exchange.live.form import new_order
 from shell.exchange.live.lookup import OVERLAP, Lookup
 from shell.exchange.live.tracked import Tracked, TrackedOrders, restored_life
 from shell.exchange.live.venue import KrakenVenue
+from shell.exchange.live.venue_time import VenueTime
 from shell.execution import life as lives
 from shell.execution.known import KnownOrder
 from shell.execution.life import Life
@@ -69,6 +70,7 @@ class LiveGateway:
         self._venue = venue
         self._pairs = pairs
         self._clock = clock
+        self._time = VenueTime(venue, clock)
         self._expiry = limit_entry_expiry
         self._orders = TrackedOrders()
         self._lookup = Lookup(venue, self._orders, self._pair)
@@ -110,10 +112,10 @@ class LiveGateway:
 
     def submit(self, order: ApprovedOrder, now: datetime) -> SubmittedOrder:
         """Send an order that is written ahead, once. Raises Rejected and OutcomeUnknown (see `Gateway`)."""
-        sent_at = max(self._clock.now(), now)
+        sent_at, there = self._clock.now(), self._time.now()
         pair = self._pair(order.intent.symbol)
         form = new_order(
-            order, pair, self.fees[order.intent.symbol], deadline=sent_at + DEADLINE, expires_at=sent_at + self._expiry
+            order, pair, self.fees[order.intent.symbol], deadline=there + DEADLINE, expires_at=there + self._expiry
         )
         tracked = self._orders.add(
             Tracked(approved=order, sent_at=sent_at, life=Life(qty=order.intent.qty), trigger=order.intent.trigger)
@@ -126,6 +128,7 @@ class LiveGateway:
             if any("cl_ord_id" in code for code in error.codes):
                 # The venue has an order of this name: an earlier life of these books sent it.
                 raise self._doubt(tracked, str(error), sent_at) from None
+            self._heed_time(error)
             self._refuse(tracked, error, sent_at)
             raise
         except (Rejected, Fatal) as error:
@@ -140,8 +143,9 @@ class LiveGateway:
         if tracked is None or not tracked.life.working:
             return
         tracked.cancel_reason = tracked.cancel_reason or reason
-        if tracked.cancel_at is None or self._time(now) >= tracked.cancel_at:
-            self._try_cancel(tracked, self._time(now))
+        at = self._clock.now()
+        if tracked.cancel_at is None or at >= tracked.cancel_at:
+            self._try_cancel(tracked, at)
 
     def open_orders(self) -> list[SubmittedOrder]:
         return [tracked.submitted() for tracked in self._orders.working()]
@@ -170,11 +174,12 @@ class LiveGateway:
         tracked = self._orders.of_handle(order_id)
         if tracked is None or not tracked.life.order_id:
             return
-        deadline = self._time(now) + DEADLINE
+        deadline = self._time.now() + DEADLINE
         change = Amendment(order_id=tracked.life.order_id, trigger_price=trigger.value, deadline=deadline)
         try:
             self._venue.amend(tracked.intent.symbol, change)
         except (Rejected, OutcomeUnknown) as error:
+            self._heed_time(error)
             self._note("a stop was not moved", error, tracked)
             self._sweep_wanted = True
             return
@@ -187,7 +192,9 @@ class LiveGateway:
 
     def expire(self, now: datetime) -> None:
         """Hear the socket, repeat what has to be repeated, and look up what is not known."""
-        at = self._time(now)
+        if self._time.look():
+            self._forget_moments()
+        at = self._clock.now()
         self._hear()
         self._cancel_strays(at)
         for tracked in self._orders.working():
@@ -236,15 +243,28 @@ class LiveGateway:
             raise Rejected(f"{symbol} is not among the pairs of this account")
         return found
 
-    def _time(self, now: datetime) -> datetime:
-        """The later of the step's moment and the clock: a step may have begun a while ago."""
-        return max(now, self._clock.now())
+    def _heed_time(self, error: BrainError) -> None:
+        """A refusal for a deadline says that the clocks differ. What it refused did not happen; the next one knows better."""
+        if isinstance(error, KrakenRefused) and (
+            error.refusal is Refusal.DEADLINE or any("deadline" in code.lower() for code in error.codes)
+        ):
+            self._time.doubt()
+
+    def _forget_moments(self) -> None:
+        """Our clock went back: what was to be done at a moment that is far ahead now is due, what waits waits afresh."""
+        at = self._clock.now()
+        self._swept_at, self._sweep_wanted = None, True
+        self._strays = dict.fromkeys(self._strays, at)
+        for tracked in self._orders:
+            tracked.cancel_at = None
+            if tracked.look_at is not None:
+                tracked.look_at = at + DEADLINE + MARGIN
 
     def _doubt(self, tracked: Tracked, reason: str, sent_at: datetime) -> OutcomeUnknown:
         tracked.life = lives.doubted(tracked.life, reason)
         tracked.announced = OrderState.UNKNOWN
         # Counted from when the wait for the answer ended: the request may have been as long on its way.
-        tracked.look_at = self._time(sent_at) + DEADLINE + MARGIN
+        tracked.look_at = self._clock.now() + DEADLINE + MARGIN
         self._sweep_wanted = True
         return OutcomeUnknown(reason)
 

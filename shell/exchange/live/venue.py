@@ -13,13 +13,14 @@ from shell.errors import OutcomeUnknown
 from shell.exchange.kraken.events import AccountEvent, ReconcileNeeded
 from shell.exchange.kraken.private import PrivateApi
 from shell.exchange.kraken.private_types import Amendment, NewOrder, OrderInfo, TradeInfo
+from shell.exchange.kraken.public import PublicApi
 from shell.exchange.live.bridge import NoAnswer, Runs
 
 WRITE_SECONDS = 16.0
 # The client asks again by itself within this time; a longer wait would hold up the monitor.
 READ_SECONDS = 5.0
-# Kraken's clock may be ahead of ours; what it did just now must lie inside the window that is asked for.
-WINDOW_AHEAD = timedelta(hours=1)
+# Our clock may be far behind Kraken's; what that did just now must lie inside the window that is asked for.
+WINDOW_AHEAD = timedelta(days=7)
 
 
 class KrakenVenue:
@@ -29,8 +30,9 @@ class KrakenVenue:
     raise Transient. Either may raise Fatal for a key that is refused.
     """
 
-    def __init__(self, api: PrivateApi, runs: Runs) -> None:
+    def __init__(self, api: PrivateApi, public: PublicApi, runs: Runs) -> None:
         self._api = api
+        self._public = public
         self._runs = runs
         self._heard: SimpleQueue[AccountEvent] = SimpleQueue()
         self._missed = ""
@@ -78,6 +80,10 @@ class KrakenVenue:
             self._runs.call(lambda: self._api.amend_order(symbol, amendment), WRITE_SECONDS)
         except NoAnswer as error:
             raise OutcomeUnknown(f"{error}; the order may have been amended") from None
+
+    def time(self) -> datetime:
+        """The venue's clock, to the second."""
+        return self._runs.call(self._public.time, READ_SECONDS)
 
     def recent(self, since: datetime, now: datetime) -> dict[str, OrderInfo]:
         """Every open order and every one that ended after `since`, by id. Open ones are asked for first, so that none can

@@ -158,5 +158,7 @@ def test_the_zombie_automation_waits_for_a_heartbeat_or_an_end() -> None:
     assert trigger["posture"] == "Proactive"
     assert trigger["after"] == ["prefect.flow-run.heartbeat"]
     assert set(trigger["expect"]) >= {"prefect.flow-run.heartbeat", "prefect.flow-run.Completed", "prefect.flow-run.Crashed"}
+    # A run that suspends itself has no heartbeats and is not gone.
+    assert trigger["match_related"] == {"prefect.resource.role": "flow", "prefect.resource.name": "!evolve"}
     # Heartbeats come every 30 seconds: two may be lost.
     assert trigger["within"] == 90

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -15,7 +17,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from deployments.supervisor import conductor
@@ -44,14 +48,18 @@ def until(happened: Callable[[], object], what: str, seconds: float = BACK_SECON
 class Up:
     """A running system and how to reach its parts."""
 
-    def __init__(self, folder: Path, database: str) -> None:
+    def __init__(self, folder: Path, database: str, shell: str = "shell_stand_in", overrides: Any = None) -> None:
         self.home = Home.private(folder)
+        if overrides is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "overrides.json").write_text(json.dumps(overrides), encoding="utf-8")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self._log = (folder.parent / "up.log").open("ab")
         self._command = [
             sys.executable, "-m", "tests.deployments.supervisor.up_stand_in", str(folder), str(self.port), database,
+            f"tests.deployments.supervisor.{shell}",
         ]
         self.client = SocketClient(self.home.control_socket, connect_seconds=30)
         self.begin()
@@ -88,9 +96,9 @@ class Up:
 
 
 @contextmanager
-def up(database: str) -> Iterator[Up]:
+def up(database: str, shell: str = "shell_stand_in", overrides: Any = None) -> Iterator[Up]:
     folder = Path(tempfile.mkdtemp(prefix="up-"))
-    system = Up(folder / "home", database)
+    system = Up(folder / "home", database, shell, overrides)
     try:
         yield system
     finally:
@@ -167,3 +175,37 @@ def test_a_killed_supervisor_leaves_the_shell_trading_and_the_next_start_clears_
         assert read_note(system.home) is None
 
 
+def session_processes(process: Process) -> list[int]:
+    """A child of the supervisor leads a session: itself and everything it started."""
+    found = []
+    for each in Path("/proc").iterdir():
+        if each.name.isdigit():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                if os.getsid(int(each.name)) == process.pid:
+                    found.append(int(each.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of another process are set by prlimit")
+def test_no_room_for_run_history_stops_no_trading_and_it_goes_on_when_there_is_room() -> None:
+    with up("embedded") as system:
+        shell, database = system.child("shell"), system.child("postgres")
+        # As on a full disk, no file of the database grows any more, and no byte beyond the first pages is written.
+        for pid in session_processes(database):
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, 8192))
+        query = {"name": "no room", "flow_id": str(uuid4())}
+        assert httpx.post(f"{system.api}/flows/", json=query, timeout=120).is_error
+        system.trades_on(shell)
+        assert system.client.snapshot(system.client.status().now)["cash"] == "10000"
+        time.sleep(5)
+        system.trades_on(shell)
+
+        # Room again: its processes are replaced by ones without the limit, whether they died of it or not.
+        now = system.child("postgres")
+        if now == database:
+            os.kill(database.pid, signal.SIGKILL)
+        until(lambda: system.comes_back("postgres", database), "the database came back")
+        until(lambda: conductor.has_worker(system.api), "the worker polls")
+        assert run_now(system, "snapshot")["cash"] == "10000"
+        assert system.child("shell") == shell

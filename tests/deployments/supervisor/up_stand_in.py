@@ -1,6 +1,6 @@
 """`brain up` with a stand-in for the shell, as a process of its own, so that it can be killed like the rest.
 
-    python -m tests.deployments.supervisor.up_stand_in FOLDER PORT DATABASE
+    python -m tests.deployments.supervisor.up_stand_in FOLDER PORT DATABASE SHELL_MODULE
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from shell.home import Home
 from shell.log import configure
 
 
-def main(folder: Path, port: int, database: str) -> None:
+def main(folder: Path, port: int, database: str, shell_module: str) -> None:
     home = Home.private(folder).create()
     settings = settings_for(home, {"prefect.database": database})
     configure(home, "info", console=False, name="up")
-    shell = (sys.executable, "-m", "tests.deployments.supervisor.shell_stand_in", str(folder))
+    shell = (sys.executable, "-m", shell_module, str(folder))
     plan = Plan(home=home, settings=settings, root=Path(__file__).parents[3], shell=shell, port=port)
     system = System(plan, lambda part, told: print(f"{part}: {told}", file=sys.stderr, flush=True))
     with system.running():
@@ -29,4 +29,4 @@ def main(folder: Path, port: int, database: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])

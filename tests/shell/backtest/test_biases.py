@@ -316,8 +316,36 @@ def test_a_table_of_good_dates_is_caught_on_prices_it_was_not_made_from(days14: 
     assert finding.evidence["known_pct"] > 0.5
 
 
+def seldom(history: History) -> str:
+    """The same for the best six hours of nine days, and no others: too few entries for one market to tell."""
+    opens = history.m5[BTC]["open"].to_list()[::12]
+    best = [max(range(24 * day, 24 * day + 18), key=lambda at: opens[at + 6] / opens[at]) for day in range(9)]
+    first = int(START.timestamp()) // 3600
+    good = [at + hour for at in best for hour in range(6)]
+    return strategy(f"wanted = int(timestamp.timestamp()) // 3600 - {first} in {good!r}", interval=60)
+
+
+def test_a_few_good_dates_are_caught_on_the_prices_of_several_markets(days14: History) -> None:
+    what = subject(seldom(days14), days14)
+    finding = replaced(what, run_baseline(what))
+    assert finding.evidence["markets"] == 2
+    assert finding.verdict is BIASED, finding.sentence
+
+
+def test_a_slow_strategy_is_shown_more_markets_and_one_that_never_enters_is_unknown(days14: History) -> None:
+    window = run_baseline(subject(SILENT, days14))
+    # By price alone, some three days in and three days out.
+    slow = strategy("wanted = int(data.current_price * 0.15) % 2 == 0", interval=1440)
+    finding = replaced(subject(slow, days14), window)
+    assert finding.verdict is CLEAN, finding.sentence
+    assert finding.evidence["entries"] >= 10 and 1 < finding.evidence["markets"] <= 5
+    silent = replaced(subject(SILENT, days14), window)
+    assert silent.verdict is UNKNOWN
+    assert "on the prices of 5 other markets it entered nothing" in silent.sentence
+
+
 @pytest.mark.parametrize(
-    "code", [HONEST_HOURLY, strategy("wanted = 9 <= timestamp.hour < 15", interval=60), strategy("wanted = True", interval=60)],
+    "code", [HONEST_HOURLY, strategy("wanted = 9 <= timestamp.hour < 15", interval=60), strategy("wanted = True", interval=1440)],
     ids=["follows the trend", "keeps office hours", "always holds"],
 )
 def test_a_strategy_that_knows_no_dates_passes_on_replaced_prices(code: str, days14: History) -> None:

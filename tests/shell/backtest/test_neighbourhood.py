@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shell.backtest.neighbourhood import one_step_neighbours
-from shell.backtest.parameters import declared_parameters, with_values
+from shell.backtest.neighbourhood import BOUNDS, one_step_neighbours
+from shell.backtest.parameters import declared_parameters
 from shell.backtest.placebo import placebos
 from shell.errors import BadInput
+from shell.host.port import StrategySource
 
 CODE = 'PARAMETERS = {"fast": (5, 50, 1, 12), "part": (0.1, 0.3, 0.1, 0.3), "still": (1, 1, 1, 1)}\n'
 
 
+def beside(code: str) -> list[dict[str, float]]:
+    """What one step away is called, but for the bounds."""
+    found = [dict(each.values) for each in one_step_neighbours(StrategySource(code=code))]
+    return [values for values in found if BOUNDS not in values]
+
+
 def test_one_step_to_either_side_where_the_range_holds_it() -> None:
-    assert one_step_neighbours(CODE) == ({"fast": 11}, {"fast": 13}, {"part": 0.2})
-    assert one_step_neighbours("x = 1\n") == ()
+    assert beside(CODE) == [{"fast": 11}, {"fast": 13}, {"part": 0.2}]
+    assert one_step_neighbours(StrategySource(code="x = 1\n")) == ()
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ("(1, 100, 1, 50)", [47, 53]),
+        ("(0.0, 2.0, 0.0001, 0.4)", [0.38, 0.42]),
+        ("(-5.0, 5.0, 0.001, 0.0)", [-0.25, 0.25]),
+        # A range that holds no step hides a number that was fitted to the last digit.
+        ("(0.3999, 0.4001, 0.0001, 0.4)", [0.38, 0.42]),
+        ("(24, 24, 1, 24)", [22, 26]),
+        ("(1, 1, 1, 1)", []),
+    ],
+)
+def test_a_tiny_step_or_a_narrow_range_is_no_way_past(declared: str, expected: list[float]) -> None:
+    assert [values["n"] for values in beside(f'PARAMETERS = {{"n": {declared}}}\n')] == pytest.approx(expected)
 
 
 @given(st.integers(0, 20), st.integers(1, 7), st.integers(0, 20))
 def test_neighbours_are_declared_values_one_step_off(low: int, step: int, offset: int) -> None:
-    code = f'PARAMETERS = {{"n": ({low}, {low + 20}, {step}, {low + offset})}}\n'
-    for values in one_step_neighbours(code):
-        (moved,) = declared_parameters(with_values(code, values))
-        assert abs(moved.value - (low + offset)) == step
+    value = low + offset
+    code = f'PARAMETERS = {{"n": ({low}, {low + 20}, {step}, {value})}}\n'
+    for each in one_step_neighbours(StrategySource(code=code)):
+        (moved,) = declared_parameters(each.source.code)
+        if BOUNDS in each.values:
+            assert (moved.value, moved.low, moved.high, moved.step) == (value, low - step, low + 20 + step, step + 1)
+            continue
+        assert abs(moved.value - value) == max(step, math.ceil(0.05 * value) if value else 1)
         assert low <= moved.value <= low + 20
 
 

@@ -11,6 +11,7 @@ from itertools import combinations
 from statistics import NormalDist
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,6 +122,48 @@ def test_expected_maximum_is_finite_and_not_negative_for_any_count(n_trials: flo
     assert value >= 0
 
 
+@pytest.mark.parametrize(
+    ("sr", "n_obs", "printed"),
+    [(0.5, 12, 0.306), (1.0, 12, 0.354), (1.5, 12, 0.421), (3.0, 12, 0.677), (0.5, 60, 0.137), (2.0, 250, 0.110)],
+)
+def test_the_deviation_of_an_estimate_is_that_of_lo(sr: float, n_obs: int, printed: float) -> None:
+    """Lo 2002, table 1: sqrt((1 + SR^2 / 2) / T), which is the normal case here with T - 1 in the place of T."""
+    score = NormalDist().inv_cdf(probabilistic_sharpe_ratio(sr, sr - 0.01, n_obs + 1, 0.0, 3.0))
+    assert round(0.01 / score, 3) == printed
+
+
+@pytest.mark.parametrize(("years", "n_trials"), [(5, 45), (2, 7)])
+def test_the_most_trials_that_a_history_bears(years: int, n_trials: int) -> None:
+    """Bailey, Borwein, Lopez de Prado and Zhu 2014: no more than 45 configurations for five years, 7 for two, at Sharpe 1."""
+    assert minimum_backtest_length_years(n_trials, 1.0) <= years + 0.01 < minimum_backtest_length_years(n_trials + 1, 1.0) + 0.02
+
+
+@pytest.mark.parametrize("kurtosis", [3, 1e6, 1e300])
+def test_a_huge_kurtosis_says_nothing_rather_than_too_much(kurtosis: float) -> None:
+    probability = probabilistic_sharpe_ratio(0.2, 0.0, 250, 0.0, kurtosis)
+    assert probability == pytest.approx(0.5, abs=0.05) if kurtosis > 3 else probability > 0.99
+
+
+def test_two_observations_are_the_fewest_and_show_little() -> None:
+    assert probabilistic_sharpe_ratio(0.5, 0.0, 2, 0.0, 3.0) == pytest.approx(NormalDist().cdf(0.5 / math.sqrt(1.125)))
+    with pytest.raises(BadInput, match="n_obs = 1.5"):
+        probabilistic_sharpe_ratio(0.5, 0.0, 1.5, 0.0, 3.0)
+
+
+def test_whole_numbers_and_those_of_numpy_are_as_good_as_floats() -> None:
+    assert probabilistic_sharpe_ratio(1, 0, 24, 0, 3) == probabilistic_sharpe_ratio(1.0, 0.0, 24.0, 0.0, 3.0)
+    assert expected_maximum_sharpe(np.int64(10), np.float32(1)) == expected_maximum_sharpe(10.0, 1.0)
+    assert minimum_backtest_length_years(np.int64(45), 1) == minimum_backtest_length_years(45, 1.0)
+
+
+def test_a_table_may_be_lists_a_frame_or_other_numbers() -> None:
+    matrix = np.round(noise(40, 3) * 1e4)
+    expected = probability_of_backtest_overfitting(matrix, 8)
+    frame = pl.DataFrame(matrix, schema=["a", "b", "c"])
+    for given_as in (matrix.tolist(), frame, matrix.astype(np.int64), matrix.astype(np.float32), np.asfortranarray(matrix)):
+        assert probability_of_backtest_overfitting(given_as, np.int64(8)) == expected  # type: ignore[arg-type]
+
+
 def test_effective_number_of_trials() -> None:
     assert effective_number_of_trials(0.0, 50) == 50
     assert effective_number_of_trials(1.0, 50) == 1
@@ -157,6 +200,19 @@ INF, NAN = math.inf, math.nan
         (lambda: minimum_backtest_length_years(10, 1e-200), "too small"),
         (lambda: effective_number_of_trials(1.1, 10), "average_correlation = 1.1"),
         (lambda: effective_number_of_trials(-0.5, 10), "average_correlation = -0.5"),
+        (lambda: probabilistic_sharpe_ratio("0.1", 0.0, 100, 0.0, 3.0), "sr = '0.1'"),
+        (lambda: probabilistic_sharpe_ratio(0.1, None, 100, 0.0, 3.0), "sr_benchmark = None"),
+        (lambda: probabilistic_sharpe_ratio(np.array([0.1, 0.2]), 0.0, 100, 0.0, 3.0), "sr = array"),
+        (lambda: probabilistic_sharpe_ratio(10**400, 0.0, 100, 0.0, 3.0), "write a finite number"),
+        (lambda: probabilistic_sharpe_ratio(0.1, 0.0, 100, 0.0, INF), "kurtosis = inf"),
+        (lambda: probabilistic_sharpe_ratio(1e160, 0.0, 100, 0.0, 1e10), "tells nothing"),
+        (lambda: expected_maximum_sharpe(None, 1.0), "n_trials = None"),
+        (lambda: probability_of_backtest_overfitting([[1.0, 2.0], [1.0]], 4), "no table of numbers"),
+        (lambda: probability_of_backtest_overfitting([["a", "b"]] * 8, 4), "no table of numbers"),
+        (lambda: probability_of_backtest_overfitting(None, 4), "no table|shape"),
+        (lambda: probability_of_backtest_overfitting(noise(40, 3)[:, 0], 4), "shape .40,."),
+        (lambda: probability_of_backtest_overfitting(noise(40, 3), 4.0), "n_blocks = 4.0"),
+        (lambda: probability_of_backtest_overfitting(noise(2, 3), 2), "2 periods"),
         (lambda: probability_of_backtest_overfitting(np.zeros((20, 3)), 4), "trial 0 is constant"),
         (lambda: probability_of_backtest_overfitting(noise(40, 3), 5), "n_blocks = 5"),
         (lambda: probability_of_backtest_overfitting(noise(40, 3), 22), "n_blocks = 22"),

@@ -21,6 +21,7 @@ from shell.control.server import ControlApi
 from shell.desk import Desk
 from shell.errors import BadInput, NotNow, OutcomeUnknown, Rejected, UsageError
 from shell.market.columns import rows_of
+from shell.market.history import data_hash
 from shell.secrets import Secret
 from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult, TrialScore
 from shell.trials.segments import SegmentName
@@ -67,6 +68,8 @@ def test_segments_budget_and_candles_equal_the_desks(shell: Served) -> None:
     remote = shell.client.history(SegmentName.SEARCH, None, now)
     direct = shell.calls.ask(lambda desk: desk.history(SegmentName.SEARCH, None, now))
     assert (remote.symbols, remote.source, remote.real) == (direct.symbols, direct.source, direct.real)
+    # What a flow says it was scored on, the shell must find to be its own.
+    assert data_hash(remote) == data_hash(direct)
     for symbol, frame in direct.m5.items():
         assert rows_of(remote.m5[symbol]).tobytes() == rows_of(frame).tobytes()
         assert isinstance(remote.m5[symbol]["timestamp"].dtype, pl.Datetime)

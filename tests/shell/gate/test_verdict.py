@@ -52,6 +52,7 @@ GOOD = GateInputs(
     daily_returns=returns(0.45, 1), other_trials=(returns(0.1, 2), returns(-0.05, 3)),
     incumbent=rival("v001", 0.0, 4), buy_and_hold=rival("buying and holding", 0.02, 5),
     biases=tuple(BiasFinding(check=check, verdict="clean", sentence="nothing found") for check in CHECKS),
+    undeclared_numbers=3,
     neighbours=tuple(Neighbour(values={"fast": fast}, daily_sharpe=0.3) for fast in (11, 13)),
     vault=VaultLook(total_return_pct=0.02, max_drawdown_pct=0.03, trades=6, days=36),
 )
@@ -79,7 +80,11 @@ def findings(check: str, verdict: str, kept: float | None = None) -> tuple[BiasF
 
 
 def beside(*sharpes: float | None) -> tuple[Neighbour, ...]:
-    return tuple(Neighbour(values={"fast": at}, daily_sharpe=sharpe) for at, sharpe in enumerate(sharpes))
+    """One number to the left and right of its own value, then others of which only one side was run."""
+    names = ("fast", "fast", *(f"other {at}" for at in range(len(sharpes))))
+    return tuple(
+        Neighbour(values={name: at}, daily_sharpe=sharpe) for at, (name, sharpe) in enumerate(zip(names, sharpes, strict=False))
+    )
 
 
 # A planted over-fit, or another fault, that only the check named here sees.
@@ -103,6 +108,8 @@ ALONE = {
     "spa_incumbent": replace(GOOD, incumbent=rival("v001", 0.4, 6)),
     # A market that rose by itself.
     "spa_buy_and_hold": replace(GOOD, buy_and_hold=rival("buying and holding", 0.4, 7)),
+    # A table of numbers that nobody declared.
+    "undeclared": replace(GOOD, undeclared_numbers=13),
     # A peak on its own: a step to either side, and nothing is left.
     "neighbours": replace(GOOD, neighbours=beside(0.44, 0.43, 0.02, -0.1)),
     "vault": replace(GOOD, vault=replace(GOOD.vault, total_return_pct=0.0)),
@@ -113,7 +120,7 @@ def test_a_candidate_that_meets_everything_passes() -> None:
     verdict = judge(GOOD, CONFIG)
     assert verdict.passed
     assert verdict.first_failure is None
-    assert verdict.reasons == ("all 15 checks of the gate passed",)
+    assert verdict.reasons == ("all 16 checks of the gate passed",)
 
 
 def test_every_check_has_a_case_that_fails_it_alone() -> None:
@@ -236,7 +243,21 @@ def test_enough_neighbours_must_keep_enough_and_a_strategy_without_parameters_sa
     verdict = judge(replace(GOOD, neighbours=neighbours), CONFIG)
     assert verdict.passed == passes
     sentence = next(check.sentence for check in verdict.checks if check.name == "neighbours")
-    assert neighbours or "declares no parameters" in sentence
+    assert neighbours or "no number in it that could be moved" in sentence
+
+
+def test_a_number_that_is_lost_to_both_sides_refuses_however_many_others_stand() -> None:
+    peak = (*beside(0.1, None), *(Neighbour(values={f"n{at}": 1}, daily_sharpe=0.44) for at in range(8)))
+    sentence = failed_sentence(replace(GOOD, neighbours=peak), "neighbours")
+    assert "8 of 10 settings" in sentence and "stands or falls with one number" in sentence and "(fast)" in sentence
+    one_side = (*beside(0.1, 0.3), *peak[2:])
+    assert judge(replace(GOOD, neighbours=one_side), CONFIG).passed
+
+
+def test_numbers_that_change_nothing_have_no_vote() -> None:
+    unread = tuple(Neighbour(values={f"unread {at}": 1}, daily_sharpe=RUN.daily_sharpe) for at in range(20))
+    assert "0 of 1 settings" in failed_sentence(replace(GOOD, neighbours=(*unread, *beside(0.1))), "neighbours")
+    assert judge(replace(GOOD, neighbours=unread), CONFIG).passed
 
 
 @pytest.mark.parametrize(

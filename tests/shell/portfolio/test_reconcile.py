@@ -302,6 +302,22 @@ def test_an_order_of_this_home_that_the_database_lost_is_ours_and_one_of_another
         assert ours.btc == (Decimal("0.1") if mark == MARK else 0)
 
 
+@pytest.mark.parametrize("ids", [("T1", "T2"), ("T2", "T1")])
+def test_what_was_bought_and_sold_in_one_instant_is_booked_in_that_order(ids: tuple[str, str]) -> None:
+    """One falling price can fill a limit entry and the stop it brought along; the ids of trades say nothing of their order."""
+    venue, ours = world()
+    venue.at += timedelta(minutes=1)
+    for side, price in ((Side.BUY, 30_000), (Side.SELL, 29_000)):
+        venue.trade(side, Decimal("0.1"), Decimal(price), ours.intend(side, Decimal("0.1"), venue.at).client_id)
+    name = dict(zip(("T1", "T2"), ids, strict=True))
+    venue.trades = [replace(trade, trade_id=name[trade.trade_id]) for trade in venue.trades]
+    venue.movements = [replace(move, ref_id=name.get(move.ref_id, move.ref_id)) for move in venue.movements]
+    outcome = agree(venue, ours)
+    assert not outcome.halt
+    assert [fill.side for fill in ours.facts if isinstance(fill, Fill)] == [Side.BUY, Side.SELL]
+    assert ours.btc == 0
+
+
 def test_an_order_of_ours_that_sold_their_coins_is_told_and_their_proceeds_stay_theirs() -> None:
     venue, ours = world()
     venue.at += timedelta(minutes=1)

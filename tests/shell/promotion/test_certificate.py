@@ -5,21 +5,17 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shell.backtest.metrics import moments_of
 from shell.config import GateConfig
 from shell.errors import BadInput, Rejected
-from shell.gate.inputs import to_stored
-from shell.gate.verdict import judge, recheck
+from shell.gate.verdict import recheck
 from shell.host.port import StrategySource
 from shell.promotion.certificate import certificate_of, certificate_text
 from shell.promotion.certificate_check import verify_certificate
@@ -28,46 +24,22 @@ from shell.promotion.swap import promote, register_workspace
 from shell.promotion.workspace import Workspace
 from shell.store.canonical import canonical
 from shell.store.ledger_check import check_ledger
-from shell.store.looks import SelectionLook
 from shell.store.store import Store
 from shell.store.trial_chain import EMPTY_LEDGER, link_digest, payload_digest
-from shell.trials.candidate import Proposal, Stage, StageResult, TrialScore
-from shell.trials.segments import Segment, SegmentName
-from tests.shell.gate.test_verdict import GOOD
+from tests.shell.promotion import honest
 
 AT = datetime(2026, 2, 3, 5, tzinfo=UTC)
-DAY = timedelta(days=1)
-PARTS = {
-    name: Segment(name=name, start=AT - (3 - number) * DAY, end=AT - (2 - number) * DAY)
-    for number, name in enumerate(SegmentName)
-}
+OTHERS = {0: 0.1, 2: -0.05, 7: 0.0}
 
 
-def returns_of(number: int) -> tuple[float, ...]:
-    noise = np.random.default_rng(number).normal(0, 0.01, 84)
-    return tuple((noise - noise.mean() + 0.0035 - 0.0005 * number).tolist())
+def source(number: int) -> StrategySource:
+    return StrategySource(code=f"x = {number}\n", skills={"trend": "y = 1\n"})
 
 
-def score(store: Store, number: int) -> TrialScore:
-    """Register a candidate, let it onto selection and score it."""
-    proposal = Proposal(
-        source=StrategySource(code=f"x = {number}\n", skills={"trend": "y = 1\n"}), parent_version="v001",
-        hypothesis=f"idea {number}", provider="local" if number else "person", seed=number,
-    )
-    candidate = store.candidates.register(proposal, AT)
-    store.looks.open_selection(SelectionLook(quarter="2026Q1", candidate_id=candidate.candidate_id, at=AT))
-    returns = returns_of(number)
-    made = TrialScore(
-        candidate_id=candidate.candidate_id, segment="selection", scored_at=AT, data_hash="d1",
-        source_hash=candidate.source_hash, sharpe=moments_of(np.array(returns)).sharpe, daily_returns=returns, trades=25,
-        total_return_pct=0.08,
-    )
-    store.candidates.record_score(made)
-    return made
-
-
-def stage(store: Store, name: str, of: Stage, **inputs: Any) -> None:
-    store.candidates.record_stage(name, StageResult(stage=of, passed=True, reasons=("fine",), inputs=inputs), AT)
+def other(store: Store, number: int) -> None:
+    """A trial of somebody else's."""
+    provider = "local" if number else "person"
+    honest.scored(store, source(number), AT, sharpe=OTHERS[number], seed=50 + number, provider=provider)
 
 
 @pytest.fixture(scope="module")
@@ -78,22 +50,14 @@ def promoted(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Iterato
     workspace.copy_from(project / "strategy")
     with Store.open(folder / "brain.db") as store:
         register_workspace(store, workspace, AT)
-        store.looks.lay_out(PARTS, AT)
-        scores = [score(store, number) for number in range(3)]
+        other(store, 0)
         store.events.append("note", AT, {"about": "something else"})
         store.candidates.record_searches(None, 4, AT)
-        inputs = replace(GOOD, trial_sharpes=tuple(each.sharpe for each in scores))
-        stage(store, "c0002", Stage.BACKTEST, figures={"trades": 25})
-        store.looks.open_vault("c0002", PARTS[SegmentName.VAULT], AT)
-        verdict = judge(inputs, GateConfig())
-        assert verdict.passed, verdict.reasons
-        checks = [check.as_dict() for check in verdict.checks]
-        stage(store, "c0002", Stage.GATE, **to_stored(inputs, GateConfig()), first_failure=None, checks=checks)
-        trial = store.paper.start("c0002", started_at=AT, due_at=AT + DAY)
-        stage(store, "c0002", Stage.PAPER, trial=trial.trial_id)
-        store.paper.update(trial.trial_id, state="passed", at=AT)
-        promote(store, workspace, store.candidates.get("c0002"), AT, gate=GateConfig())
-        score(store, 7)
+        promoting = honest.scored(store, source(1), AT)
+        other(store, 2)
+        honest.tried(store, honest.judged(store, promoting, AT), AT)
+        promote(store, workspace, store.candidates.get(promoting), AT, gate=GateConfig())
+        other(store, 7)
         yield store
 
 
@@ -229,6 +193,51 @@ def test_a_section_for_readers_cannot_say_other_than_the_facts(section: str, cer
     assert found(made) == f"sections: the section {section!r} does not follow from the facts"
 
 
+def put(*path: Any, value: Any) -> Any:
+    """A change of one value, nothing else redone."""
+
+    def change(bundle: dict[str, Any]) -> None:
+        place: Any = bundle
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = value
+
+    return change
+
+
+def without_a_score(bundle: dict[str, Any]) -> None:
+    payloads = bundle["ledger"]["payloads"]
+    del payloads[next(seq for seq, text in payloads.items() if '"daily_returns"' in text and '"c0001"' in text)]
+
+
+# One of every class of field that the file has, changed by hand, and what is said of it.
+TAMPERED = {
+    "chain: link 2 does not follow": put("ledger", "links", 1, "at", value="2026-02-03T06:00:00+00:00"),
+    "chain: link 3 does not follow": put("ledger", "links", 2, "kind", value="score"),
+    "chain: link 4 does not follow": put("ledger", "links", 3, "hash", value="0" * 64),
+    "chain: link 1 does not follow": put("ledger", "links", 0, "payload_hash", value="0" * 64),
+    "chain: the head is not the last link's hash": put("ledger", "head", value="0" * 64),
+    "facts: the score of fact": without_a_score,
+    "facts: fact 999 has no link": put("ledger", "payloads", "999", value="{}"),
+    "code: the code is not that of the candidate": put("source", "skills", "trend", value="y = 2\n"),
+    "sections: the section 'promotion'": put("promotion", "version", value="v009"),
+    "sections: the section 'candidate'": put("candidate", "hypothesis", value="another story"),
+    "sections: the section 'trials'": put("trials", "scored", value=1),
+    "sections: the section 'gate'": put("gate", "verdict", value="refused"),
+    "sections: the section 'stages'": put("stages", 0, "passed", value=False),
+    "sections: the section 'data'": put("data", "hashes", value=[]),
+    "seal: the seal is not that of this content": put("libraries", "numpy", value="0.0"),
+    "this is no certificate: its format is not": put("format", value="trading-brain certificate 9"),
+}
+
+
+@pytest.mark.parametrize("told", TAMPERED)
+def test_of_every_class_of_field_it_is_said_what_is_wrong(told: str, certificate: dict[str, Any]) -> None:
+    made = copy.deepcopy(certificate)
+    TAMPERED[told](made)
+    assert found(made).startswith(told)
+
+
 def other_code(bundle: dict[str, Any]) -> dict[str, Any]:
     made = copy.deepcopy(bundle)
     made["source"]["code"] = "x = 99\n"
@@ -251,24 +260,48 @@ def without(kind: str, name: str) -> Any:
     return change
 
 
+def in_inputs(number: int, **changes: Any) -> Any:
+    """A changed gate stage (number 2) or an earlier one, its chain redone; a value that can be called changes what is there."""
+
+    def change(fact: dict[str, Any]) -> None:
+        values = fact["inputs"]["inputs"] if "thresholds" in fact["inputs"] else fact["inputs"]
+        for name, value in changes.items():
+            values[name] = value(values[name]) if callable(value) else value
+
+    return lambda bundle: with_fact(bundle, "stage", change, number=number)
+
+
 FORGERIES = {
+    "inputs: answers_hash is not what its stages": in_inputs(0, answers_hash="another"),
+    "inputs: stressed_return_pct is not what its stages": in_inputs(1, stressed={"metrics": {"total_return_pct": 0.5}}),
+    "inputs: run is not what its stages": in_inputs(2, run=lambda run: run | {"trades": 99}),
+    "inputs: daily_returns is not what its stages": in_inputs(2, daily_returns=lambda values: [*values[1:], 0.01]),
+    "inputs: undeclared_numbers is not what its stages": in_inputs(2, undeclared_numbers=4),
+    "dear: its look at the vault was not one at 36 days": in_inputs(2, vault=lambda look: look | {"days": 3}),
+    "order: the shell began no paper trial of it": without("paper_started", "c0002"),
+    "inputs: its backtest names other days": lambda bundle: with_fact(
+        bundle, "segments", lambda fact: fact.update(selection_start="2025-01-01T00:00:00Z"), name="2026Q1"
+    ),
+    "trials: the ledger holds no score of it on the candles": lambda bundle: with_fact(
+        bundle, "score", lambda fact: fact.update(data_hash="d9")
+    ),
     "code: the code is not that of the candidate": other_code,
     "order: it looked 0 times into the vault, not once": without("vault_look", "c0002"),
     "order: it was never scored on the selection segment": without("selection_look", "c0002"),
-    "scores: the Sharpe ratio of c0001": lambda bundle: with_fact(
+    "scores: the score of c0001 is not true: its daily returns have a Sharpe ratio of": lambda bundle: with_fact(
         bundle, "score", lambda fact: fact.update(sharpe=0.01), name="c0001"
     ),
     "gate: recomputed from its inputs its checks show other numbers": lambda bundle: with_fact(
-        bundle, "stage", lambda fact: fact["inputs"]["thresholds"].update(min_trades=3), number=1
+        bundle, "stage", lambda fact: fact["inputs"]["thresholds"].update(min_trades=3), number=2
     ),
     "gate: recomputed from its inputs it refuses": lambda bundle: with_fact(
-        bundle, "stage", lambda fact: fact["inputs"]["thresholds"].update(min_trades=99), number=1
+        bundle, "stage", lambda fact: fact["inputs"]["thresholds"].update(min_trades=99), number=2
     ),
     "promotion: the ledger holds no passed promote stage": lambda bundle: with_fact(
-        bundle, "stage", lambda fact: fact.update(passed=False), number=3
+        bundle, "stage", lambda fact: fact.update(passed=False), number=4
     ),
-    "order: the ledger holds no passed paper stage": lambda bundle: with_fact(
-        bundle, "stage", lambda fact: fact.update(passed=False), number=2
+    "promotion: the ledger holds no passed paper stage": lambda bundle: with_fact(
+        bundle, "stage", lambda fact: fact.update(passed=False), number=3
     ),
 }
 
@@ -288,7 +321,7 @@ def test_a_trial_that_the_gate_did_not_count_is_found(certificate: dict[str, Any
         fact["inputs"] = {"inputs": inputs, "thresholds": thresholds.model_dump(mode="json")}
         fact["inputs"]["checks"] = [check.as_dict() for check in recheck(fact["inputs"]).checks]
 
-    made = with_fact(certificate, "stage", forget, number=1)
+    made = with_fact(certificate, "stage", forget, number=2)
     assert found(made) == "trials: the gate did not count the trial of c0003"
 
 

@@ -141,7 +141,8 @@ def test_there_is_no_door_for_candidates_that_takes_two_dates(project: Path) -> 
     """`lived_history` is the main book's own past, for parity; no task, flow or candidate reaches it."""
     public = {name for name in vars(HistoryAccess) if not name.startswith("_")}
     assert public == {
-        "segments", "preview", "budget", "segment_history", "trial_history", "seen_before", "lived_history"
+        "segments", "preview", "budget", "segment_history", "selection_scored", "trial_history", "seen_before",
+        "lived_history",
     }
     callers = {
         path.relative_to(project).as_posix()

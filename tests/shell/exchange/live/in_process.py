@@ -107,7 +107,7 @@ class InProcess:
         self.rest = self._loop.call(lambda: self._client(addresses, clock, pace, folder, seed), 60)
         self.names = self._loop.call(PublicApi(self.rest).names, 60)
         self.api = PrivateApi(self.rest, self.names)
-        self.venue = KrakenVenue(self.api, self._loop)
+        self.venue = KrakenVenue(self.api, PublicApi(self.rest), self._loop)
         self.feed = AccountFeed(addresses, self.api.socket_token, self.names, self.venue.heard, pace=pace)
         self._session: Session | None = None
 

@@ -33,6 +33,7 @@ def test_what_reconciliation_booked_is_not_booked_again_when_the_venue_tells_it(
         ),
     ]
     on.engine.take_up(found, on.clock.now())
+    on.gateway.learn(found)
     assert on.gateway.doubtful() == []
     on.client.deaf = False
     on.settle(4)

@@ -26,6 +26,14 @@ def classify_change(parent: StrategySource, child: StrategySource) -> ChangeClas
     return ChangeClass.OVERHAUL
 
 
+def change_shown(parent: StrategySource, child: StrategySource) -> ChangeClass:
+    """`classify_change`, with the heaviest class for what does not parse."""
+    try:
+        return classify_change(parent, child)
+    except SyntaxError:
+        return ChangeClass.OVERHAUL
+
+
 def same_program(parent: StrategySource, child: StrategySource) -> bool:
     """True when the two do the same, comments and layout aside."""
     before, after = _trees(parent), _trees(child)

@@ -2,7 +2,7 @@ import pytest
 
 from shell.host.port import StrategySource
 from shell.trials.candidate import ChangeClass
-from tasks.change import classify_change, same_program
+from shell.trials.change import classify_change, same_program
 from tests.tasks.sources import rule
 
 BASE = '''"""Doc."""

@@ -1,0 +1,69 @@
+"""The venue's time as deadlines need it, told by a clock of ours that somebody may set.
+
+Kraken judges an order's deadline by its own clock: with ours hours off it would refuse every order, the way out of a position
+included, whose stop was just taken out for it. So the difference is asked for where our clock went back, leapt ahead, or an
+order was refused for its deadline.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from shell.clock import Clock
+from shell.errors import Rejected, Transient
+from shell.exchange.live.venue import KrakenVenue
+from shell.log import get_logger
+
+# Rounds are half a second apart; what takes longer than this between two of them was no round.
+LEAP = timedelta(minutes=10)
+BACK = timedelta(seconds=1)
+# Kraken tells whole seconds, and the answer takes a moment: less than this is no difference.
+NOISE = timedelta(seconds=3)
+HALF_A_SECOND = timedelta(milliseconds=500)
+ASK_AGAIN = timedelta(seconds=3)
+NONE = timedelta(0)
+
+
+class VenueTime:
+    """For the trading thread. `ahead` is how far the venue's clock is ahead of ours, 0 until it was found to differ."""
+
+    def __init__(self, venue: KrakenVenue, clock: Clock) -> None:
+        self._venue = venue
+        self._clock = clock
+        self._seen_at: datetime | None = None
+        self._asked_at: datetime | None = None
+        self._wanted = False
+        self.ahead = NONE
+
+    def now(self) -> datetime:
+        """The moment by the venue's clock, as far as it is known."""
+        return self._clock.now() + self.ahead
+
+    def doubt(self) -> None:
+        """The venue refused something for its time: ask at the next look."""
+        self._wanted = True
+
+    def look(self) -> bool:
+        """Once a round: True when our clock went back since the last one. Asks the venue where that is called for."""
+        now, before = self._clock.now(), self._seen_at
+        self._seen_at = now
+        back = before is not None and before - now > BACK
+        if back or (before is not None and now - before > LEAP):
+            self._wanted = True
+        if self._wanted and (self._asked_at is None or abs(now - self._asked_at) >= ASK_AGAIN):
+            self._asked_at = now
+            self._ask()
+        return back
+
+    def _ask(self) -> None:
+        sent_at = self._clock.now()
+        try:
+            told = self._venue.time()
+        except (Transient, Rejected) as error:
+            get_logger().warning("the venue's time is not known", reason=str(error), at=sent_at)
+            return
+        self._wanted = False
+        ahead = told + HALF_A_SECOND - (sent_at + (self._clock.now() - sent_at) / 2)
+        self.ahead = ahead if abs(ahead) > NOISE else NONE
+        if self.ahead:
+            get_logger().warning("this machine's clock is not the venue's", ahead_seconds=ahead.total_seconds(), at=sent_at)

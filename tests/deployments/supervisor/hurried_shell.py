@@ -1,0 +1,98 @@
+"""A shell process whose days pass as fast as a test lets them: a real desk and control API over a replayed market.
+
+    python -m tests.deployments.supervisor.hurried_shell FOLDER
+
+It steps from bar to bar up to the moment that stands in FOLDER/until.txt, and waits there. On its first start it has a candidate,
+c0001, that passed its gate; a person has to approve its promotion. FOLDER/overrides.json may hold settings of a test's own.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from deployments.opening import account_overrides, open_replay, settings_for
+from shell.calls import Calls
+from shell.clock import parse_moment
+from shell.config import GateConfig
+from shell.control.server import ControlApi
+from shell.desk import Desk
+from shell.gate.inputs import to_stored
+from shell.home import Home
+from shell.log import configure
+from shell.market.synthetic import synthetic_market
+from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult
+from tests.deployments.test_promotion import SOURCE
+from tests.shell.gate.test_verdict import GOOD
+
+START = datetime(2026, 3, 2, 5, tzinfo=UTC)
+STEP = timedelta(minutes=5)
+SYMBOLS = ("BTC/USD", "ETH/USD")
+UNTIL = "until.txt"
+OVERRIDES = "overrides.json"
+
+
+def let_time_pass(folder: Path, moment: datetime) -> None:
+    """Allow the shell in `folder` to go on to `moment`."""
+    staged = folder / f"{UNTIL}.new"
+    staged.write_text(moment.isoformat(), encoding="utf-8")
+    staged.replace(folder / UNTIL)
+
+
+def make_candidate(desk: Desk, now: datetime) -> None:
+    """One that has passed everything up to its paper trial."""
+    proposal = Proposal(source=SOURCE, parent_version="v001", hypothesis="by the clock", provider="person", seed=0)
+    name = desk.register_candidate(proposal, now).candidate_id
+    desk.classify(name, ChangeClass.TWEAK)
+    stages: dict[Stage, Mapping[str, Any]] = {
+        Stage.GENERATE: {}, Stage.REVIEW: {}, Stage.SANDBOX: {"verdict": "passed"},
+        Stage.BACKTEST: {"incumbent": {"name": "v001"}}, Stage.GATE: to_stored(GOOD, GateConfig()),
+    }
+    for stage, inputs in stages.items():
+        desk.record_stage(name, StageResult(stage=stage, passed=True, reasons=("made up",), inputs=inputs), now)
+
+
+def main(folder: Path) -> None:
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    home = Home.private(folder)
+    own = folder / OVERRIDES
+    changes = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"orchestrator.approval": "ask"}
+    settings = settings_for(home, {**account_overrides(SYMBOLS), **changes})
+    configure(home, "info", name="stand-in")
+    history = synthetic_market(5, SYMBOLS, START - timedelta(days=40), 45)
+    kept = folder / UNTIL
+    # A later start goes on where the earlier one may have been.
+    begin = parse_moment(kept.read_text(encoding="utf-8")) if kept.exists() else START
+    opened = open_replay(home, settings, history, begin, START + timedelta(days=4))
+    opened.shell.start(begin)
+    opened.shell.step(begin, origin="rehearsal")
+    calls, desk = Calls(), Desk(opened.shell)
+    if not own.exists() and not opened.store.candidates.list():
+        make_candidate(desk, begin)
+    api = ControlApi(home.control_socket)
+    api.start(calls)
+    print('{"shell": "ready"}', flush=True)
+    while not stop.is_set():
+        until = parse_moment(kept.read_text(encoding="utf-8")) if kept.exists() else begin
+        if opened.shell.now + STEP <= until:
+            opened.shell.step(opened.shell.now + STEP, origin="rehearsal")
+            if calls.wait(0.0):
+                calls.answer(desk)
+        elif calls.wait(0.3):
+            calls.answer(desk)
+    calls.close("the shell is stopping")
+    api.stop()
+    opened.shell.shutdown(opened.shell.now)
+    opened.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
