@@ -40,7 +40,7 @@ BAR = timedelta(milliseconds=Tier.M5.ms)
 # When the prints of a bar are made: in the middle of each of its equal parts.
 MOMENTS = tuple(BAR * (2 * part + 1) / (2 * PRINTS_MIN) for part in range(PRINTS_MIN))
 KEPT_IN_SENTENCE = 5
-OPENING_VOLUME = 1.0
+SOME_VOLUME = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +76,20 @@ class Comparison:
 
 def opened(history: History, start: datetime) -> History:
     """`history` for an exchange that opens at `start`: a symbol whose bars begin then or later gets one bar before, at the
-    price that it begins with, because an exchange names a price for what it lists. The shell never sees that bar."""
+    price that it begins with, because an exchange names a price for what it lists; and one of which no volume is known is
+    given some, because it prints trades. The shell sees none of this."""
     frames = {}
     for symbol, frame in history.m5.items():
-        rows = rows_of(frame)
+        rows = known = rows_of(frame)
         if len(rows) and rows[0, 0] >= to_ms(start):
             price = rows[0, 4]
-            before = np.array([[to_ms(start) // Tier.M5.ms * Tier.M5.ms - Tier.M5.ms, *[price] * 4, OPENING_VOLUME]])
-            frame = to_frame(np.vstack([before, rows]))
+            before = np.array([[to_ms(start) // Tier.M5.ms * Tier.M5.ms - Tier.M5.ms, *[price] * 4, SOME_VOLUME]])
+            rows = np.vstack([before, rows])
+        if len(rows) and not rows[-len(frame) :, 5].any():
+            rows = rows.copy()
+            rows[:, 5] = SOME_VOLUME
+        if rows is not known:
+            frame = to_frame(rows)
         frames[symbol] = frame
     return replace(history, m5=frames)
 

@@ -36,7 +36,8 @@ def moment(now: datetime | None) -> datetime:
     """The moment a run is for: the one given, else when it was scheduled. Raises UsageError for one without a zone."""
     given = now if now is not None else flow_run.scheduled_start_time
     try:
-        return require_utc(given)
+        # A plain datetime: Prefect's own kind, in UTC, loses its zone when a duration is taken from it.
+        return datetime.fromisoformat(require_utc(given).isoformat())
     except ValueError as error:
         raise UsageError(f"now: {error}; write it like 2026-11-22T05:00:00+00:00") from None
 

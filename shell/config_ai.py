@@ -61,6 +61,15 @@ class VertexConfig(_Section):
     structured_outputs: Literal["on", "off"] = Field(
         default="off", description="whether the project's policy lets a reply be bound to a schema"
     )
+    export: Literal["on", "off"] = Field(
+        default="off", description="whether the trial ledger may be copied to Vertex experiments and its model registry"
+    )
+    experiment: str = Field(
+        default="trading-brain", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="the experiment the trials are copied to"
+    )
+    api_endpoint: str = Field(
+        default="", pattern=r"^(https?://\S+)?$", description="address of Vertex's API for that, empty for the region's own"
+    )
 
 
 class AnthropicConfig(_Section):

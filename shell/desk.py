@@ -12,12 +12,13 @@ from typing import Any
 from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
 from shell.by_hand import ByHand
-from shell.clock import NEW_YORK, Clock, SystemClock, local_day
+from shell.clock import NEW_YORK, Clock, SystemClock, from_ms, local_day, to_ms
 from shell.config import Settings
 from shell.document.keeper import DocumentKeeper
 from shell.errors import BadInput, NotNow, Rejected, UsageError
 from shell.host.port import StrategySource
 from shell.index.novelty import failed_ideas, repeat_of
+from shell.market.bars import Tier
 from shell.market.history import History
 from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
 from shell.notices.budget import BudgetNews
@@ -207,9 +208,10 @@ class Desk:
         return self._store.candidates.last_search()
 
     def start_paper(self, candidate_id: str, now: datetime) -> PaperTrial:
-        """Begin a paper trial where the shell stands. How long it lasts is the shell's to say."""
+        """Begin a paper trial on the last whole slot that the shell has reached. How long it lasts is the shell's to say."""
         self._require_reached(now)
-        return self._shell.trials.start(candidate_id, self._shell.now)
+        reached = self._shell.now
+        return self._shell.trials.start(candidate_id, from_ms(to_ms(reached) // Tier.M5.ms * Tier.M5.ms))
 
     def paper_trials(self) -> Sequence[PaperTrial]:
         return self._shell.trials.open()
@@ -246,6 +248,10 @@ class Desk:
         self._store.nights.record(night, decision, now)
         self._budget_news.of_spending(self.spending(night), now)
 
+    def record_role(self, night: str, place: str, told: Mapping[str, Any], now: datetime) -> None:
+        """Keep what a place of the night had to work with: a provider, a tier, a note. The same again changes nothing."""
+        self._store.model_roles.tell(night, place, told, now)
+
     def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
         """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
 
@@ -253,6 +259,7 @@ class Desk:
         try:
             return self._store.model_calls.reserve(self._shell.config.ai, asked, now, self._wall.now())
         except NotNow as refusal:
+            self._store.model_roles.refuse(asked.night, asked.slot, asked.request_hash, str(refusal), now)
             self._budget_news.of_refusal(refusal, asked.model, self.spending(asked.night), now)
             raise
 

@@ -59,6 +59,11 @@ class Usage:
     cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
 
+    @property
+    def read_tokens(self) -> int:
+        """All that was read, kept or not."""
+        return self.input_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens + self.cache_read_tokens
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:

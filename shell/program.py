@@ -10,6 +10,8 @@ from pathlib import Path
 DISTRIBUTION = "trading-brain"
 # What a night's arithmetic is made of; flows only call it, deployments only start it.
 DECIDING = ("shell", "tasks")
+# Prompts decide, too.
+TEXTS = (".py", ".md")
 
 
 @cache
@@ -22,7 +24,7 @@ def program_identity() -> dict[str, str]:
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for package in DECIDING:
-        for path in sorted((root / package).rglob("*.py")):
+        for path in sorted(each for each in (root / package).rglob("*") if each.suffix in TEXTS):
             digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return {"version": released, "code": digest.hexdigest()}

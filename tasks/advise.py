@@ -5,9 +5,10 @@ It can turn a search into no change, never the other way round: what the rules d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from shell.predictions import Grade, Prediction, grade, measured
 from shell.trials.candidate import Candidate, Verdict
@@ -15,7 +16,7 @@ from tasks.ai import briefing
 from tasks.ai.connect import access_from, connected
 from tasks.ai.dialogue import CallFailed
 from tasks.ai.model_provider import ModelProvider
-from tasks.ai.registry import provider_for
+from tasks.ai.registry import DECIDE, Providers, providers_for
 from tasks.ai.replies import NO_CHANGE, Plan
 from tasks.ai.sections import Section
 from tasks.client import SegmentName, ShellClient
@@ -23,21 +24,26 @@ from tasks.night import Decision, DecisionKind, NightContext, Work, night_of
 
 
 def advised(
-    shell: ShellClient, context: NightContext, decision: Decision, now: datetime, asked: str = "", seed: int = 0
+    shell: ShellClient, context: NightContext, decision: Decision, now: datetime, asked: str = "", seed: int = 0,
+    *, truth: Mapping[str, Any] | None = None, recorded: Providers | None = None,
 ) -> Decision:
-    """The rule table's decision as a model would have it, with what earlier predictions came to."""
-    remarks = list(graded(shell, now))
+    """The rule table's decision as a model would have it, with what earlier predictions came to.
+
+    `truth` is the account's as of `now`, where it was read already; `recorded` answers in place of a provider.
+    """
+    remarks = list(graded(shell, now, truth))
     if not any(item.work is Work.SEARCH for item in decision.items):
         return replace(decision, remarks=tuple(remarks))
-    provider, note = provider_for(shell, now, asked, seed)
+    provider, note = (recorded or providers_for(shell, now, asked, seed))(DECIDE)
     remarks += [note] if note else []
     if not isinstance(provider, ModelProvider):
         return replace(decision, remarks=tuple(remarks))
-    remarks += lifecycle(shell, asked)
-    advice = provider.advise(briefed(shell, context, now))
+    remarks += lifecycle(shell, asked) if recorded is None else []
+    truth = shell.performance(now) if truth is None else truth
+    advice = provider.advise(briefed(shell, context, now, truth))
     if advice.plan is None:
         return replace(decision, remarks=(*remarks, *([advice.note] if advice.note else [])))
-    kept = shell.predict(predicted(shell, advice.plan, now))
+    kept = shell.predict(predicted(shell, advice.plan, now, truth))
     remarks.append(f"predicted: {kept.hypothesis} ({kept.sentence})")
     return with_plan(replace(decision, remarks=tuple(remarks)), advice.plan)
 
@@ -52,13 +58,15 @@ def with_plan(decision: Decision, plan: Plan) -> Decision:
     return replace(decision, kind=kind, items=items, reasons=(said, *decision.reasons))
 
 
-def briefed(shell: ShellClient, context: NightContext, now: datetime) -> dict[str, Section]:
+def briefed(
+    shell: ShellClient, context: NightContext, now: datetime, truth: Mapping[str, Any]
+) -> dict[str, Section]:
     """The analyst's sections."""
     segment = context.segments[SegmentName.SEARCH]
     history = shell.history(SegmentName.SEARCH, None, now)
     left = None if context.budget is None else context.budget.left
     return {
-        "ground_truth": briefing.ground_truth(shell.performance(now)),
+        "ground_truth": briefing.ground_truth(truth),
         "predictions": briefing.predictions_made(shell.predictions()),
         "market": briefing.market(briefing.market_figures(history, segment)),
         "strategy": briefing.strategy_code(shell.active_strategy().source),
@@ -68,21 +76,22 @@ def briefed(shell: ShellClient, context: NightContext, now: datetime) -> dict[st
     }
 
 
-def predicted(shell: ShellClient, plan: Plan, now: datetime) -> Prediction:
+def predicted(shell: ShellClient, plan: Plan, now: datetime, truth: Mapping[str, Any]) -> Prediction:
     """A plan as a prediction that a later night can grade."""
     return Prediction(
         night=night_of(now), kind=plan.kind, version=shell.active_strategy().version, hypothesis=plan.hypothesis,
         metric=plan.metric, refuted_if=plan.refuted_if, bound=plan.bound,
-        baseline=measured(shell.performance(now), plan.metric), made_at=now, due_at=now + timedelta(days=plan.due_days),
+        baseline=measured(truth, plan.metric), made_at=now, due_at=now + timedelta(days=plan.due_days),
     )
 
 
-def graded(shell: ShellClient, now: datetime) -> tuple[str, ...]:
+def graded(shell: ShellClient, now: datetime, truth: Mapping[str, Any] | None = None) -> tuple[str, ...]:
     """Grade what is due, from the account's own data; a sentence for each."""
     due = [each for each in shell.predictions() if each.grade is Grade.OPEN and each.due_at <= now]
     if not due:
         return ()
-    performance, active, candidates = shell.performance(now), shell.active_strategy().version, shell.candidates()
+    performance = shell.performance(now) if truth is None else truth
+    active, candidates = shell.active_strategy().version, shell.candidates()
     sentences = []
     for each in due:
         concerns = each.version == active if each.kind == NO_CHANGE else promoted_in(candidates, each.night)

@@ -133,6 +133,9 @@ class ShellClient(Protocol):
     def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
         """Keep what a night's decision was taken on, so that it can be run again. The same again changes nothing."""
 
+    def record_role(self, night: str, place: str, told: Mapping[str, Any], now: datetime) -> None:
+        """Keep what a place of the night had to work with, so that it can be run again. The same again changes nothing."""
+
     def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
         """Write a call of a model down before it is made; an answered one of the same night and slot is returned instead.
         Raises NotNow when its price is not known, a cap would be broken, or it was sent often enough."""

@@ -10,6 +10,7 @@ from prefect import task
 from shell.errors import DataError, NotNow
 from shell.trials.candidate import Candidate, Stage, Verdict
 from tasks.advise import advised
+from tasks.ai.briefing import truth_shown
 from tasks.client import PaperTrial, SegmentName, ShellClient
 from tasks.context import client
 from tasks.night import Decision, DecisionKind, NightContext, Work, WorkItem, night_of
@@ -134,8 +135,11 @@ def decide_and_keep(shell: ShellClient, now: datetime, provider: str = "", seed:
     that the night can be run again, and take a model's advice, if there is one."""
     context = gather(shell, now)
     decision = decide(context)
-    shell.record_night_inputs(context.night, inputs_of(shell, context, decision, now, seed, provider), now)
-    return advised(shell, context, decision, now, provider, seed)
+    # What a model is told of the account is read once, and kept: while it thinks, trading goes on.
+    truth = truth_shown(shell.performance(now))
+    inputs = inputs_of(shell, context, decision, now, seed, provider, truth)
+    shell.record_night_inputs(context.night, inputs, now)
+    return advised(shell, context, decision, now, provider, seed, truth=truth)
 
 
 def _no_change(reason: str) -> Decision:

@@ -12,7 +12,7 @@ from prefect import task
 from shell.errors import Rejected
 from shell.trials.candidate import Candidate, Proposal, Stage, StageResult, blind, source_hash
 from tasks.ai.provider import ProposalContext, Proposed, Provider
-from tasks.ai.registry import provider_for
+from tasks.ai.registry import Providers, generate_place, providers_for
 from tasks.client import ShellClient
 from tasks.context import client
 from tasks.night import Work, WorkItem, night_of, night_seed
@@ -31,17 +31,17 @@ class Generated:
 
 class Generation:
     """One candidate's provider and bench, kept between a proposal and its revisions. Without a `provider` it is the one
-    `asked` for, else the one the settings name."""
+    `asked` for, else the one the settings name; `recorded` answers in its place."""
 
     def __init__(
         self, shell: ShellClient, item: WorkItem, now: datetime, seed: int, provider: Provider | None = None,
-        asked: str = "",
+        asked: str = "", recorded: Providers | None = None,
     ) -> None:
         self._shell, self._item, self._now = shell, item, now
         self._seed = night_seed(seed, night_of(now), item.ordinal)
         self._bench: SearchBench | None = None
         self._provider = provider
-        self._asked = asked
+        self._providers = recorded or providers_for(shell, now, asked, self._seed)
         self._note = ""
 
     def generate(self) -> Generated:
@@ -53,7 +53,7 @@ class Generation:
                 return Generated(candidate_id=None, reason="the submitted file was withdrawn")
             return self._register(Proposed(proposal=waiting[0], reason="a person's file, next in line"))
         if self._provider is None:
-            self._provider, self._note = provider_for(self._shell, self._now, self._asked, self._seed)
+            self._provider, self._note = self._providers(generate_place(self._item.ordinal))
         self._bench = SearchBench(self._shell, self._now)
         return self._register(self._provider.propose(self._context()))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from shell.trials.candidate import Candidate, Stage, StageResult
-from tasks.ai.registry import provider_for
+from tasks.ai.registry import Providers, providers_for, review_place
 from tasks.backtest import backtest_candidate
 from tasks.client import ShellClient
 from tasks.gate import gate_candidate
@@ -51,13 +51,18 @@ def next_stage(candidate: Candidate) -> Stage | None:
     return None
 
 
-def live(shell: ShellClient, item: WorkItem, now: datetime, seed: int, watch: Watch = lambda _doing: None) -> CandidateOutcome:
-    """Take one candidate from its generation to the gate's verdict; no paper trial is begun."""
-    generation = Generation(shell, item, now, seed)
+def live(
+    shell: ShellClient, item: WorkItem, now: datetime, seed: int, watch: Watch = lambda _doing: None,
+    recorded: Providers | None = None,
+) -> CandidateOutcome:
+    """Take one candidate from its generation to the gate's verdict; no paper trial is begun. `recorded` answers in place of a
+    provider."""
+    providers = recorded or providers_for(shell, now)
+    generation = Generation(shell, item, now, seed, recorded=recorded)
     watch("search")
     made = Generated(candidate_id=item.candidate_id, reason="resumed") if item.candidate_id else generation.generate()
     watch(Stage.REVIEW.value)
-    made = _reviewed(shell, generation, made, now)
+    made = _reviewed(shell, generation, made, now, providers)
     name = made.candidate_id
     if name is None:
         watch("")
@@ -69,11 +74,14 @@ def live(shell: ShellClient, item: WorkItem, now: datetime, seed: int, watch: Wa
     return outcome_of(shell.candidate(name), made.looks)
 
 
-def _reviewed(shell: ShellClient, generation: Generation, made: Generated, now: datetime) -> Generated:
+def _reviewed(
+    shell: ShellClient, generation: Generation, made: Generated, now: datetime, providers: Providers
+) -> Generated:
     """Review, and take the provider's next proposal while there are objections, at most `revisions_max` times."""
     revisions_left = shell.settings().orchestrator.revisions_max
     while made.candidate_id is not None and stage_of(shell.candidate(made.candidate_id), Stage.REVIEW) is None:
-        result = review_candidate(shell, made.candidate_id, now, provider_for(shell, now)[0])
+        reader, _ = providers(review_place(made.candidate_id))
+        result = review_candidate(shell, made.candidate_id, now, reader)
         if result.passed or not revisions_left:
             break
         revisions_left -= 1

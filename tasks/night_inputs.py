@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from shell.clock import parse_moment
@@ -27,15 +28,18 @@ _PLAIN = (
 
 
 def inputs_of(
-    shell: ShellClient, context: NightContext, decision: Decision, now: datetime, seed: int, provider: str = ""
+    shell: ShellClient, context: NightContext, decision: Decision, now: datetime, seed: int, provider: str = "",
+    truth: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Everything a night's decision and its candidates are made from, but for what the ledger and the candles hold."""
+    """Everything a night's decision and its candidates are made from, but for what the ledger and the candles hold. `truth`
+    is what a model is told of the account, or would have been."""
     active = shell.active_strategy()
     return {
         "at": now.isoformat(), "seed": seed, "provider": provider or context.provider,
         "context": json.loads(canonical(_context_values(context))),
         "decision": json.loads(canonical({"kind": decision.kind, "reasons": decision.reasons, "items": decision.items})),
         "settings": shell.settings().model_dump(mode="json"), "active": {"version": active.version, "hash": active.hash},
+        "truth": dict(truth),
         "document": hashlib.sha256(shell.document().encode()).hexdigest()[:16], "program": program_identity(),
     }
 

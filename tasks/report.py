@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -9,10 +10,12 @@ from prefect import task
 
 from tasks.client import ShellClient
 from tasks.context import client
-from tasks.night import NightRecord, decision_values
+from tasks.night import CandidateOutcome, NightRecord, decision_values
+from tasks.night_models import call_rows, drafts_of
 from tasks.policy import WRITE
 from tasks.wording import cell, check_rows, next_step, one_line, outcome_line, settlement_line
 
+CALL_TITLES = ("question", "model", "tokens read", "tokens written", "USD", "came to")
 PERFORMANCE_SHOWN = ("total_return_pct", "max_drawdown_pct", "sharpe", "trades", "fees")
 
 
@@ -24,8 +27,11 @@ class NightReport:
     markdown: str
 
 
-def render_night(record: NightRecord) -> str:
-    """The whole night on one page. A candidate that was refused is shown with every check and how far it was."""
+def render_night(
+    record: NightRecord, drafts: Sequence[CandidateOutcome] = (), calls: Sequence[Sequence[str]] = ()
+) -> str:
+    """The whole night on one page. A candidate that was refused is shown with every check and how far it was; `drafts` are
+    those that gave way to a revision, `calls` the rows of what models were asked."""
     lines = [
         f"# Night of {record.night}", "",
         f"Active strategy: **{cell(record.active_version)}**. Decision: **{record.decision.kind.value}**.", "",
@@ -34,6 +40,8 @@ def render_night(record: NightRecord) -> str:
     ]
     if record.settlements:
         lines += ["## Paper trials", "", *[f"- {cell(settlement_line(each))}" for each in record.settlements], ""]
+    if drafts:
+        lines += ["## Refused on the way", "", *[f"- {cell(outcome_line(each))}" for each in drafts], ""]
     if record.outcomes:
         lines += ["## Candidates", ""]
     for outcome in record.outcomes:
@@ -44,6 +52,10 @@ def render_night(record: NightRecord) -> str:
                 "| " + " | ".join(cell(value) for value in row.values()) + " |" for row in check_rows(outcome.checks)
             ]
             lines.append("")
+    if calls:
+        lines += ["## What models were asked", "", f"| {' | '.join(CALL_TITLES)} |", "|---|---|---:|---:|---:|---|"]
+        lines += ["| " + " | ".join(map(cell, row)) + " |" for row in calls]
+        lines.append("")
     lines += ["## So far", "", "| figure | value |", "|---|---:|"]
     lines += [
         f"| {name} | {_figure(name, record.performance[name])} |"
@@ -63,7 +75,8 @@ def render_night(record: NightRecord) -> str:
 def write_report(shell: ShellClient, record: NightRecord) -> NightReport:
     """Record the night's decision and save its report."""
     shell.record_night(record.night, decision_values(record), record.at)
-    text = render_night(record)
+    calls = call_rows(shell.model_calls(record.night)) if record.costs else []
+    text = render_night(record, drafts_of(shell, record), calls)
     return NightReport(place=shell.save_report(f"night-{record.night}.md", text), markdown=text)
 
 

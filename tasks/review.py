@@ -17,7 +17,7 @@ from shell.syntax import parse_source
 from shell.trials.candidate import ChangeClass, Stage, StageResult
 from shell.trials.change import classify_change, same_program
 from tasks.ai.provider import Provider, ReviewCase
-from tasks.ai.registry import provider_for
+from tasks.ai.registry import provider_for, review_place
 from tasks.ai.replies import Opinion
 from tasks.client import ShellClient
 from tasks.context import client
@@ -124,7 +124,8 @@ def with_opinion(review: Review, opinion: Opinion) -> Review:
 
 @task(name="review", description="Classify the change, look for what speaks against it.", **WRITE)
 async def review(candidate_id: str, now: datetime, provider: str = "") -> StageResult:
-    return review_candidate(client(), candidate_id, now, provider_for(client(), now, provider)[0])
+    reader, _ = provider_for(client(), now, provider, place=review_place(candidate_id))
+    return review_candidate(client(), candidate_id, now, reader)
 
 
 def _reasons(review: Review, note: str = "") -> tuple[str, ...]:

@@ -269,6 +269,9 @@ class SocketClient:
     def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
         self._ask("quarantine", source=source, name=name, sentence=sentence, now=now)
 
+    def record_role(self, night: str, place: str, told: Mapping[str, Any], now: datetime) -> None:
+        self._ask("record_role", night=night, place=place, told=told, now=now)
+
     def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
         answer: ModelCall = self._ask("reserve_call", asked=asked, now=now)
         return answer

@@ -34,7 +34,8 @@ def outcome_line(outcome: CandidateOutcome) -> str:
     reason = one_line("; ".join(outcome.reasons))
     if outcome.candidate_id is None:
         return f"no candidate: {reason}"
-    kind = f", a {outcome.change_class}" if outcome.change_class else ""
+    article = "an" if outcome.change_class.startswith("o") else "a"
+    kind = f", {article} {outcome.change_class}" if outcome.change_class else ""
     return (
         f"{outcome.candidate_id}{kind}: {one_line(outcome.hypothesis, 160)}. "
         f"{outcome.verdict.capitalize()} at {outcome.stage}: {reason}"

@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from deployments.cli.homes import HomeOption, home_of, read_store
+from deployments.cli.night_export import export
 from deployments.cli.output import FAILED, JsonFlag, answer, command, console_for, table
 
-app = typer.Typer(no_args_is_help=True, help="The nights and their decisions: list, replay.")
+app = typer.Typer(no_args_is_help=True, help="The nights and their decisions: list, replay, export.")
+app.command("export")(export)
 
 
 @app.command("list")
@@ -40,14 +42,14 @@ def list_(home: HomeOption = None, as_json: JsonFlag = False) -> None:
 @command
 def replay(
     night: Annotated[str, typer.Argument(help="A night by its New York date, such as 2026-03-14.")],
-    provider: Annotated[str, typer.Option(help="Let another provider propose: local. Default: what is on record.")] = "",
+    provider: Annotated[str, typer.Option(help="Let another one decide and propose: local, anthropic, vertex.")] = "",
     home: HomeOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run a night again from its record, without a call to anybody, and compare bit for bit.
 
-    With --provider the proposals of another one are shown beside those on record. Nothing is written. Exits 1 when a night
-    run again as it was made differs from its record.
+    With --provider the decisions of another one are shown beside those on record; one that is no local is asked, once, for
+    money within the caps. Nothing else is written. Exits 1 when a night run again as it was made differs from its record.
     """
     from deployments.night_replay.run import replay_night
     from shell.errors import UsageError
@@ -62,7 +64,8 @@ def replay(
         answer(facts)
     else:
         for attempt in facts["attempts"]:
-            console.print(f"{night}, attempt {attempt['attempt']}: {attempt['decision']}", markup=False)
+            why = "; ".join(attempt["reasons"])
+            console.print(f"{night}, attempt {attempt['attempt']}: {attempt['decision']}: {why}", markup=False, soft_wrap=True)
             for life in attempt["candidates"]:
                 reasons = "; ".join(life["reasons"])[:160]
                 made = ", ".join(life["made"]) or "no candidate"
@@ -71,6 +74,9 @@ def replay(
             console.print(f"differs: {line}", markup=False, soft_wrap=True)
         if facts["identical"]:
             console.print("identical to the record: decision, candidates and every stage", markup=False)
+        if facts["calls"]:
+            told = f"{facts['provider']} was asked {facts['calls']} times for ${facts['usd']:.4f}"
+            console.print(f"{told}; a question is paid once, however often this is repeated", markup=False)
         if not facts["same_program"]:
             console.print("the program has changed since that night; a difference may come from that", markup=False)
     if not facts["identical"] and facts["provider"] == facts["recorded_provider"]:

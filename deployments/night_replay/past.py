@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shell.answers import ActiveStrategy, VersionRow
 from shell.errors import DataError
+from shell.predictions import Grade, Prediction
+from shell.store.documents import text_hash
 from shell.store.events import Event
 from shell.store.store import Store
+from shell.store.strategies import Quarantined, VersionState
 from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore, Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the log says was known: candidates, their stages, how many scores, versions that were active, searches."""
+    """What the log says was known: candidates, their stages, how many scores, versions that were active, searches,
+    code that was caught."""
 
     candidates: frozenset[str]
     stages: frozenset[tuple[str, str]]
     scores: int
     active: tuple[tuple[str, datetime], ...]
     searched: datetime | None
+    caught: Mapping[str, Quarantined]
 
 
 class Past:
@@ -31,7 +36,7 @@ class Past:
         self._store = store
         self._last = last
         candidates, stages, active = set(), set(), []
-        scores, searched = 0, None
+        scores, searched, caught = 0, None, dict[str, Quarantined]()
         for event in _up_to(store, last):
             match event.kind:
                 case "candidate":
@@ -44,9 +49,13 @@ class Past:
                     searched = event.at
                 case "strategy_active":
                     active.append((str(event.payload["version"]), event.at))
+                case "quarantine":
+                    digest = str(event.payload["hash"])
+                    told = {name: str(event.payload[name]) for name in ("name", "sentence")}
+                    caught[digest] = Quarantined(hash=digest, at=event.at, **told)
                 case _:
                     continue
-        self._known = _Known(frozenset(candidates), frozenset(stages), scores, tuple(active), searched)
+        self._known = _Known(frozenset(candidates), frozenset(stages), scores, tuple(active), searched, caught)
 
     def candidates(self) -> list[Candidate]:
         """In order, each with the stages it had passed by then."""
@@ -71,9 +80,35 @@ class Past:
         born = {each.version for each in self._store.promotions.list() if each.candidate_id}
         active = dict(self._known.active)
         return [
-            replace(row, promoted_at=active.get(row.version))
+            replace(row, promoted_at=active.get(row.version), state=self._state(row, active).value)
             for row in self._store.strategies.index() if row.version not in born or row.version in active
         ]
+
+    def caught(self) -> Mapping[str, Quarantined]:
+        """Code in quarantine, by its hash."""
+        return self._known.caught
+
+    def predictions(self, at: datetime) -> list[Prediction]:
+        """Those made before `at`, ungraded where that came at `at` or later."""
+        return [
+            each if each.graded_at is not None and each.graded_at < at
+            else replace(each, grade=Grade.OPEN, value=None, graded_at=None)
+            for each in self._store.model_calls.predictions() if each.made_at < at
+        ]
+
+    def document(self, digest: str, now_there: str) -> str:
+        """The text with this hash: a kept version, or the one that is there now. Raises DataError when it is neither."""
+        for text in (now_there, *(each.text for each in self._store.documents.versions())):
+            if text_hash(text) == digest:
+                return text
+        raise DataError(f"the strategy document of that night (hash {digest}) is not kept: a person replaced it before it was")
+
+    def _state(self, row: VersionRow, active: Mapping[str, datetime]) -> VersionState:
+        if self._known.active and row.version == self._known.active[-1][0]:
+            return VersionState.ACTIVE
+        if row.hash in self._known.caught:
+            return VersionState.QUARANTINED
+        return VersionState.RETIRED if row.version in active else VersionState.ARCHIVED
 
     def last_search(self) -> datetime | None:
         return self._known.searched

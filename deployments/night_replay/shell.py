@@ -6,13 +6,14 @@ seen, and can never be a look that nobody counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from deployments.night_replay.past import Past
+from deployments.night_replay.till import Till
 from shell.answers import ActiveStrategy, VersionRow
 from shell.backtest.result import BacktestSettings
 from shell.config import Settings
@@ -20,8 +21,11 @@ from shell.errors import NotNow, Rejected
 from shell.host.port import StrategySource
 from shell.index.novelty import failed_ideas, repeat_of
 from shell.market.history import History
+from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
 from shell.money import QuoteAmount
+from shell.predictions import Grade, Prediction
 from shell.store.canonical import canonical
+from shell.store.strategies import Quarantined
 from shell.trials.access import HistoryAccess
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, Stage, StageResult, TrialScore, Verdict, source_hash
@@ -32,9 +36,15 @@ class ReplayShell:
     """What `tasks.life.live` needs of a ShellClient; nothing of it reaches the store."""
 
     def __init__(
-        self, past: Past, access: HistoryAccess, settings: Settings, came_of_it: Sequence[Candidate], budget: Budget | None
+        self, past: Past, access: HistoryAccess, settings: Settings, came_of_it: Sequence[Candidate], budget: Budget | None,
+        at: datetime, document: Callable[[], str], till: Till | None = None,
     ) -> None:
+        """`document` gives the document of the night; `till` is where another provider's calls are paid."""
         self._past, self._access, self._settings = past, access, settings
+        self._document, self._till = document, till
+        self._predictions = past.predictions(at)
+        self._caught = dict(past.caught())
+        self.predicted: Prediction | None = None
         self._budget = budget
         self._recorded = {each.source_hash: each for each in came_of_it}
         self._waiting = [each.proposal for each in came_of_it if each.proposal.provider == "person"]
@@ -83,6 +93,8 @@ class ReplayShell:
 
     def register_candidate(self, proposal: Proposal, now: datetime) -> Candidate:
         digest = source_hash(proposal.source)
+        if digest in self._caught:
+            raise Rejected(str(self._caught[digest]))
         repeat = repeat_of(proposal.source, failed_ideas(self._past.candidates()))
         if repeat is not None:
             raise Rejected(str(repeat))
@@ -132,6 +144,49 @@ class ReplayShell:
 
     def quarantine(self, source: StrategySource, name: str, sentence: str, now: datetime) -> None:
         self.caught.append(f"{name}: {sentence}")
+        digest = source_hash(source)
+        self._caught.setdefault(digest, Quarantined(hash=digest, name=name, sentence=sentence, at=now))
+
+    # -- what models are told, and what is asked of them ------------------------------------------------------------
+
+    def document(self) -> str:
+        return self._document()
+
+    def predictions(self) -> Sequence[Prediction]:
+        return list(self._predictions)
+
+    def grade_prediction(self, night: str, grade: Grade, value: float | None, now: datetime) -> None:
+        self._predictions = [
+            replace(each, grade=grade, value=value, graded_at=now) if each.night == night else each
+            for each in self._predictions
+        ]
+
+    def predict(self, prediction: Prediction) -> Prediction:
+        self.predicted = prediction
+        return prediction
+
+    def record_role(self, night: str, place: str, told: Mapping[str, Any], now: datetime) -> None:
+        """What a place of a replay had to work with is nobody's record."""
+
+    def spending(self, night: str) -> Spending:
+        return self._paying("spend").spending(night)
+
+    def model_calls(self, night: str) -> Sequence[ModelCall]:
+        return self._paying("ask").model_calls(night)
+
+    def reserve_call(self, asked: CallRequest, now: datetime) -> ModelCall:
+        return self._paying("pay").reserve_call(asked, now)
+
+    def settle_call(
+        self, call_id: str, state: CallState, now: datetime, usage: Usage | None = None,
+        reply: Mapping[str, Any] | None = None, error: str = "",
+    ) -> ModelCall:
+        return self._paying("pay").settle_call(call_id, state, now, usage=usage, reply=reply, error=error)
+
+    def _paying(self, doing: str) -> Till:
+        if self._till is None:
+            raise NotNow(f"a replay of the record does not {doing}")
+        return self._till
 
     def __getattr__(self, name: str) -> Any:
         """What a night does besides is not replayed: trading, promotion, telling people."""

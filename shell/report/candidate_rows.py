@@ -60,14 +60,18 @@ def night_row(
     changes: Sequence[PromotionRow],
     active_now: str,
 ) -> NightRow:
-    """One night from what was recorded: `decision`, `reasons`, `candidates` worked on, paper trials `settled`."""
+    """One night from what was recorded: `decision`, `reasons`, `candidates` worked on, paper trials `settled`, and of models
+    what there was to say besides (`remarks`) and what they `costs`."""
     worked = [_mapping(each) for each in decision.get("candidates", ())]
     listed = {str(each["id"]) for each in worked if each.get("id")}
     fruitless = [reason for each in worked if not each.get("id") for reason in _texts(each.get("reasons"))]
     settled = [_settled(_mapping(each)) for each in decision.get("settled", ())]
     return NightRow(
         night=night, decision=str(decision.get("decision", "no change")),
-        reasons=(*settled, *_texts(decision.get("reasons")), *fruitless),
+        reasons=(
+            *settled, *_texts(decision.get("reasons")), *_texts(decision.get("remarks")), *fruitless,
+            *_texts(decision.get("costs")),
+        ),
         candidate_ids=tuple(
             row.candidate_id for row in candidates if row.night == night or row.candidate_id in listed
         ),

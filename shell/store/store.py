@@ -24,6 +24,7 @@ from shell.store.journal import PreparedStep, SqlJournal
 from shell.store.ledger_rows import LedgerRows
 from shell.store.looks import Looks
 from shell.store.model_calls import ModelCalls
+from shell.store.model_roles import ModelRoles
 from shell.store.night_inputs import NightInputs
 from shell.store.nights import Nights
 from shell.store.outbox import Outbox
@@ -65,6 +66,7 @@ class Store:
         self.documents = Documents(database, self.events)
         self.parity = ParityRuns(database, self.events)
         self.model_calls = ModelCalls(database, self.events)
+        self.model_roles = ModelRoles(database, self.events, self.night_inputs)
         self.outbox = Outbox(database)
         self.snapshots = Snapshots(database)
         self.scans = Scans(database)

@@ -10,8 +10,11 @@ from shell.errors import NotNow
 from tasks.ai.budget import Purse
 from tasks.ai.dialogue import CUT_OFF, FINISHED, PAUSED, REFUSAL, CallFailed, Question, Reply, Role, Turn, Unusable
 from tasks.ai.prompts import filled
+from tasks.ai.sections import named
 
 A = TypeVar("A")
+
+FAULT_CHARS_MAX = 400
 
 # Why a role is done without a model: no money, no reply, no use.
 FAILURES = (NotNow, CallFailed, Unusable)
@@ -71,7 +74,7 @@ def _finished(reply: Reply) -> str:
 
 def _repair(question: Question, reply: Reply, fault: str) -> Question:
     """The question again, with the answer and what is wrong with it. A text that is empty cannot be sent as a turn."""
-    again = Turn(by="user", content=filled("repair", {"fault": fault}).user)
+    again = Turn(by="user", content=filled("repair", {"fault": named(fault, FAULT_CHARS_MAX)}).user)
     before = (*question.turns, Turn(by="assistant", content=reply.text.rstrip())) if reply.text.strip() else question.turns
     if before is question.turns:
         first = question.turns[0]

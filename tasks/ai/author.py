@@ -109,9 +109,7 @@ class Author:
             "contract": contract_text(), "modules": modules_text(),
             "hypothesis": Section(name="hypothesis", writer=Writer.MODELS, text=hypothesis, chars_max=2_000),
             "strategy": briefing.strategy_code(source, "your refused file"), "skills": briefing.skills_code(source),
-            "findings": Section(
-                name="objections", writer=Writer.REVIEWER, text="\n".join(list(findings)[:FINDINGS_SHOWN]), chars_max=8_000
-            ),
+            "findings": briefing.objections(list(findings)[:FINDINGS_SHOWN]),
         }
         return self._asking.answer(self._slot(context), "revise", given, read_manuscript)
 

@@ -33,13 +33,26 @@ LIMITS_SHOWN = (
     "max_trade_pct", "default_trade_pct", "max_position_pct", "max_positions", "max_daily_loss_pct", "max_drawdown_pct"
 )
 DIGITS = 3
+# A day, a month or a quarter in figures, with a time behind it.
+_DATE = re.compile(
+    r"\b\d{4}[-/.]\d{1,2}(?:[-/.]\d{1,2})?(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?)?(?:Z|[+-]\d{2}:?\d{2})?"
+    r"|\b\d{4}-?Q[1-4]\b"
+)
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![\w])")
+_QUARTER_LINE = re.compile(r"^- \d{4}-Q[1-4]: .*$", re.MULTILINE)
+EXACT_DIGITS = 4
 _QUARTERS = re.compile(rf"^{re.escape(QUARTERS_HEADING)}$.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def truth_shown(performance: Mapping[str, object]) -> dict[str, float]:
+    """What of the ground truth models are told of, and predictions are about: the figures that have an answer."""
+    shown = {name: measured(performance, name) for name in (*METRICS, "exposure_pct", "days")}
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def ground_truth(performance: Mapping[str, object]) -> Section:
     """What the account did, from its own fills."""
-    shown = {name: measured(performance, name) for name in (*METRICS, "exposure_pct", "days")}
-    lines = [f"{name}: {rounded(value)}" for name, value in shown.items() if value is not None]
+    lines = [f"{name}: {rounded(value)}" for name, value in truth_shown(performance).items()]
     return Section(name="ground truth of the account so far", writer=Writer.SHELL, text="\n".join(lines))
 
 
@@ -91,16 +104,22 @@ def skills_code(source: StrategySource) -> str:
 
 def document(text: str) -> Section:
     """What the author wrote, without night notes and quarters: these tell of gates, vaults and dates, and are for people."""
-    body = _QUARTERS.sub("", split_notes(text)[0])
-    return Section(name="strategy document", writer=Writer.MODELS, text=body, chars_max=16_000)
+    body = _QUARTER_LINE.sub("", _QUARTERS.sub("", split_notes(text)[0]))
+    return Section(name="strategy document", writer=Writer.MODELS, text=inexact(body), chars_max=16_000)
 
 
 def index(versions: Sequence[VersionRow]) -> Section:
     lines = [
-        f"{row.version} (from {row.parent or 'nothing'}, {row.state}): {_sentence(row.hypothesis)}"
+        inexact(f"{row.version} (from {row.parent or 'nothing'}, {row.state}): {_sentence(row.hypothesis)}")
         for row in versions[-VERSIONS_SHOWN:]
     ]
     return Section(name="strategy index", writer=Writer.MODELS, text="\n".join(lines), chars_max=6_000)
+
+
+def objections(findings: Sequence[str]) -> Section:
+    """What was wrong with an author's last file."""
+    text = "\n".join(map(inexact, findings))
+    return Section(name="objections", writer=Writer.REVIEWER, text=text, chars_max=8_000)
 
 
 def candidates_tried(candidates: Sequence[Candidate]) -> Section:
@@ -136,12 +155,28 @@ def rounded(value: float) -> str:
     return f"{value:.{DIGITS}g}"
 
 
+def undated(text: str) -> str:
+    """`text` with every date in figures taken out: it would tell a model that has read the news what comes next."""
+    return _DATE.sub("(a date)", text)
+
+
+def inexact(text: str) -> str:
+    """`text` without dates, and with numbers rounded as all others are. A program's own words go back to who wrote it, and it
+    could put into them what it was shown of the market."""
+    return _NUMBER.sub(_shorter, undated(text))
+
+
+def _shorter(found: re.Match[str]) -> str:
+    digits = found[0].replace(".", "").lstrip("0")
+    return found[0] if len(digits) <= EXACT_DIGITS and "e" not in found[0].lower() else rounded(float(found[0]))
+
+
 def _percent(value: float) -> str:
     return f"{float(value) * 100:.2g} %"
 
 
 def _sentence(text: str) -> str:
-    line = " ".join(text.split())
+    line = inexact(" ".join(text.split()))
     return line if len(line) <= SENTENCE_MAX else line[: SENTENCE_MAX - 1] + "…"
 
 

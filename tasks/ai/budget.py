@@ -6,12 +6,10 @@ is never sent again that night, whoever asks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from shell.errors import NotNow
 from shell.model_calls import CallRequest, CallState, ModelCall
 from tasks.ai.dialogue import CallFailed, Models, Question, Reply
 from tasks.client import ShellClient
@@ -66,36 +64,9 @@ class PaidPurse:
         )
 
 
-class RecordedPurse:
-    """Replies from stored calls, found by the hash of the request: nothing is sent, nothing is paid."""
-
-    def __init__(self, calls: Sequence[ModelCall], *, structured: bool = True) -> None:
-        self._by_hash: Mapping[str, ModelCall] = {
-            call.asked.request_hash: call for call in calls if call.state is CallState.ANSWERED
-        }
-        self._tried = {call.asked.slot: call for call in calls if call.state is not CallState.ANSWERED}
-        self.name = calls[0].asked.provider if calls else "recorded"
-        self.structured = structured if not calls else any("output_config" in call.asked.request for call in calls)
-
-    def ask(self, slot: str, question: Question) -> Reply:
-        """Raises CallFailed where the record has a failed call, NotNow where this was never asked."""
-        call = self._by_hash.get(question.hash)
-        if call is not None and call.reply is not None:
-            return Reply.of(call.reply)
-        failed = self._tried.get(slot)
-        if failed is not None and failed.asked.request_hash == question.hash:
-            raise CallFailed(failed.error or "cut short", free=failed.state is CallState.FREE)
-        raise NotNow(f"the record holds no answer to {slot}: the question is another one now ({question.hash[:12]})")
-
-
 def answered(calls: Sequence[ModelCall], slot: str) -> Reply | None:
     """The stored reply to a question of the night, if there is one."""
     for call in calls:
         if call.asked.slot == slot and call.state is CallState.ANSWERED and call.reply is not None:
             return Reply.of(call.reply)
     return None
-
-
-def cheaper(question: Question, model: str) -> Question:
-    """The same question to another model."""
-    return replace(question, model=model)

@@ -13,10 +13,11 @@ from shell.config_ai import AiConfig
 from shell.errors import BadInput, NotNow
 from shell.home import Home
 from shell.secrets import Secret, load_secrets, read_environment
+from tasks.ai.discreet import DiscreetModels
 from tasks.ai.sdk import SILENCE_SECONDS, SdkModels
 
 if TYPE_CHECKING:
-    from anthropic import AsyncAnthropic, AsyncAnthropicVertex
+    from anthropic import AsyncAnthropic, AsyncAnthropicVertex, DefaultAsyncHttpxClient
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 ANTHROPIC_BASE_URL = "ANTHROPIC_BASE_URL"
@@ -46,7 +47,7 @@ def access_from(environ: Mapping[str, str] | None = None, env_file: Path | None 
     )
 
 
-def connected(ai: AiConfig, provider: str, access: ModelAccess) -> SdkModels:
+def connected(ai: AiConfig, provider: str, access: ModelAccess) -> DiscreetModels:
     """The models of `provider`. Raises NotNow where what they need is not set, BadInput for an address that leaks a key."""
     if provider == "anthropic":
         return _anthropic(ai, access)
@@ -55,21 +56,23 @@ def connected(ai: AiConfig, provider: str, access: ModelAccess) -> SdkModels:
     raise BadInput(f"there is no provider {provider!r}: local, anthropic or vertex")
 
 
-def _anthropic(ai: AiConfig, access: ModelAccess) -> SdkModels:
+def _anthropic(ai: AiConfig, access: ModelAccess) -> DiscreetModels:
     key = access.anthropic_key
     if key is None:
         raise NotNow("provider anthropic needs its key: set ANTHROPIC_API_KEY in the environment or in .env")
-    url = _checked(access.anthropic_url or ai.anthropic.base_url or ANTHROPIC_URL)
+    url = checked_address(access.anthropic_url or ai.anthropic.base_url or ANTHROPIC_URL)
 
     def connect() -> AsyncAnthropic:
         from anthropic import AsyncAnthropic
 
-        return AsyncAnthropic(api_key=key.reveal(), base_url=url, max_retries=0, timeout=SILENCE_SECONDS)
+        return AsyncAnthropic(
+            api_key=key.reveal(), base_url=url, max_retries=0, timeout=SILENCE_SECONDS, http_client=_straight(url)
+        )
 
-    return _models(ai, "anthropic", connect, structured=True)
+    return _models(ai, "anthropic", connect, (key,), structured=True)
 
 
-def _vertex(ai: AiConfig, access: ModelAccess) -> SdkModels:
+def _vertex(ai: AiConfig, access: ModelAccess) -> DiscreetModels:
     try:
         import google.auth  # noqa: F401  what the SDK needs of the extra
     except ImportError:
@@ -77,29 +80,42 @@ def _vertex(ai: AiConfig, access: ModelAccess) -> SdkModels:
     if not ai.vertex.project_id:
         raise NotNow("provider vertex needs the Google Cloud project: [ai.vertex] project_id in config/settings.toml")
     token = access.vertex_token
-    url = _checked(access.vertex_url) if access.vertex_url else None
+    url = checked_address(access.vertex_url) if access.vertex_url else None
 
     def connect() -> AsyncAnthropicVertex:
         from anthropic import AsyncAnthropicVertex
 
         return AsyncAnthropicVertex(
             region=ai.vertex.region, project_id=ai.vertex.project_id, base_url=url, max_retries=0,
-            timeout=SILENCE_SECONDS, access_token=None if token is None else token.reveal(),
+            timeout=SILENCE_SECONDS, access_token=None if token is None else token.reveal(), http_client=_straight(url),
         )
 
-    return _models(ai, "vertex", connect, structured=ai.vertex.structured_outputs == "on")
+    secrets = () if token is None else (token,)
+    return _models(ai, "vertex", connect, secrets, structured=ai.vertex.structured_outputs == "on")
 
 
 def _models(
-    ai: AiConfig, name: str, connect: Callable[[], AsyncAnthropic | AsyncAnthropicVertex], *, structured: bool
-) -> SdkModels:
-    return SdkModels(
+    ai: AiConfig, name: str, connect: Callable[[], AsyncAnthropic | AsyncAnthropicVertex], secrets: tuple[Secret, ...], *,
+    structured: bool,
+) -> DiscreetModels:
+    models = SdkModels(
         name=name, connect=connect, structured=structured,
         deadline_seconds=ai.call_deadline.total_seconds(), retries_max=ai.retries_max,
     )
+    return DiscreetModels(models, secrets)
 
 
-def _checked(url: str) -> str:
+def _straight(url: str | None) -> DefaultAsyncHttpxClient:
+    """A way to the address and nowhere else: no redirect takes the key and the prompt along, and what is meant for this machine
+    goes through no proxy of the environment's."""
+    from anthropic import DefaultAsyncHttpxClient
+
+    if url is None or url.startswith("https://"):
+        return DefaultAsyncHttpxClient(follow_redirects=False)
+    return DefaultAsyncHttpxClient(follow_redirects=False, mounts={"all://": None, "http://": None})
+
+
+def checked_address(url: str) -> str:
     """A key goes over an encrypted connection, or stays on this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK):

@@ -8,9 +8,12 @@ thread of its own, cancelled at the deadline wherever it stands, so that neither
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 import random
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shell.clock import monotonic
@@ -34,6 +37,13 @@ WAIT_MAX_SECONDS = 60.0
 # A socket that gives nothing for this long is given up before the deadline; pings come every few seconds.
 SILENCE_SECONDS = 90.0
 TEXT_MAX = 300
+STREAMED, WHOLE = "text/event-stream", "application/json"
+ACTIVE = "active"
+# What the SDK, or this module, makes of an answer that is not what it should be.
+STRANGE = (ValueError, TypeError, AttributeError, LookupError, AssertionError, RuntimeError)
+# No bill of one call has more.
+TOKENS_MAX = 100_000_000
+TEXT_CHARS_MAX = 2_000_000
 
 
 class SdkModels:
@@ -55,12 +65,18 @@ class SdkModels:
 
         async def counted(client: Client) -> int:
             answer = await client.messages.count_tokens(**body)
-            return int(answer.input_tokens)
+            try:
+                return _tokens(answer.input_tokens)
+            except STRANGE as error:
+                raise CallFailed(f"{self.name} did not count the tokens: {_one_line(error)}", free=True) from error
 
         return self._within_deadline(counted)
 
     def ask(self, question: Question) -> Reply:
-        """One streamed call. Usage is that of the final message, thinking and cached tokens included."""
+        """One streamed call. Usage is that of the final message, thinking and cached tokens included.
+
+        A server that does not stream and answers whole is understood as well; whatever else comes is a broken reply.
+        """
         body = question.request()
 
         async def streamed(client: Client) -> Reply:
@@ -69,15 +85,16 @@ class SdkModels:
 
             async with client.messages.stream(**body) as stream:
                 try:
-                    message = await stream.get_final_message()
-                except (AnthropicError, httpx2.HTTPError, ValueError, RuntimeError, AssertionError) as error:
-                    # The reply had begun: whatever broke it, output may have been billed. The last three are what the SDK
-                    # makes of a stream that is not what it should be.
-                    raise CallFailed(f"the reply broke off: {_one_line(error)}", free=False) from error
-                if message.stop_reason is None:
-                    # The SDK takes a stream that ends early for a whole one, with the usage it began with.
-                    raise CallFailed("the reply broke off: it ended without a reason to stop", free=False)
-                return _reply_of(message, str(stream.request_id or ""))
+                    kind = stream.response.headers.get("content-type", "").partition(";")[0].strip().lower()
+                    if kind == WHOLE:
+                        message = _whole(await stream.response.aread())
+                    else:
+                        message = await stream.get_final_message()
+                    return _reply_of(message, str(stream.request_id or ""))
+                except (AnthropicError, httpx2.HTTPError, *STRANGE) as error:
+                    # The reply had begun: whatever broke it, output may have been billed.
+                    came = "" if kind in (WHOLE, STREAMED) else f" (it came as {kind!r})"
+                    raise CallFailed(f"the reply broke off: {_one_line(error)}{came}", free=False) from error
 
         return self._within_deadline(streamed)
 
@@ -91,10 +108,12 @@ class SdkModels:
             if listed is None:
                 return ""
             info = await listed.retrieve(model)
-            if info.lifecycle == "active":
+            # A stand-in need not know of lifecycles; only what is said is told.
+            stage, ends = str(getattr(info, "lifecycle", None) or ACTIVE), getattr(info, "retires_at", None)
+            if stage == ACTIVE:
                 return ""
-            end = f", it ends on {info.retires_at:%Y-%m-%d}" if info.retires_at else ""
-            return f"model {model} is {info.lifecycle}{end}: name another under [ai] in config/settings.toml"
+            end = f", it ends on {ends:%Y-%m-%d}" if isinstance(ends, datetime) else ""
+            return f"model {model} is {_one_line(stage)}{end}: name another under [ai] in config/settings.toml"
 
         return self._within_deadline(described)
 
@@ -151,7 +170,7 @@ class SdkModels:
 
     def _refused(self, error: APIStatusError) -> CallFailed:
         free = error.status_code not in TIMED_OUT
-        return CallFailed(f"{self.name} answered {error.status_code}: {_one_line(error)}", free=free)
+        return CallFailed(f"{self.name} answered {error.status_code}: {_said(error)}", free=free)
 
     def _unreachable(self, error: APIConnectionError) -> CallFailed:
         """A connection that never came about carried no request; any other may have."""
@@ -170,21 +189,74 @@ def _credential_errors() -> tuple[type[Exception], ...]:
     return GoogleAuthError, RuntimeError
 
 
+def _whole(body: bytes) -> Message:
+    """A message that did not come as a stream."""
+    from anthropic.types import Message
+
+    values = json.loads(body)
+    if values["type"] != "message":
+        raise ValueError(f"it is no message but {values['type']!r}: {values.get('error')}")
+    return Message.construct(**values)
+
+
 def _reply_of(message: Message, request_id: str) -> Reply:
+    """Raises one of STRANGE for a message that cannot be read, or whose bill cannot."""
+    if message.stop_reason is None:
+        # The SDK takes a stream that ends early for a whole one, with the usage it began with.
+        raise ValueError("it ended without a reason to stop")
     used = message.usage
-    kept_1h = used.cache_creation.ephemeral_1h_input_tokens if used.cache_creation else 0
-    kept = used.cache_creation_input_tokens or 0
-    blocks = tuple(block.model_dump(mode="json", exclude_none=True, exclude={"parsed_output"}) for block in message.content)
-    text = "".join(block["text"] for block in blocks if block["type"] == "text")
+    kept_1h = _tokens(used.cache_creation.ephemeral_1h_input_tokens) if used.cache_creation else 0
+    kept = _tokens(used.cache_creation_input_tokens or 0)
+    # JSON can carry half a character, which no file and no hash can.
+    blocks = tuple(_kept(block.to_dict(mode="python", exclude_none=True)) for block in message.content)
+    for block in blocks:
+        block.pop("parsed_output", None)
+    text = "".join(_text(block["text"]) for block in blocks if block["type"] == "text")
+    if len(text) > TEXT_CHARS_MAX:
+        raise ValueError(f"it is {len(text)} characters long")
     return Reply(
-        # JSON can carry half a character, which no file and no hash can.
-        text=text.encode("utf-8", "replace").decode("utf-8"),
-        stop_reason=str(message.stop_reason), model=str(message.model), content=blocks, request_id=request_id,
+        text=text,
+        stop_reason=_text(message.stop_reason), model=_text(message.model), content=blocks, request_id=request_id,
         usage=Usage(
-            input_tokens=used.input_tokens, output_tokens=used.output_tokens, cache_write_5m_tokens=max(kept - kept_1h, 0),
-            cache_write_1h_tokens=kept_1h, cache_read_tokens=used.cache_read_input_tokens or 0,
+            input_tokens=_tokens(used.input_tokens), output_tokens=_tokens(used.output_tokens),
+            cache_write_5m_tokens=max(kept - kept_1h, 0), cache_write_1h_tokens=kept_1h,
+            cache_read_tokens=_tokens(used.cache_read_input_tokens or 0),
         ),
     )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a text is a {type(value).__name__}")
+    return value
+
+
+def _tokens(value: object) -> int:
+    """A number of tokens. Less than none would give money back, and what is no number cannot be booked."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= TOKENS_MAX:
+        raise ValueError(f"{value!r} is no number of tokens"[:80])
+    return value
+
+
+def _kept(value: Any) -> Any:
+    """JSON values as they can be stored: every half character replaced. Raises TypeError or ValueError for what cannot be."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_kept(str(name)): _kept(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_kept(each) for each in value]
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    raise TypeError(f"a reply holds a {type(value).__name__}")
+
+
+def _said(error: APIStatusError) -> str:
+    """The provider's own words where they stand in the usual place, else everything it answered."""
+    told = error.body.get("error") if isinstance(error.body, dict) else None
+    if isinstance(told, dict) and isinstance(told.get("message"), str):
+        return _one_line(f"{told.get('type', 'error')}, {told['message']!r}")
+    return _one_line(error)
 
 
 def _retry_after(error: APIStatusError) -> float:

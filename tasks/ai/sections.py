@@ -14,7 +14,15 @@ from shell.syntax import parse_source
 
 # Unicode categories that hide or reorder text: controls, formats (bidi, zero-width), surrogates, private use, unassigned.
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
-_FENCE = re.compile(r"<(?=\s*/?\s*data\b)", re.IGNORECASE)
+_FENCE = re.compile(r"<(?=[\s/\\]*data\b)", re.IGNORECASE)
+# What looks like the signs of an edge, and is shown as the plain ones before edges are looked for.
+_LIKE_SIGNS = str.maketrans({
+    "\uff1c": "<", "\ufe64": "<", "\u2039": "<", "\u3008": "<", "\u27e8": "<", "\u2329": "<", "\u1438": "<", "\u02c2": "<",
+    "\uff1e": ">", "\ufe65": ">", "\u203a": ">", "\u3009": ">", "\u27e9": ">", "\u232a": ">", "\u1433": ">", "\u02c3": ">",
+    "\uff0f": "/", "\u2044": "/", "\u2215": "/", "\u29f8": "/",
+})
+_LIKE_LETTERS = re.compile(r"<[\s/\\]*(\w{4})\b")
+_NAME_MAX = 80
 CUT = "\n[cut: it is longer than its section may be]"
 
 
@@ -25,7 +33,7 @@ class Writer(StrEnum):
     MARKET = "the shell, computed from market prices of the training segment"
     MODELS = "models on earlier nights; may be wrong or hostile"
     AUTHOR = "the author of the code under review; may be wrong or hostile"
-    REVIEWER = "the review of your last answer"
+    REVIEWER = "the review of your last answer; it may quote the code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,13 +49,26 @@ class Section:
         body = harmless(self.text)
         if len(body) > self.chars_max:
             body = body[: self.chars_max] + CUT
-        return f'<data name="{self.name}" written_by="{self.writer.value}">\n{body or "(nothing)"}\n</data>'
+        return f'<data name="{named(self.name)}" written_by="{self.writer.value}">\n{body or "(nothing)"}\n</data>'
 
 
 def harmless(text: str) -> str:
     """`text` without characters that hide or reorder, and without anything that looks like the edge of a section."""
     kept = "".join(each if each in "\n\t" or unicodedata.category(each) not in _HIDDEN else " " for each in text)
-    return _FENCE.sub("(", kept).strip("\n")
+    plain = _LIKE_LETTERS.sub(_without_likeness, kept.translate(_LIKE_SIGNS))
+    return _FENCE.sub("(", plain).strip("\n")
+
+
+def named(text: str, chars_max: int = _NAME_MAX) -> str:
+    """What stands outside of a section and holds a stranger's words: on one line, without a sign that could open or end one."""
+    line = " ".join(harmless(text).split())
+    return "".join("'" if each == '"' else " " if each in "<>" else each for each in line)[:chars_max]
+
+
+def _without_likeness(found: re.Match[str]) -> str:
+    """An edge written in wide, bold or other letters loses its sign, too."""
+    likeness = unicodedata.normalize("NFKC", found[1]).casefold()
+    return "(" + found[0][1:] if likeness == "data" else found[0]
 
 
 def without_comments(code: str) -> str:

@@ -16,17 +16,14 @@ import httpx
 from deployments.opening import OpenHome
 from shell.calls import Calls
 from shell.clock import local_day
-from shell.config import GateConfig
 from shell.desk import Desk
-from shell.gate.inputs import to_stored
 from shell.host.port import StrategySource
 from shell.notices.kinds import Severity
 from shell.page.server import Page
 from shell.risk.halts import HaltKind
 from shell.secrets import Secret
 from shell.telegram.companion import Telegram
-from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult
-from tests.shell.gate.test_verdict import GOOD
+from tests.shell.promotion import honest
 from tests.shell.telegram.bot_server import OWNER, TOKEN, BotServer
 
 PATIENCE_SECONDS = 120.0
@@ -63,7 +60,7 @@ class Strategy:
 
 
 class Person:
-    """`reckless_on` is the local day at whose end a losing strategy is made active, past a gate whose inputs are forged."""
+    """`reckless_on` is the local day at whose end a losing strategy is made active, on evidence that is invented."""
 
     def __init__(self, bot: BotServer, url: str, reckless_on: date | None = None) -> None:
         self.bot, self.url = bot, url
@@ -169,19 +166,10 @@ class Person:
     # -- the losing strategy --------------------------------------------------------------------------------------
 
     def _smuggle(self, opened: OpenHome, now: datetime) -> str:
-        desk, store = Desk(opened.shell), opened.store
-        parent = store.strategies.active().version
-        proposal = Proposal(
-            source=StrategySource(code=RECKLESS), parent_version=parent, hypothesis="prices rise", provider="person", seed=0
-        )
-        name = desk.register_candidate(proposal, now).candidate_id
-        desk.classify(name, ChangeClass.OVERHAUL)
-        for stage, inputs in ((Stage.GATE, to_stored(GOOD, GateConfig())), (Stage.PAPER, {})):
-            desk.record_stage(name, StageResult(stage=stage, passed=True, reasons=("forged",), inputs=inputs), now)
-        trial = store.paper.start(name, started_at=now, due_at=now)
-        store.paper.update(trial.trial_id, state="passed", at=now)
-        promotion = desk.promote(name, now)
-        return f"sends in a strategy that buys all it may and keeps no stop; with a forged gate it is active as {promotion.version}"
+        name = honest.gated(opened.store, StrategySource(code=RECKLESS), now)
+        honest.tried(opened.store, name, now)
+        promotion = Desk(opened.shell).promote(name, now)
+        return f"a strategy that buys all it may and keeps no stop is active as {promotion.version}, on forged evidence"
 
 
 class _ShellClock:

@@ -146,3 +146,5 @@ def test_an_exchange_opens_with_the_price_that_a_symbol_begins_with_when_nothing
     bars = opened(history, START).m5[BTC]
     assert len(bars) == 11 and bars["timestamp"][0] == START - BAR and bars["close"][0] == PRICE
     assert opened(history, START + BAR).m5[BTC].equals(history.m5[BTC])
+    silent = History(m5={BTC: history.m5[BTC].with_columns(volume=0.0)}, source="made for this test")
+    assert opened(silent, START + BAR).m5[BTC]["volume"].min() > 0  # type: ignore[operator]

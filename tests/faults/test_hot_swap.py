@@ -30,7 +30,6 @@ from tests.thorough import thorough
 # 25 points are the whole of `make faults`: a thousand swaps, fifty with a process each, and ten kills.
 POINTS = int(os.environ.get("BRAIN_FAULT_POINTS", "1"))
 SWAPS, SWAPS_OF_PROCESSES, KILLS = 40 * POINTS, 2 * POINTS, max(2 * POINTS // 5, 1)
-SWAPS_EVERY_DAY = 20
 PROJECT = Path(__file__).resolve().parents[2]
 
 
@@ -62,10 +61,6 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return worked_out[0]
 
     monkeypatch.setattr("shell.gate.luck.probability_of_backtest_overfitting", once)
-
-
-def test_a_few_swaps_under_load(tmp_path: Path, in_process: None) -> None:
-    swapped(tmp_path, SWAPS_EVERY_DAY)
 
 
 @thorough

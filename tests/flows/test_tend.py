@@ -59,7 +59,7 @@ def shell() -> Iterator[Shell]:
     kept = Shell(rule())
     kept.register_candidate(proposal(rule(fast=4, slow=30)), NOW)
     kept.classify(NAME, ChangeClass.TWEAK)
-    kept.start_paper(NAME, ChangeClass.TWEAK, NOW)
+    kept.start_paper(NAME, NOW)
     with use_client(kept):
         yield kept
     asyncio.run(_clear())

@@ -104,6 +104,7 @@ class MemoryShell:
         self.deciders: dict[str, str] = {}
         self.nights: dict[str, Mapping[str, Any]] = {}
         self.inputs: dict[str, Mapping[str, Any]] = {}
+        self.roles: dict[str, Mapping[str, Any]] = {}
         self.reports: dict[str, str] = {}
         self.messages: list[tuple[str, str, str]] = []
         self.scanned: list[datetime] = []
@@ -334,6 +335,10 @@ class MemoryShell:
 
     def record_night_inputs(self, night: str, inputs: Mapping[str, Any], now: datetime) -> None:
         self.inputs[night] = json.loads(canonical(inputs))
+
+    def record_role(self, night: str, place: str, told: Mapping[str, Any], now: datetime) -> None:
+        self.roles[place] = told
+
     @property
     def calls(self) -> ModelCalls:
         """The real repository of calls on a database of its own, made when first needed."""

@@ -31,7 +31,7 @@ def on_trial(shell: MemoryShell) -> str:
     name = shell.register_candidate(proposal(rule(fast=4, slow=30)), NOW).candidate_id
     shell.classify(name, ChangeClass.TWEAK)
     shell.record_stage(name, StageResult(stage=Stage.GATE, passed=True, reasons=("made up",), inputs={}), NOW)
-    shell.start_paper(name, ChangeClass.TWEAK, NOW)
+    shell.start_paper(name, NOW)
     return name
 
 

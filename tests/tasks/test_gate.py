@@ -9,17 +9,26 @@ import pytest
 
 from shell.backtest.biases.probe import CHECKS
 from shell.backtest.neighbourhood import one_step_neighbours
+from shell.backtest.result import BacktestSettings
+from shell.backtest.undeclared import undeclared_numbers
 from shell.config import GateConfig, Settings
 from shell.errors import BadInput, NotNow
+from shell.gate.checks import ALL_CHECKS
+from shell.gate.probing import neighbours
 from shell.gate.verdict import recheck
+from shell.host.port import StrategySource
+from shell.market.history import data_hash
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
 from shell.trials.count import distinct_scores
 from shell.trials.scoring import untrue_figures
 from tasks.backtest import backtest_candidate
+from tasks.client import SegmentName
 from tasks.gate import gate_candidate, gate_inputs, on_these_days
 from tasks.gate_runs import look_into_vault, probe_biases, run_neighbours
 from tasks.generate import Generation
 from tasks.night import Work, WorkItem
+from tasks.runs import RunSummary, run_all, stressed, uncertified
+from tests.shell.gate.test_verdict import GOOD
 from tests.tasks.memory_shell import NOW, START, MemoryShell, small_settings
 from tests.tasks.sources import proposal, rule
 from tests.thorough import thorough
@@ -91,7 +100,7 @@ def test_a_refused_candidate_never_opens_the_vault_and_says_how_far_it_was() -> 
     assert not result.passed
     assert shell.vault_looks == []
     assert result.inputs["first_failure"] == "minimum_trades"
-    assert len(result.inputs["checks"]) == 15
+    assert len(result.inputs["checks"]) == len(ALL_CHECKS)
     assert shell.ledger[candidate.candidate_id].verdict is Verdict.REFUSED
 
 
@@ -221,11 +230,82 @@ def test_a_segment_that_has_moved_since_the_score_is_probed_no_further() -> None
     assert {each.daily_sharpe for each in beside} == {None}
 
 
-def test_a_strategy_without_parameters_has_no_neighbours() -> None:
+def test_a_strategy_without_numbers_has_no_neighbours_and_one_that_hides_its_own_is_told_by_their_count() -> None:
     shell = shell_with()
-    code = rule().code.replace("PARAMETERS", "NUMBERS")
-    candidate = shell.register_candidate(proposal(type(rule())(code=code)), NOW)
-    assert run_neighbours(shell, candidate, NOW).neighbours == ()
+    bare = shell.register_candidate(proposal(StrategySource(code="class Strategy:\n    pass\n")), NOW)
+    assert run_neighbours(shell, bare, NOW).neighbours == ()
+    hidden = StrategySource(code=rule().code.replace("PARAMETERS", "NUMBERS"))
+    assert len(undeclared_numbers(hidden)) > GateConfig().undeclared_numbers_max >= len(undeclared_numbers(rule()))
+
+
+# Buys by one digit of the price, which one depends on FITTED: nothing but luck, hung on a number that no parameter declares.
+FITTED = '''
+from shell.contract import Action, Signal
+
+
+class Strategy:
+    scan_interval_minutes = 60
+
+    def initialize(self, risk_limits, symbols):
+        pass
+
+    def analyze(self, markets, portfolio, timestamp):
+        held = {position.symbol for position in portfolio.positions}
+        signals = []
+        for symbol, data in markets.items():
+            wanted = int(data.current_price * FITTED) % 2 == 0
+            if wanted and symbol not in held:
+                signals.append(Signal(symbol, Action.BUY, 0.1, stop_loss=data.current_price / 2))
+            elif not wanted and symbol in held:
+                signals.append(Signal(symbol, Action.CLOSE))
+        return signals
+
+    def on_fill(self, symbol, action, qty, price, intent):
+        pass
+
+    def on_position_closed(self, symbol, pnl, pnl_pct):
+        pass
+
+    def get_state(self):
+        return {}
+
+    def load_state(self, state):
+        pass
+'''
+FITS = 16
+
+
+@thorough
+def test_a_number_in_the_code_that_was_fitted_is_refused_by_what_stands_beside_it() -> None:
+    """Of sixteen numbers the luckiest, as a search that declares nothing would hand it in."""
+    shell = shell_with()
+    sources = [StrategySource(code=FITTED.replace("FITTED", f"{0.0301 + 0.0007 * at:.4f}")) for at in range(FITS)]
+    with uncertified():
+        history = shell.history(SegmentName.SELECTION, "c0001", NOW)
+        segment = shell.segments(NOW)[SegmentName.SELECTION]
+        runs = run_all(
+            sources, history, start=segment.start, end=segment.end, settings=costless(shell.backtest_settings()),
+            data=data_hash(history),
+        )
+        ratios = [run.figures.daily_sharpe for run in runs if isinstance(run, RunSummary)]
+        assert len(ratios) == FITS
+        chosen = shell.register_candidate(proposal(sources[ratios.index(max(ratios))]), NOW)
+        shell.backtest_settings = lambda: costless(MemoryShell.backtest_settings(shell))  # type: ignore[method-assign]
+        beside = run_neighbours(shell, chosen, NOW).neighbours
+    assert beside is not None
+    # The fitted number, and the size of a trade, which changes little.
+    assert [next(iter(each.values)).partition(",")[0] for each in beside] == ["line 15", "line 15", "line 17", "line 17"]
+    verdict = neighbours(
+        replace(GOOD, run=replace(GOOD.run, daily_sharpe=max(ratios)), neighbours=beside), GateConfig()
+    )
+    assert max(ratios) > 0.2, ratios
+    assert not verdict.passed
+    assert "stands or falls with one number" in verdict.sentence and "(line 15, column" in verdict.sentence
+
+
+def costless(settings: BacktestSettings) -> BacktestSettings:
+    """So that a rule of luck shows luck alone, and not what its trades cost."""
+    return stressed(settings, 0.0)
 
 
 def test_a_strategy_that_breaks_under_the_probes_is_not_clean() -> None:

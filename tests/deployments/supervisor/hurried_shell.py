@@ -11,25 +11,22 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 from deployments.opening import account_overrides, open_replay, settings_for
 from shell.calls import Calls
 from shell.clock import parse_moment
-from shell.config import GateConfig
 from shell.control.server import ControlApi
 from shell.desk import Desk
-from shell.gate.inputs import to_stored
 from shell.home import Home
 from shell.log import configure
 from shell.market.synthetic import synthetic_market
-from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult
-from tests.deployments.test_promotion import SOURCE
-from tests.shell.gate.test_verdict import GOOD
+from shell.store.store import Store
+from shell.trials.candidate import Stage
+from tests.deployments.test_promotion import CLOCKWORK, SOURCE, home_before
+from tests.shell.promotion import honest
 
 START = datetime(2026, 3, 2, 5, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -45,25 +42,21 @@ def let_time_pass(folder: Path, moment: datetime) -> None:
     staged.replace(folder / UNTIL)
 
 
-def make_candidate(desk: Desk, now: datetime) -> None:
-    """One that has passed everything up to its paper trial."""
-    proposal = Proposal(source=SOURCE, parent_version="v001", hypothesis="by the clock", provider="person", seed=0)
-    name = desk.register_candidate(proposal, now).candidate_id
-    desk.classify(name, ChangeClass.TWEAK)
-    stages: dict[Stage, Mapping[str, Any]] = {
-        Stage.GENERATE: {}, Stage.REVIEW: {}, Stage.SANDBOX: {"verdict": "passed"},
-        Stage.BACKTEST: {"incumbent": {"name": "v001"}}, Stage.GATE: to_stored(GOOD, GateConfig()),
-    }
-    for stage, inputs in stages.items():
-        desk.record_stage(name, StageResult(stage=stage, passed=True, reasons=("made up",), inputs=inputs), now)
+def make_candidate(store: Store, now: datetime) -> None:
+    """One that has passed everything up to its paper trial, by an honest ledger."""
+    name = honest.scored(store, SOURCE, now, provider="person")
+    for stage in (Stage.GENERATE, Stage.REVIEW):
+        honest.stage(store, name, stage, now, {})
+    honest.judged(store, name, now)
 
 
 def main(folder: Path) -> None:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    home = Home.private(folder)
-    own = folder / OVERRIDES
+    home, own = Home.private(folder), folder / OVERRIDES
+    if not own.exists() and not home.database.exists():
+        home = home_before(folder, CLOCKWORK)
     changes = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"orchestrator.approval": "ask"}
     settings = settings_for(home, {**account_overrides(SYMBOLS), **changes})
     configure(home, "info", name="stand-in")
@@ -76,7 +69,7 @@ def main(folder: Path) -> None:
     opened.shell.step(begin, origin="rehearsal")
     calls, desk = Calls(), Desk(opened.shell)
     if not own.exists() and not opened.store.candidates.list():
-        make_candidate(desk, begin)
+        make_candidate(opened.store, begin)
     api = ControlApi(home.control_socket)
     api.start(calls)
     print('{"shell": "ready"}', flush=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +20,11 @@ Body = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Say:
-    """A reply that comes: its text, why it stops, the tokens it bills, and how slowly its events drip."""
+    """A reply that comes: its text, why it stops, the tokens it bills, and how slowly its events drip.
+
+    `bent` makes other events, or bytes, of those there would be; `whole` answers at once, as a server that does not stream;
+    `raw` and `kind` replace the body and what it is said to be.
+    """
 
     text: str
     stop_reason: str = "end_turn"
@@ -29,6 +33,10 @@ class Say:
     drip_seconds: float = 0.0
     break_off: bool = False
     usage: Mapping[str, Any] = field(default_factory=dict)
+    bent: Callable[[list[dict[str, Any]]], Iterable[dict[str, Any] | bytes]] | None = None
+    whole: bool = False
+    raw: bytes | None = None
+    kind: str = "text/event-stream"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +63,9 @@ class MessagesServer:
     counted_tokens: int = 5_000
     count_status: int = 200
     lifecycle: str = "active"
+    # What a model's page and a count say instead, whatever that is.
+    model_page: Any = None
+    count_page: Any = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -109,10 +120,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.desk.requests.append((self.path, {}, dict(self.headers)))
         name = self.path.rsplit("/", 1)[-1]
-        self._json(200, {
+        page = {
             "id": name, "type": "model", "display_name": name, "created_at": "2026-01-01T00:00:00Z",
             "lifecycle": self.desk.lifecycle, "retires_at": None if self.desk.lifecycle == "active" else "2027-01-31T00:00:00Z",
-        })
+        }
+        self._json(200, page if self.desk.model_page is None else self.desk.model_page)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -121,26 +133,33 @@ class _Handler(BaseHTTPRequestHandler):
         if "count_tokens" in self.path or "count-tokens" in self.path:
             if self.desk.count_status != 200:
                 return self._json(self.desk.count_status, _error("not_found_error"))
-            return self._json(200, {"input_tokens": self.desk.counted_tokens})
+            told = {"input_tokens": self.desk.counted_tokens}
+            return self._json(200, told if self.desk.count_page is None else self.desk.count_page)
         answer = self.desk.next_answer(body)
         if isinstance(answer, Refuse):
             return self._json(answer.status, _error(answer.kind), answer.headers)
         return self._stream(body, answer)
 
     def _stream(self, body: Body, say: Say) -> None:
+        model = str(body.get("model") or self.path.split("/models/")[1].split(":")[0])
+        if say.whole:
+            self._json(200, whole_message(say, model))
+            return
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-type", say.kind)
         self.send_header("request-id", "req_1")
         self.send_header("connection", "close")
         self.end_headers()
-        model = body.get("model") or self.path.split("/models/")[1].split(":")[0]
-        for event in _events(say, str(model)):
+        events: Iterable[dict[str, Any] | bytes] = _events(say, model)
+        if say.bent is not None:
+            events = say.bent(list(_events(say, model)))
+        for event in [say.raw] if say.raw is not None else events:
             try:
-                self.wfile.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+                self.wfile.write(event if isinstance(event, bytes) else as_sse(event))
                 self.wfile.flush()
             except OSError:
                 return
-            if say.break_off and event["type"] == "content_block_delta":
+            if say.break_off and isinstance(event, dict) and event["type"] == "content_block_delta":
                 break
             time.sleep(say.drip_seconds)
         self.close_connection = True
@@ -161,9 +180,22 @@ def _error(kind: str) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": f"a {kind}, from the stand-in"}, "request_id": "req_1"}
 
 
+def as_sse(event: Mapping[str, Any]) -> bytes:
+    return f"event: {event.get('type')}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def whole_message(say: Say, model: str) -> dict[str, Any]:
+    """The message that the events would have added up to."""
+    return {
+        "id": "msg_1", "type": "message", "role": "assistant", "model": model, "stop_reason": say.stop_reason,
+        "stop_sequence": None, "content": [{"type": "text", "text": say.text}],
+        "usage": {"input_tokens": say.input_tokens, "output_tokens": say.output_tokens, **say.usage},
+    }
+
+
 def _events(say: Say, model: str) -> Iterator[dict[str, Any]]:
     usage = {"input_tokens": say.input_tokens, "output_tokens": 1, **say.usage}
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": model, "content": [], "stop_reason": None,
         "stop_sequence": None, "usage": usage,
     }

@@ -16,8 +16,10 @@ from shell.config_ai import AiConfig
 from shell.model_calls import CallState
 from shell.predictions import Grade
 from shell.trials.candidate import ChangeClass, Stage, Verdict
-from tasks.advise import advised, briefed, with_plan
-from tasks.ai.registry import RecordedProvider, provider_for
+from tasks.advise import advised
+from tasks.ai.briefing import truth_shown
+from tasks.ai.recorded import ModelRecord, RecordedModels
+from tasks.ai.registry import provider_for, review_place
 from tasks.decide import decide, gather
 from tasks.generate import Generation
 from tasks.life import stage_of
@@ -46,7 +48,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[MessagesServer]:
 
 def shell_with(**ai: object) -> MemoryShell:
     base = small_settings(search_evaluations=2, search_days_max=6)
-    config = Settings(orchestrator=base.orchestrator, ai=AiConfig(provider="anthropic", retries_max=1, **ai))  # type: ignore[arg-type]
+    config = Settings(orchestrator=base.orchestrator, ai=AiConfig(provider="anthropic", retries_max=1, **ai))
     return MemoryShell(
         IDLE, settings=config, history=zigzag(SYMBOLS, START, DAYS), last=START + timedelta(days=DAYS)
     )
@@ -269,7 +271,7 @@ def test_a_crash_while_a_call_is_under_way_leaves_its_reservation_counted(server
     shell = shell_with()
     judged(shell)  # answers nothing: 400
     [refused] = shell.model_calls(NIGHT)
-    assert (refused.state, refused.cost_usd) == (CallState.FREE, 0)
+    assert (refused.state, refused.cost_usd) == (CallState.FREE, Decimal(0))
     held = shell.reserve_call(replace(refused.asked, slot="generate:0:0"), NOW)
     assert shell.spending(NIGHT).night_usd == held.reserved_usd > 0
     server.script = [manuscript(GOOD), opinion()]
@@ -331,21 +333,22 @@ def test_a_recorded_night_is_lived_again_from_its_record_alone(server: MessagesS
     calls = shell.model_calls(NIGHT)
     sent = len(server.requests)
     again = shell_with()
-    provider = RecordedProvider(again, calls)
-    context = gather(again, NOW)
-    advice = provider.advise(briefed(again, context, NOW))
-    assert advice.plan is not None
-    assert with_plan(decide(context), advice.plan).reasons == first.reasons
-    generation = Generation(again, WorkItem(work=Work.SEARCH, ordinal=0), NOW, 7, provider)
+    recorded = RecordedModels(ModelRecord(provider="anthropic", calls=calls), again.config.ai)
+    context, truth = gather(again, NOW), truth_shown(again.performance(NOW))
+    second = advised(again, context, decide(context), NOW, truth=truth, recorded=recorded)
+    assert (second.kind, second.reasons, second.remarks) == (first.kind, first.reasons, first.remarks)
+    generation = Generation(again, WorkItem(work=Work.SEARCH, ordinal=0), NOW, 7, recorded=recorded)
     made = generation.generate()
-    result = review_candidate(again, str(made.candidate_id), NOW, provider)
+    result = review_candidate(again, str(made.candidate_id), NOW, recorded(review_place(str(made.candidate_id)))[0])
     assert again.candidate(str(made.candidate_id)).stages == shell.candidate(names[0]).stages
     assert result.passed
     assert len(server.requests) == sent, "nothing was sent"
     assert again.model_calls(NIGHT) == [], "nothing was paid"
     # Another question than the recorded one is not answered with a guess.
     again.text += "\nOne more belief.\n"
-    assert "the record holds no answer to decide" in provider.advise(briefed(again, context, NOW)).note
+    third = advised(again, context, decide(context), NOW, truth=truth, recorded=recorded)
+    assert "the record holds no answer to decide" in third.remarks[-1]
+    assert recorded.unknown == ("decide",)
 
 
 @THOROUGH[0]
