@@ -20,6 +20,7 @@ import pytest
 
 from deployments.prefect_server import PrefectServer, private_environment
 from shell.clock import monotonic
+from tests.thorough import thorough
 
 SCHEDULED_SECONDS_MAX = 45.0
 
@@ -61,6 +62,7 @@ def scheduled_runs(client: httpx.Client) -> list[dict[str, Any]]:
     return list(answer.json())
 
 
+@thorough  # the lock keeps the versions it is about
 @pytest.mark.prefect
 @pytest.mark.slow
 @pytest.mark.timeout(240)
