@@ -17,7 +17,7 @@ from shell.exchange.live.tracked import FillFact, Tracked, TrackedOrders
 from shell.exchange.live.venue import KrakenVenue
 from shell.execution.life import Life
 from shell.market.pair import Pair
-from shell.money import NO_MONEY, BaseQty, Price
+from shell.money import NO_MONEY, NO_QTY, BaseQty, Price
 from shell.orders import SPAWNED, ApprovedOrder, OrderIntent, Purpose, Side
 from shell.risk.approval import restored
 
@@ -40,8 +40,14 @@ class Lookup:
 
     def sweep(self, since: datetime, now: datetime) -> None:
         """Read all that can have changed after `since`. Raises Transient, and then whatever was read is kept."""
+        # The lists are read after these fills, so their stops are in them. Of a fill between two lists nobody knows, and
+        # whether it came between them no clock tells: ours and the venue's differ.
+        filled = {entry.intent.intent_id: entry.life.filled for entry in self.orders if entry.spawns_stops}
         found = self.venue.recent(since, now)
         self._identify(found.values(), now)
+        if parents := self._unknown_parents(found.values()):
+            # A stop may be in the window and its entry not. Held to be somebody else's, its sale would not be booked.
+            self._identify([*self.venue.orders(parents).values(), *found.values()], now)
         seen = dict(found)
         lost = [
             tracked.life.order_id
@@ -57,7 +63,7 @@ class Lookup:
         self.orders.drop(order_id for order_id in seen if self.orders.find(order_id) is None)
         for entry in self.orders:
             if entry.spawns_stops and (entry.filled_at is None or now - entry.filled_at >= SPAWN_DELAY):
-                entry.stops_looked = entry.life.filled
+                entry.stops_looked = max(entry.stops_looked, filled.get(entry.intent.intent_id, NO_QTY))
         self._look_for_doubtful(now)
 
     def refresh(self, tracked: Tracked, now: datetime) -> None:
@@ -89,6 +95,14 @@ class Lookup:
             child = None if parent is None else self._adopt_child(parent, order, now)
             if child is not None:
                 self.orders.took(child, order.order_id)
+
+    def _unknown_parents(self, orders: Iterable[OrderInfo]) -> list[str]:
+        """The orders that brought about orders nobody here knows, where they are not known either."""
+        unknown = {
+            order.parent_id: None for order in orders
+            if order.parent_id and order.order_id not in self.orders.foreign and self.orders.find(order.order_id) is None
+        }
+        return [parent for parent in unknown if self.orders.find(parent) is None]
 
     def _take(self, orders: Iterable[OrderInfo], now: datetime) -> None:
         """Book what the venue tells of orders that are ours: fills first, then how they ended."""

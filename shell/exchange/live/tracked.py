@@ -145,6 +145,8 @@ class TrackedOrders:
             tracked.cancel_reason = "it arrived after it was given up"
         tracked.life = lives.taken(tracked.life, order_id)
         tracked.look_at, tracked.absences = None, 0
+        # Whatever it was held to be before: its fills are ours to book.
+        self.foreign.discard(order_id)
         self._by_order[order_id] = tracked
         if not new:
             return
