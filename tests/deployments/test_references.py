@@ -92,10 +92,10 @@ def example(project: Path) -> str:
 
 
 def test_the_worked_example_keeps_to_the_contract(project: Path, tmp_path: Path) -> None:
-    from shell.host.policy import require_policy
+    from shell.host.policy import check_policy
     from shell.host.port import StrategySource
 
-    require_policy(StrategySource(code=example(project), skills={}, origin="breakout.py"))
+    assert check_policy(StrategySource(code=example(project), skills={}, origin="breakout.py")) == []
 
 
 @thorough
