@@ -19,7 +19,7 @@ from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway, GatewayEvent
-from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
+from shell.execution.monitor import level_between, points_of, untouched
 from shell.execution.protector import Protector
 from shell.execution.record import WRITTEN_OFF, Journal, ScanDone, StepRecord, never_taken
 from shell.execution.steps import Steps
@@ -31,7 +31,7 @@ from shell.live_value import live_equity
 from shell.market.bars import Bar
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
-from shell.money import Price, QuoteAmount, decimal_of
+from shell.money import Price, QuoteAmount
 from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
 from shell.portfolio.valuation import mark, with_capital, with_entry
@@ -68,7 +68,7 @@ class Engine:
         self.faults_in_row = 0
         self.last_fault = ""
         self.seat = Seat(host, market, config.fees)
-        self._steps = Steps(journal)
+        self._steps = Steps(journal, self._undo)
         self._cursor = market.cursor
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent, self._order_times = list[RecentSignal](), list[datetime]()
@@ -162,6 +162,12 @@ class Engine:
             self.seat.forget_since(untold)
             self._steps.forget()
             raise
+        self._protector.unsure = False
+
+    @property
+    def unsure(self) -> bool:
+        """True while these books lack what could not be stored: nothing is sold before they follow the venue's."""
+        return self._protector.unsure
 
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
@@ -217,24 +223,8 @@ class Engine:
     # -- prices ---------------------------------------------------------------------------------------------------
 
     def _walk(self, bars: Sequence[Bar], record: StepRecord) -> None:
-        """Lead prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit
-        brings in must not pay for another's entry of an earlier moment."""
-        walked = [(bar, path_of(bar)) for bar in bars if self._matters(bar)]
-        for point, offset_ms in enumerate(PATH_OFFSETS_MS):
-            left = False
-            for bar, path in walked:
-                if point and not self._matters(bar):
-                    # What worked on it has filled or gone, and the rest of the path touches no level.
-                    continue
-                left = True
-                price, at = path[point], from_ms(bar.open_ms + offset_ms)
-                position = self.ledger.positions.get(bar.symbol)
-                level = level_between(position, path[max(point - 1, 0)], price)
-                if level is not None:
-                    self._tick(bar.symbol, level, at, record)
-                self._tick(bar.symbol, Price.of(decimal_of(price)), at, record)
-            if not left:
-                return
+        for symbol, price, at in points_of(bars, self._matters, lambda symbol: self.ledger.positions.get(symbol)):
+            self._tick(symbol, price, at, record)
 
     def _matters(self, bar: Bar) -> bool:
         """Whether an order or a protective level can be met on this bar's path."""
@@ -434,6 +424,14 @@ class Engine:
             return ""
         record.submitted.append(submitted)
         return ""
+
+    def _undo(self, ledger: Ledger, marks: EquityMarks | None, undone: Sequence[StepRecord]) -> None:
+        """Steps that can never be stored did not happen here. At the venue they did, and a look at it books them afresh."""
+        self.ledger, self.marks = ledger, marks
+        fills = [fill for record in undone for fill in record.fills]
+        self._booked -= {fill.fill_id for fill in fills}
+        self._entered -= {fill.intent.intent_id for fill in fills}
+        self._protector.unsure |= bool(fills)
 
     def _begin(self, at: datetime, **facts: Any) -> StepRecord:
         return self._steps.begin(StepRecord(book=self.config.book, at=at, **facts), self.ledger, self.marks)
