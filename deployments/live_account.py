@@ -137,7 +137,7 @@ class LiveAccount:
         reconciler = self._reconciler
         if reconciler is None:
             return
-        if engine.unsure and reconciler.reason != UNSTORED:
+        if engine.protector.unsure and reconciler.reason != UNSTORED:
             reconciler.needed(UNSTORED, now)
         missed = self._connection.venue.missed()
         if missed:

@@ -52,7 +52,8 @@ class Protector:
         self._book = book
         self._ids = ids
         self._ready = ready
-        # True while the ledger lacks what a venue that keeps stops has done: what is sold then may not be ours.
+        # True while the ledger lacks what could not be booked or stored: until it follows the venue nothing is sold, which may
+        # be sold already.
         self.unsure = False
         # False where no venue keeps stops: then there is nothing to arrange.
         self._kept = gateway.guards("") is not None

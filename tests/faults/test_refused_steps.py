@@ -1,4 +1,4 @@
-"""A step that the database refuses for what it says: the books go back, nothing is sold twice, and a look at the account mends it.
+"""A fill that the ledger or the database refuses: the books go back, nothing is sold twice, and a look at the account mends it.
 
 The refusal stands for a defect nobody knows of; the only one that was known is a test of the journal's.
 """
@@ -14,7 +14,8 @@ import pytest
 from shell.contract import Action, Signal
 from shell.errors import Fatal
 from shell.execution.record import StepRecord
-from shell.orders import Purpose
+from shell.orders import Fill, Purpose
+from shell.portfolio.ledger import Ledger, apply_fill
 from shell.store.journal import SqlJournal
 from tests.faults.account_world import AccountWorld
 from tests.shell.exchange.live.stage import BTC, buy
@@ -56,9 +57,23 @@ def opens(tmp_path: Path) -> Iterator[Callable[..., Refusing]]:
         each.close()
 
 
-def refuse_first(monkeypatch: pytest.MonkeyPatch, purpose: Purpose) -> list[StepRecord]:
+def contradict_first(monkeypatch: pytest.MonkeyPatch, purpose: Purpose) -> list[object]:
+    """The first fill of this purpose cannot be booked: the ledger says that it cannot be."""
+    refused: list[object] = []
+
+    def once(ledger: Ledger, fill: Fill) -> Any:
+        if not refused and fill.intent.purpose is purpose:
+            refused.append(fill)
+            raise Fatal("a defect")
+        return apply_fill(ledger, fill)
+
+    monkeypatch.setattr("shell.engine.apply_fill", once)
+    return refused
+
+
+def refuse_first(monkeypatch: pytest.MonkeyPatch, purpose: Purpose) -> list[object]:
     """The first step with a fill of this purpose cannot be stored."""
-    refused: list[StepRecord] = []
+    refused: list[object] = []
     record = SqlJournal.record
 
     def once(journal: SqlJournal, step: StepRecord) -> None:
@@ -75,11 +90,13 @@ def refuse_first(monkeypatch: pytest.MonkeyPatch, purpose: Purpose) -> list[Step
     "purpose",
     [Purpose.EXIT, *(pytest.param(each, marks=THOROUGH) for each in (Purpose.ENTRY, Purpose.STOP, Purpose.TARGET))],
 )
+@pytest.mark.parametrize("fails", [refuse_first, contradict_first])
 @pytest.mark.parametrize("restarts", [False, pytest.param(True, marks=THOROUGH)], ids=["goes on", "restarts"])
-def test_books_go_back_and_follow_the_account_when_a_fill_cannot_be_stored(
-    opens: Callable[..., Refusing], purpose: Purpose, restarts: bool, monkeypatch: pytest.MonkeyPatch
+def test_books_go_back_and_follow_the_account_when_a_fill_cannot_be_booked_or_stored(
+    opens: Callable[..., Refusing], purpose: Purpose, fails: Callable[..., list[object]], restarts: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    refused = refuse_first(monkeypatch, purpose)
+    refused = fails(monkeypatch, purpose)
     close = [Signal(BTC, Action.CLOSE)] if purpose is Purpose.EXIT else []
     on = opens([buy(target=30_500.0)], close, close)
     on.scan()
@@ -98,7 +115,7 @@ def test_books_go_back_and_follow_the_account_when_a_fill_cannot_be_stored(
     if restarts:
         on.restart()
     on.quiet()
-    assert not on.engine.unsure
+    assert not on.engine.protector.unsure
     assert (on.held() > 0) == (purpose is Purpose.ENTRY)
     tally = on.judge()
     assert not tally.wrong.total(), tally.sentences
