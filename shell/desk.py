@@ -314,8 +314,11 @@ class Desk:
 
     def decide(self, candidate_id: str, approved: bool, by: str, now: datetime) -> str:
         """A person's word about a candidate, given on the conductor's page. Raises Rejected where that does not count."""
-        if not self._shell.config.orchestrator.approval_form:
-            raise Rejected("a word on Prefect's page does not count: [orchestrator] approval_form is false")
+        if not self._shell.config.form_counts:
+            raise Rejected(
+                'a word on Prefect\'s page does not count: [orchestrator] approval_form is false, or "" in live mode; '
+                f"`brain approve {candidate_id}` and Telegram count"
+            )
         return self.by_hand.decide(candidate_id, approved, by, now)
 
     def take_request(self, flow: str, now: datetime) -> str:
