@@ -3,7 +3,8 @@
     python -m tests.deployments.supervisor.hurried_shell FOLDER
 
 It steps from bar to bar up to the moment that stands in FOLDER/until.txt, and waits there. On its first start it has a candidate,
-c0001, that passed its gate; a person has to approve its promotion. FOLDER/overrides.json may hold settings of a test's own.
+c0001, that passed its gate; a person has to approve its promotion. FOLDER/overrides.json may hold settings of a test's own; there is no candidate then, unless it says
+`"candidate": true`.
 """
 
 from __future__ import annotations
@@ -55,9 +56,10 @@ def main(folder: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     home, own = Home.private(folder), folder / OVERRIDES
-    if not own.exists() and not home.database.exists():
+    changes = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"candidate": True, "orchestrator.approval": "ask"}
+    wanted = changes.pop("candidate", False)
+    if wanted and not home.database.exists():
         home = home_before(folder, CLOCKWORK)
-    changes = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"orchestrator.approval": "ask"}
     settings = settings_for(home, {**account_overrides(SYMBOLS), **changes})
     configure(home, "info", name="stand-in")
     history = synthetic_market(5, SYMBOLS, START - timedelta(days=40), 45)
@@ -68,7 +70,7 @@ def main(folder: Path) -> None:
     opened.shell.start(begin)
     opened.shell.step(begin, origin="rehearsal")
     calls, desk = Calls(), Desk(opened.shell)
-    if not own.exists() and not opened.store.candidates.list():
+    if wanted and not opened.store.candidates.list():
         make_candidate(opened.store, begin)
     api = ControlApi(home.control_socket)
     api.start(calls)
