@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from shell.capital import allocated
@@ -37,6 +37,7 @@ LOOK_SECONDS = 120.0
 START_LOOKS = 6
 PROBE_SECONDS = 180.0
 FEES_SECONDS = 20.0
+NO_TIME = timedelta(0)
 
 
 def probed_for(settings: Settings, state: BookState | None, *, traded: bool, nonce_file: Path) -> ProbeFor:
@@ -173,6 +174,9 @@ class LiveAccount:
 
     def _looking(self, reconciler: Reconciler, now: datetime) -> Callable[[], Awaitable[AccountPicture]]:
         api, since, pace = self._connection.api, reconciler.since(now), self._pace
+        if self._gateway is not None:
+            # A moment that the exchange's clock has not reached yet would be asked about in vain.
+            since += min(self._gateway.venue_ahead, NO_TIME)
         return lambda: look_at_account(api, since, now, pace)
 
     def _took(self, reconciler: Reconciler, picture: AccountPicture) -> Reconciled:

@@ -21,7 +21,7 @@ from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, Strateg
 from shell.exchange.gateway import Gateway, GatewayEvent
 from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
 from shell.execution.protector import Protector
-from shell.execution.record import Journal, ScanDone, StepRecord, never_taken
+from shell.execution.record import WRITTEN_OFF, Journal, ScanDone, StepRecord, never_taken
 from shell.execution.steps import Steps
 from shell.execution.waiting import WaitingExit, WaitingExits
 from shell.execution.withdrawal import entries, resting_of, withdraw, withdraw_unwanted
@@ -154,11 +154,12 @@ class Engine:
     def together(self) -> Iterator[None]:
         """Steps that one transaction of the caller's stores: if that fails, these books are as they were before it."""
         self._steps.settle()
-        kept = self.ledger, self.marks, {**self.halts}, {*self._booked}, {*self._entered}
+        kept, untold = (self.ledger, self.marks, {**self.halts}, {*self._booked}, {*self._entered}), self.seat.untold()
         try:
             yield
         except BaseException:
             self.ledger, self.marks, self.halts, self._booked, self._entered = kept
+            self.seat.forget_since(untold)
             self._steps.forget()
             raise
 
@@ -322,8 +323,9 @@ class Engine:
         on (`unanswered` counts them all), ids carry a mark that no earlier process used."""
         self._try = f":try{unanswered}" if unanswered else self._try
         if orders:
-            told, now = "the process died before it was sent", max(order.intent.decided_at for order in orders)
-            self._finish(self._begin(now, updates=[never_taken(each, OrderState.REJECTED, told, now) for each in orders]))
+            now = max(order.intent.decided_at for order in orders)
+            updates = [never_taken(each, OrderState.REJECTED, WRITTEN_OFF, now) for each in orders]
+            self._finish(self._begin(now, updates=updates))
 
     def _slot_ms(self, now: datetime) -> int:
         """The newest slot at `now`, by the interval known so far."""
