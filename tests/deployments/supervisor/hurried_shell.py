@@ -4,7 +4,7 @@
 
 It steps from bar to bar up to the moment that stands in FOLDER/until.txt, and waits there. On its first start it has a candidate,
 c0001, that passed its gate; a person has to approve its promotion. FOLDER/overrides.json may hold settings of a test's own; there is no candidate then, unless it says
-`"candidate": true`.
+`"candidate": true`. With `"slots": true` scans have the origin that they have in a running shell: whether a flow registered.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(folder: Path) -> None:
         signal.signal(number, lambda *_: stop.set())
     home, own = Home.private(folder), folder / OVERRIDES
     changes = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"candidate": True, "orchestrator.approval": "ask"}
-    wanted = changes.pop("candidate", False)
+    wanted, as_registered = changes.pop("candidate", False), changes.pop("slots", False)
     if wanted and not home.database.exists():
         home = home_before(folder, CLOCKWORK)
     settings = settings_for(home, {**account_overrides(SYMBOLS), **changes})
@@ -68,7 +68,11 @@ def main(folder: Path) -> None:
     begin = parse_moment(kept.read_text(encoding="utf-8")) if kept.exists() else START
     opened = open_replay(home, settings, history, begin, START + timedelta(days=4))
     opened.shell.start(begin)
-    opened.shell.step(begin, origin="rehearsal")
+
+    def step(slot: datetime) -> None:
+        opened.shell.step(slot, origin=opened.shell.slots.take(slot) if as_registered else "rehearsal")
+
+    step(begin)
     calls, desk = Calls(), Desk(opened.shell)
     if wanted and not opened.store.candidates.list():
         make_candidate(opened.store, begin)
@@ -78,7 +82,7 @@ def main(folder: Path) -> None:
     while not stop.is_set():
         until = parse_moment(kept.read_text(encoding="utf-8")) if kept.exists() else begin
         if opened.shell.now + STEP <= until:
-            opened.shell.step(opened.shell.now + STEP, origin="rehearsal")
+            step(opened.shell.now + STEP)
             if calls.wait(0.0):
                 calls.answer(desk)
         elif calls.wait(0.3):
