@@ -38,6 +38,7 @@ START_LOOKS = 6
 PROBE_SECONDS = 180.0
 FEES_SECONDS = 20.0
 NO_TIME = timedelta(0)
+UNSTORED = "something that happened could not be stored"
 
 
 def probed_for(settings: Settings, state: BookState | None, *, traded: bool, nonce_file: Path) -> ProbeFor:
@@ -136,6 +137,8 @@ class LiveAccount:
         reconciler = self._reconciler
         if reconciler is None:
             return
+        if engine.protector.unsure and reconciler.reason != UNSTORED:
+            reconciler.needed(UNSTORED, now)
         missed = self._connection.venue.missed()
         if missed:
             reconciler.needed(missed, now)
