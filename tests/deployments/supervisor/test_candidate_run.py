@@ -74,7 +74,7 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
         require_completed(resting)
         assert resting.answer["stage"] == "paper"
         assert resting.answer["trial_due_at"] == "2026-03-03T05:00:00Z"
-        assert resting.name == 'evolve c0001 "by the clock", on paper until 2026-03-03 05:00'
+        assert resting.name == 'evolve c0001 "it trends", on paper until 2026-03-03 05:00'
 
         # Before it is due nothing resumes it, and nothing that dies ends it. Heartbeats are missed after 90 seconds.
         for name in ("shell", "server", "worker"):
@@ -108,7 +108,7 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
 
         assert answered(system, the_run(system), approve=True, by="Ann") == 201
         until(lambda: the_run(system)["state_name"] == "Completed", "it is promoted")
-        assert the_run(system)["name"] == 'evolve c0001 "by the clock", active as v002'
+        assert the_run(system)["name"] == 'evolve c0001 "it trends", active as v002'
         assert system.client.candidate(CANDIDATE).verdict is Verdict.PROMOTED
         assert system.client.status().active.version == "v002"
         reconciled(system)
