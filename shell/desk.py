@@ -27,6 +27,7 @@ from shell.predictions import Grade, Prediction
 from shell.promotion.told import untold
 from shell.report.series import downsample
 from shell.service import MAIN_BOOK, Shell
+from shell.slots import newest_slot
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
 from shell.trials.scoring import require_score
@@ -106,15 +107,20 @@ class Desk:
         return self._document.distil(now)
 
     def parity(self, now: datetime) -> Mapping[str, Any]:
-        """Compare what the main book did since the last time with a second run of it over the same bars."""
+        """Compare what the main book did since the last time with a second run of it over the same bars.
+
+        Up to the slot the books stand at, which is what a mark holds: a night may come to this an hour after its `now`, and a
+        run by hand is for a moment that is no slot.
+        """
         self._shell.keep_bars()
+        until = self._shell.stepped or newest_slot(now)
         return check_parity(
             ParityParts(
                 store=self._store, engine=self._shell.engine, history=self._shell.access.lived_history,
                 settings=self._shell.backtest_settings(), pairs=self._shell.facts.pairs, fees=self._shell.facts.fees,
                 notify=self._shell.notify,
             ),
-            now,
+            until,
         )
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
