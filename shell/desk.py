@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
+from shell.answers import ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
 from shell.by_hand import ByHand
 from shell.clock import NEW_YORK, Clock, SystemClock, from_ms, local_day, to_ms
@@ -22,6 +22,7 @@ from shell.market.bars import Tier
 from shell.market.history import History
 from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
 from shell.notices.budget import BudgetNews
+from shell.notices.kinds import Severity
 from shell.parity.keeper import ParityParts, check_parity
 from shell.predictions import Grade, Prediction
 from shell.promotion.told import untold
@@ -126,10 +127,11 @@ class Desk:
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
 
-    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+    def equity(self, since: datetime) -> Sequence[EquityPoint]:
         """The main book's equity from `since` on, thinned for a picture, in the account's currency."""
         marks = self._store.history.equity(MAIN_BOOK, since)
-        return downsample([(at, float(value)) for at, value in marks], PICTURE_POINTS)
+        shown = downsample([(at, float(value)) for at, value in marks], PICTURE_POINTS)
+        return [EquityPoint(at=at, value=value) for at, value in shown]
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         self._require_reached(now)
@@ -305,7 +307,9 @@ class Desk:
         return str(path)
 
     def notify(self, kind: str, severity: str, text: str, now: datetime, key: str = "") -> None:
-        """Of one `key` a message is told once within a day."""
+        """Of one `key` a message is told once within a day. Raises BadInput for a severity that is none."""
+        if severity not in list(Severity):
+            raise BadInput(f"{severity!r} is no severity: {', '.join(Severity)} are")
         self._shell.notify(kind, severity, text, now, key=key)
 
     # -- what people ask for by hand ------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
+from shell.answers import ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.history_file import read_history
 from shell.backtest.result import BacktestSettings
 from shell.clock import monotonic, require_utc
@@ -164,8 +164,8 @@ class SocketClient:
         answer: Mapping[str, Any] = self._ask("performance", now=now)
         return answer
 
-    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
-        answer: Sequence[tuple[datetime, float]] = self._ask("equity", since=since)
+    def equity(self, since: datetime) -> Sequence[EquityPoint]:
+        answer: Sequence[EquityPoint] = self._ask("equity", since=since)
         return answer
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:

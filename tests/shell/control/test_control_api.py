@@ -109,6 +109,8 @@ def test_errors_arrive_as_the_errors_they_were(shell: Served) -> None:
         shell.client.candidate("c9999")
     with pytest.raises(UsageError, match="lies in the future"):
         shell.client.performance(now + timedelta(hours=1))
+    with pytest.raises(BadInput, match="no severity: info, warning, critical"):
+        shell.client.notify("night", "approved", "text", now)
     with pytest.raises(BadInput, match="file name"):
         shell.client.save_report("../evil", "text")
     with pytest.raises(Rejected, match="c9999"):
