@@ -17,6 +17,7 @@ from shell.host.isolation import isolation_is_complete
 from shell.main_book import ISOLATION_FACT, KIND_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
 from shell.portfolio.ledger import Ledger, equity
 from shell.portfolio.valuation import open_positions
+from shell.promotion.permission import unanswered
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
 from shell.staged_capital import STAGE_FACT
@@ -57,6 +58,7 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         "scan_ms": times, "quarantine": [quarantine_row(each) for each in caught],
         "shell": {"running": bool(writer), "pid": int(writer) if writer.isdigit() else None, "live": live},
         "heartbeat_age": None if age is None else age.total_seconds(), "capital_stage": stage,
+        "approvals_waiting": unanswered(store),
         "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
     }
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from prefect import flow
 
-from flows.run import FLOW, moment, named
+from flows.run import FLOW, Moment, moment, named
 from tasks.aggregate import aggregate_candles
 
 
@@ -15,5 +14,10 @@ from tasks.aggregate import aggregate_candles
     name="aggregate", flow_run_name=named("aggregate", "%Y-%m-%d"), **FLOW,
     description="Move candles from 5m to 1h to 1d and into the archive; safe to repeat.",
 )
-async def aggregate(now: datetime | None = None) -> Mapping[str, int]:
+async def aggregate(now: Moment = None) -> Mapping[str, int]:
+    """Move what has closed and what has left its tier.
+
+    Args:
+        now: The time it is for, with a zone, such as 2026-11-22T05:00:00+00:00; empty: when the run was scheduled.
+    """
     return await aggregate_candles(moment(now))

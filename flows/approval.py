@@ -47,14 +47,14 @@ async def ask_on_the_form(life: Life) -> None:
     """
     shell = client()
     candidate = shell.candidate(life.candidate_id)
-    settings = shell.settings().orchestrator
+    settings = shell.settings()
     paper = cell("; ".join(candidate.reasons))
     form = Approval.with_initial_data(
         description=f"**{life.candidate_id}** by {cell(candidate.proposal.provider)}: {cell(candidate.proposal.hypothesis)}\n\n"
         f"Its paper trial: {paper}\n\nWithout an answer it is refused.",
     )
-    seconds = int((settings.approval_expires + GRACE).total_seconds())
-    if not settings.approval_form:
+    seconds = int((settings.orchestrator.approval_expires + GRACE).total_seconds())
+    if not settings.form_counts:
         await asuspend_flow_run(timeout=seconds, key=f"word-{uuid4().hex}")
         return
     for number in range(1, QUESTIONS_MAX + 1):

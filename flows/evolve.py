@@ -18,7 +18,7 @@ from pydantic_core import to_jsonable_python
 from flows.answers import keep
 from flows.change import show_change
 from flows.page import show_page
-from flows.run import FLOW, deployed, label, moment, named, night_tag
+from flows.run import FLOW, Moment, deployed, label, moment, named, night_tag
 from flows.trial import named_after, see_through
 from shell.errors import NotNow
 from shell.trials.candidate import Stage
@@ -43,11 +43,19 @@ SANDBOXED_PCT, SCORED_PCT, DONE_PCT = 15.0, 45.0, 100.0
     description="Take one candidate from its generation to a paper trial, or to the stage that refuses it.",
 )
 async def evolve(
-    now: datetime | None = None, work: Work = Work.SEARCH, ordinal: int = 0, candidate_id: str | None = None,
+    now: Moment = None, work: Work = Work.SEARCH, ordinal: int = 0, candidate_id: str | None = None,
     seed: int = 0, provider: str = "",
 ) -> CandidateOutcome:
-    """`ordinal` tells candidates of one night apart, `candidate_id` takes one up where it stands, `seed` is the settings' seed,
-    `provider` goes before theirs."""
+    """One candidate, from its generation or from where it stands.
+
+    Args:
+        now: The time it is for, with a zone, such as 2026-11-22T05:00:00+00:00; empty: when the run was scheduled.
+        work: Where it comes from: a search, a person's submission, or an earlier night.
+        ordinal: Its place in the night, from 0: tells candidates of one night apart.
+        candidate_id: Takes this one up where it stands, such as c0014; empty makes a new one.
+        seed: What its search derives its own seed from.
+        provider: Who proposes: local, anthropic or vertex; empty: the one in the settings.
+    """
     at = moment(now)
     if candidate_id is not None and deployed() and (await read_life(candidate_id)).standing is not Standing.MADE:
         return await see_through(candidate_id)

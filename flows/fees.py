@@ -15,4 +15,9 @@ from tasks.fees import update_fees
     description="Fetch the fee schedule of every pair; the shell uses it from then on.",
 )
 async def fees(now: Moment = None) -> Mapping[str, Mapping[str, float]]:
+    """The fees in force, by pair.
+
+    Args:
+        now: The time it is for, with a zone, such as 2026-11-22T05:00:00+00:00; empty: when the run was scheduled.
+    """
     return await update_fees(moment(now))

@@ -38,8 +38,13 @@ DECIDED_PCT, EVOLVED_PCT, DONE_PCT = 20.0, 80.0, 100.0
     description="The nightly cycle: settle paper trials, decide, perhaps evolve, aggregate, document, report.",
 )
 async def orchestrate(now: Moment = None, seed: int = 0, provider: str = "") -> NightRecord:
-    """One night. `seed` is what searches derive theirs from, `provider` (local, anthropic, vertex) goes before the settings'.
-    Safe to repeat: stages done are not done again, and no model is asked the same question twice."""
+    """One night. Safe to repeat: stages done are not done again, and no model is asked the same question twice.
+
+    Args:
+        now: The time it is for, with a zone, such as 2026-11-22T05:00:00+00:00; empty: when the run was scheduled.
+        seed: What the night's searches derive their own seeds from.
+        provider: Who proposes: local, anthropic or vertex; empty: the one in the settings.
+    """
     at = moment(now)
     night = night_of(at)
     window = Window(seconds_left(at, begun(at)))

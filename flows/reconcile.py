@@ -26,6 +26,9 @@ async def reconcile(now: Moment = None) -> int:
     """The number of scans reported. What was shown before a crash is found by its name and not shown twice.
 
     Raises NotNow when the shell's heartbeat is old: a failed run is what tells of a shell that cannot tell of itself.
+
+    Args:
+        now: The time it is for, with a zone, such as 2026-11-22T05:00:00+00:00; empty: when the run was scheduled.
     """
     at = moment(now)
     if deployed():

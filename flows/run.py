@@ -6,12 +6,11 @@ import asyncio
 import contextvars
 from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.runtime import deployment, flow_run
-from pydantic import Field
 
 from flows.hooks import keep_answer, tell_of_cancellation, tell_of_crash, tell_of_failure
 from shell.clock import SystemClock, require_utc
@@ -25,11 +24,8 @@ FLOW: dict[str, Any] = {
     "on_crashed": [tell_of_crash], "on_cancellation": [tell_of_cancellation], "on_completion": [keep_answer],
 }
 
-# The parameter every flow has, as its form shows it.
-Moment = Annotated[
-    datetime | None,
-    Field(title="Moment", description="The time the run is for, with a zone; empty: when the run was scheduled."),
-]
+# The parameter every flow has. What its form says of it Prefect takes from the flow's docstring ("Args:"), from nowhere else.
+Moment = datetime | None
 
 
 def moment(now: datetime | None) -> datetime:

@@ -27,8 +27,11 @@ NEAR = timedelta(minutes=2)
     description="One scan slot: the strategy looks at the market, risk answers every signal. Once per slot.",
 )
 async def scan(now: Moment = None) -> ScanOutcome | None:
-    """`now` may be a little before the slot; default: when the run was scheduled. None when the interval has changed and no
-    slot is near: the schedule is moved, and the next run has one."""
+    """One slot's scan. None when the interval has changed and no slot is near: the schedule is moved, and the next run has one.
+
+    Args:
+        now: The slot, or a moment a little before it, such as 2026-11-22T14:35:00+00:00; empty: when the run was scheduled.
+    """
     at = moment(now)
     slot = slot_at(at)
     if deployed():

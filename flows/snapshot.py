@@ -17,6 +17,11 @@ from tasks.snapshot import read_equity, record_snapshot
     description="Record equity, cash, fees and positions of the day.",
 )
 async def snapshot(now: Moment = None) -> Mapping[str, Any]:
+    """The day as recorded.
+
+    Args:
+        now: The time it is for, with a zone, such as 2026-11-22T05:00:00+00:00; empty: when the run was scheduled.
+    """
     at = moment(now)
     taken = await record_snapshot(at)
     await show_equity(await read_equity(at))

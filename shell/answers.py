@@ -45,6 +45,14 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EquityPoint:
+    """What a book was worth at a moment, in the account's currency; for display."""
+
+    at: datetime
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOutcome:
     slot: datetime
     origin: str

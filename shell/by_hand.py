@@ -13,13 +13,13 @@ from shell.answers import WAITING
 from shell.contract import Action, Signal
 from shell.errors import NotNow, Rejected
 from shell.main_book import MAIN_BOOK
-from shell.promotion.permission import note_question, permission
+from shell.promotion.permission import decide, note_question, permission
 from shell.risk.halts import Halt, HaltKind
 from shell.risk.refusal import RefusalCode
 from shell.service import Shell
 from shell.step_log import log_step
 from shell.store.outbox import Notification
-from shell.trials.candidate import Stage, Verdict
+from shell.trials.candidate import Stage
 
 REQUEST_FACT = "request.{flow}"
 REQUESTED_FLOWS = ("orchestrate",)
@@ -80,14 +80,7 @@ class ByHand:
 
         Raises Rejected for one that is unknown, NotNow for one that has ended.
         """
-        candidate = self._store.candidates.get(candidate_id)
-        if candidate.verdict is not Verdict.PENDING:
-            raise NotNow(f"{candidate_id} has ended already: it is {candidate.verdict.value}")
-        self._store.approvals.decide(candidate_id, approved, by, now)
-        if not self._shell.config.asks_approval:
-            return 'recorded, though nobody asks: [orchestrator] approval is "auto"'
-        done = "promoted" if approved else "refused"
-        return f"it is {done} within a quarter of an hour, on the next night at the latest"
+        return decide(self._store, self._shell.config, candidate_id, approved, by, now)
 
     def approval(self, candidate_id: str, now: datetime) -> str:
         """Whether this candidate may be promoted as far as people are concerned. Asks them where nobody has decided."""
@@ -103,7 +96,6 @@ class ByHand:
             action=f"/approve {candidate_id} or /reject {candidate_id}", key=f"{APPROVAL_KEY}{candidate_id}",
         )
         return WAITING
-
 
     # -- runs -----------------------------------------------------------------------------------------------------
 

@@ -143,8 +143,9 @@ class OrchestratorConfig(_Section):
     approval_expires: timedelta = Field(
         default=timedelta(days=7), gt=_NO_TIME, le=timedelta(days=90), description="time after which no answer is a no"
     )
-    approval_form: bool = Field(
-        default=True, description="whether an answer on Prefect's page counts; that page asks nobody for a password"
+    approval_form: Literal["", True, False] = Field(
+        default="", description="whether an answer on Prefect's page, which asks nobody for a password, counts; "
+        "empty: in paper mode alone",
     )
     first_capital_pct: Decimal = Field(
         default=Decimal("0.25"), gt=0, le=1, description="part of a live account's value that a new version begins on"
@@ -335,3 +336,9 @@ class Settings(_Section):
     def asks_approval(self) -> bool:
         """Whether a promotion waits for a person: as the settings say, and in live mode where they say nothing."""
         return self.orchestrator.approval == "ask" or (not self.orchestrator.approval and self.mode == "live")
+
+    @property
+    def form_counts(self) -> bool:
+        """Whether an answer on Prefect's page counts: as the settings say, and on paper where they say nothing."""
+        said = self.orchestrator.approval_form
+        return self.mode == "paper" if said == "" else said

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
+from shell.answers import ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.result import BacktestSettings
 from shell.by_hand import ByHand
 from shell.clock import NEW_YORK, Clock, SystemClock, from_ms, local_day, to_ms
@@ -22,11 +22,13 @@ from shell.market.bars import Tier
 from shell.market.history import History
 from shell.model_calls import CallRequest, CallState, ModelCall, Spending, Usage
 from shell.notices.budget import BudgetNews
+from shell.notices.kinds import Severity
 from shell.parity.keeper import ParityParts, check_parity
 from shell.predictions import Grade, Prediction
 from shell.promotion.told import untold
 from shell.report.series import downsample
 from shell.service import MAIN_BOOK, Shell
+from shell.slots import newest_slot
 from shell.trials.budget import Budget
 from shell.trials.candidate import Candidate, ChangeClass, Proposal, StageResult, TrialScore, source_hash
 from shell.trials.scoring import require_score
@@ -106,24 +108,30 @@ class Desk:
         return self._document.distil(now)
 
     def parity(self, now: datetime) -> Mapping[str, Any]:
-        """Compare what the main book did since the last time with a second run of it over the same bars."""
+        """Compare what the main book did since the last time with a second run of it over the same bars.
+
+        Up to the slot the books stand at, which is what a mark holds: a night may come to this an hour after its `now`, and a
+        run by hand is for a moment that is no slot.
+        """
         self._shell.keep_bars()
+        until = self._shell.stepped or newest_slot(now)
         return check_parity(
             ParityParts(
                 store=self._store, engine=self._shell.engine, history=self._shell.access.lived_history,
                 settings=self._shell.backtest_settings(), pairs=self._shell.facts.pairs, fees=self._shell.facts.fees,
                 notify=self._shell.notify,
             ),
-            now,
+            until,
         )
 
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return self._shell.performance(now)
 
-    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+    def equity(self, since: datetime) -> Sequence[EquityPoint]:
         """The main book's equity from `since` on, thinned for a picture, in the account's currency."""
         marks = self._store.history.equity(MAIN_BOOK, since)
-        return downsample([(at, float(value)) for at, value in marks], PICTURE_POINTS)
+        shown = downsample([(at, float(value)) for at, value in marks], PICTURE_POINTS)
+        return [EquityPoint(at=at, value=value) for at, value in shown]
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         self._require_reached(now)
@@ -299,7 +307,9 @@ class Desk:
         return str(path)
 
     def notify(self, kind: str, severity: str, text: str, now: datetime, key: str = "") -> None:
-        """Of one `key` a message is told once within a day."""
+        """Of one `key` a message is told once within a day. Raises BadInput for a severity that is none."""
+        if severity not in list(Severity):
+            raise BadInput(f"{severity!r} is no severity: {', '.join(Severity)} are")
         self._shell.notify(kind, severity, text, now, key=key)
 
     # -- what people ask for by hand ------------------------------------------------------------------------------
@@ -314,8 +324,11 @@ class Desk:
 
     def decide(self, candidate_id: str, approved: bool, by: str, now: datetime) -> str:
         """A person's word about a candidate, given on the conductor's page. Raises Rejected where that does not count."""
-        if not self._shell.config.orchestrator.approval_form:
-            raise Rejected("a word on Prefect's page does not count: [orchestrator] approval_form is false")
+        if not self._shell.config.form_counts:
+            raise Rejected(
+                'a word on Prefect\'s page does not count: [orchestrator] approval_form is false, or "" in live mode; '
+                f"`brain approve {candidate_id}` and Telegram count"
+            )
         return self.by_hand.decide(candidate_id, approved, by, now)
 
     def take_request(self, flow: str, now: datetime) -> str:

@@ -42,7 +42,7 @@ from shell.promotion.trials import PaperTrials
 from shell.promotion.workspace import Workspace
 from shell.risk.halts import Halt, HaltKind, after_lift
 from shell.risk.limits import limits_hash
-from shell.slots import Slots
+from shell.slots import Slots, newest_slot
 from shell.staged_capital import StagedCapital
 from shell.start_up import changed_limits, isolation_gap
 from shell.step_log import log_step
@@ -106,6 +106,8 @@ class Shell:
         """True while the loop scans each slot at its moment."""
         self._engine: Engine | None = None
         self._now: datetime | None = None
+        self.stepped: datetime | None = None
+        """The slot that every book has been brought to in this process."""
 
     # -- life -----------------------------------------------------------------------------------------------------
 
@@ -160,6 +162,7 @@ class Shell:
         record = engine.step(now, origin=origin, scan=scan)
         self._follow_up(record, now)
         self.trials.step(now, scan=scan)
+        self.stepped = newest_slot(now)
         return record
 
     def reach(self, now: datetime) -> None:

@@ -95,7 +95,7 @@ def _plain_kind(annotation: Any) -> Any:
 
 def _convert(name: str, kind: Any, field: FieldInfo, value: object) -> object:
     number = value if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else None
-    if get_origin(kind) is Literal and value in get_args(kind) and isinstance(value, str):
+    if get_origin(kind) is Literal and any(type(value) is type(choice) and value == choice for choice in get_args(kind)):
         return value
     if kind is timedelta and isinstance(value, timedelta):
         return value

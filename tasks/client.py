@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from shell.answers import (
     ActiveStrategy,
     Conformance,
+    EquityPoint,
     PaperTrial,
     Promotion,
     ScanOutcome,
@@ -68,7 +69,7 @@ class ShellClient(Protocol):
 
     def performance(self, now: datetime) -> Mapping[str, Any]: ...
 
-    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
+    def equity(self, since: datetime) -> Sequence[EquityPoint]:
         """The main book's equity from `since` on, thinned for a picture, in the account's currency."""
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:

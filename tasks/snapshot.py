@@ -21,7 +21,7 @@ async def record_snapshot(now: datetime) -> Mapping[str, Any]:
 
 @task(name="read the equity", description="The last days' equity, for a picture.", **READ)
 async def read_equity(now: datetime) -> Sequence[tuple[datetime, float]]:
-    return client().equity(now - PICTURE_DAYS)
+    return [(each.at, each.value) for each in client().equity(now - PICTURE_DAYS)]
 
 
 @task(name="read performance", description="What the active book did so far.", **READ)

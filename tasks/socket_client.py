@@ -7,6 +7,7 @@ does it at most once. Where no connection came about nothing was sent: that is t
 
 from __future__ import annotations
 
+import json
 import random
 import tempfile
 import time
@@ -18,13 +19,13 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from shell.answers import ActiveStrategy, Conformance, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
+from shell.answers import ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
 from shell.backtest.history_file import read_history
 from shell.backtest.result import BacktestSettings
 from shell.clock import monotonic, require_utc
 from shell.config import Settings
 from shell.control.methods import methods
-from shell.control.questions import SlotState
+from shell.control.questions import Decided, SlotState
 from shell.control.wire import Refusal, decode, encode, error_of
 from shell.errors import NotNow, OutcomeUnknown, Transient
 from shell.host.port import StrategySource
@@ -90,6 +91,12 @@ class SocketClient:
         if state.outcome is None:
             raise NotNow(f"the slot {slot:%Y-%m-%d %H:%M} UTC was not scanned within {wait:.0f} s")
         return state.outcome
+
+    def person_decides(self, candidate_id: str, approved: bool, by: str) -> Decided:
+        """A person's word about a candidate, at the shell's own time. Raises as the desk does."""
+        body = json.dumps({"candidate_id": candidate_id, "by": by}).encode()
+        answer: Decided = decode(Decided, self._write("POST", "/approve" if approved else "/reject", body=body))
+        return answer
 
     def alive(self) -> bool:
         """Whether the control API answers now."""
@@ -157,8 +164,8 @@ class SocketClient:
         answer: Mapping[str, Any] = self._ask("performance", now=now)
         return answer
 
-    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
-        answer: Sequence[tuple[datetime, float]] = self._ask("equity", since=since)
+    def equity(self, since: datetime) -> Sequence[EquityPoint]:
+        answer: Sequence[EquityPoint] = self._ask("equity", since=since)
         return answer
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:

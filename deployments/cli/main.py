@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from deployments.cli import (
+    approval,
     backtest,
     backup,
     biases,
@@ -54,6 +55,8 @@ app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("kill")(status.kill)
 app.command("resume")(status.resume)
+app.command("approve")(approval.approve)
+app.command("reject")(approval.reject)
 app.add_typer(report.app, name="report")
 app.command("certificate")(certificate.certificate)
 app.add_typer(data.app, name="data")

@@ -6,6 +6,7 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
 from deployments.cli.homes import HomeOption, home_of
 from deployments.cli.output import JsonFlag, answer, command, console_for
@@ -40,7 +41,7 @@ def run(
 
 
 def _run_deployed(flow: str, given: dict[str, str], api: str, ui: str, *, as_json: bool) -> None:
-    from deployments.supervisor.deployed_run import follow, require_completed, start
+    from deployments.supervisor.deployed_run import SUSPENDED, follow, require_completed, start
 
     console = console_for(as_json)
     run_id = start(api, flow, given)
@@ -50,7 +51,10 @@ def _run_deployed(flow: str, given: dict[str, str], api: str, ui: str, *, as_jso
     if as_json:
         answer({"flow": flow, "run": done.name, "state": done.state, "link": done.link, "result": done.answer})
     else:
-        console.print(done.answer, markup=False, soft_wrap=True)
+        console.print()
+        _show(console, flow, done.answer)
+        ending = "waits, and goes on by itself" if done.state == SUSPENDED else "is done"
+        console.print(f"{done.name} {ending}: {done.link}", markup=False, soft_wrap=True, style="dim")
 
 
 def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -> None:
@@ -89,7 +93,14 @@ def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -
     if as_json:
         answer({"flow": flow, "now": now, "result": result})
     else:
-        console.print(result, markup=False, soft_wrap=True)
+        console.print()
+        _show(console, flow, result)
+
+
+def _show(console: Console, flow: str, result: Any) -> None:
+    from deployments.cli.run_view import view_of
+
+    console.print(view_of(flow, result))
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -163,6 +163,9 @@ def _view(facts: dict[str, Any]) -> Group:
     if facts["isolation"] and facts["isolation_gap"]:
         told = f"THE WALL AROUND STRATEGIES IS INCOMPLETE, paper only: {facts['isolation_gap']}"
         parts.append(Text(told, style="bold red"))
+    for name in facts["approvals_waiting"]:
+        told = f"{name} WAITS FOR YOUR WORD: `brain approve {name}` or `brain reject {name}`"
+        parts.append(Text(told, style="bold yellow"))
     for caught in facts["quarantine"]:
         since = f"{caught['at']:%Y-%m-%d %H:%M} UTC"
         told = f"IN QUARANTINE since {since}: {caught['name']} ({caught['hash']}): {caught['sentence']}"

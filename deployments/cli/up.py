@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from deployments.supervisor.note import UpNote
     from shell.home import Home
 
-DETACH_SECONDS_MAX = 300.0
+# Above what the parts may take one after the other: it is they who give up, with their reason.
+DETACH_SECONDS_MAX = 1_200.0
 DOWN_SECONDS_MAX = 180.0
 POLL_SECONDS = 0.3
 
@@ -143,9 +144,11 @@ def _detach(place: Home, port: int, *, simulated: bool, as_json: bool) -> None:
     with _Told(console) as tell:
         tell("system", "starting")
         while (note := _note_of(place, process.pid)) is None:
-            if process.poll() is not None or monotonic() > deadline:
-                process.terminate()
+            if process.poll() is not None:
                 raise NotNow(f"it did not come up:\n{log.read_text(errors='replace').strip()[-1500:]}")
+            if monotonic() > deadline:
+                process.terminate()
+                raise NotNow(f"it was not up within {DETACH_SECONDS_MAX:.0f} s and is stopped; {log} tells how far it came")
             time.sleep(POLL_SECONDS)
         tell("system", "ready")
     facts: dict[str, Any] = {

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +20,7 @@ import httpx
 from deployments.prefect_server import DATABASE, private_environment
 from deployments.supervisor import postgres
 from deployments.supervisor.note import MARK
+from shell.clock import monotonic
 from shell.config import PrefectConfig
 from shell.errors import NotNow, Transient
 from shell.home import Home
@@ -39,6 +41,7 @@ TERMINAL = tuple(f"prefect.flow-run.{state}" for state in ("Completed", "Failed"
 # misses the next one: a run that merely waits would be called crashed (measured). `flows.tend` looks for processes itself.
 SUSPENDING = "evolve"
 WORKER_POLL_SECONDS = 5
+POLL_SECONDS = 0.2
 
 
 def base_environment(home: Home) -> dict[str, str]:
@@ -126,13 +129,15 @@ def deploy(root: Path, environment: Mapping[str, str], log: Path) -> subprocess.
         )
 
 
-def deployed(process: subprocess.Popen[bytes], log: Path) -> None:
-    """Raises NotNow with the end of its log when the deployment fails."""
-    try:
-        code = process.wait(DEPLOY_SECONDS_MAX)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        code = process.wait()
+def deployed(process: subprocess.Popen[bytes], log: Path, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Raises NotNow with the end of its log when the deployment fails, or at once when somebody asks to stop."""
+    deadline = monotonic() + DEPLOY_SECONDS_MAX
+    while (code := process.poll()) is None:
+        if stopping():
+            raise NotNow("asked to stop while deploying prefect.yaml")
+        if monotonic() > deadline:
+            raise NotNow(f"prefect.yaml was not deployed within {DEPLOY_SECONDS_MAX:.0f} s: {log} has its last words")
+        time.sleep(POLL_SECONDS)
     if code:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-6:])
         raise NotNow(f"prefect.yaml was not deployed:\n{end}")

@@ -143,7 +143,7 @@ class System:
         deploying = conductor.deploy(plan.root, environment, log)
         self._begin(self._worker_program(environment))
         try:
-            conductor.deployed(deploying, log)
+            conductor.deployed(deploying, log, self._stopping.is_set)
         finally:
             if deploying.poll() is None:
                 deploying.kill()

@@ -27,8 +27,10 @@ from shell.calls import Calls
 from shell.clock import monotonic, parse_moment
 from shell.control.methods import Method, methods
 from shell.control.questions import (
+    Decided,
     Halts,
     SlotState,
+    decided,
     halts,
     missed,
     register,
@@ -84,6 +86,13 @@ class CandidateName(_Body):
     candidate_id: str
 
 
+class Word(_Body):
+    """About which candidate, and whose word it is, as it is recorded."""
+
+    candidate_id: str
+    by: str
+
+
 class Health(BaseModel):
     """That the control API answers; whether the trading thread does, `/status` tells."""
 
@@ -97,7 +106,7 @@ def create_app(calls: Calls) -> FastAPI:
         title="Trading Brain control API", version="1", docs_url=None, redoc_url=None,
         description="What flows and people ask of a running shell. One desk, one question at a time, between two steps.",
     )
-    bodies: list[type[BaseModel]] = [Reason, By, Lift, CandidateName, *(each.arguments for each in methods().values())]
+    bodies: list[type[BaseModel]] = [Reason, By, Lift, CandidateName, Word, *(each.arguments for each in methods().values())]
     _handle_errors(app)
     _add_slots(app, calls)
     _add_controls(app, calls)
@@ -177,10 +186,20 @@ def _add_controls(app: FastAPI, calls: Calls) -> None:
         """Undo a promotion that was prepared and not committed; nothing to do otherwise."""
         desk.abort_promotion(given.candidate_id, desk.shell.now)
 
+    def approve(desk: Desk, given: Word) -> Decided:
+        """A person's yes: this candidate may be promoted once it has passed everything."""
+        return decided(desk, given.candidate_id, True, given.by)
+
+    def reject(desk: Desk, given: Word) -> Decided:
+        """A person's no: this candidate is not promoted."""
+        return decided(desk, given.candidate_id, False, given.by)
+
     _post(app, calls, "/pause", "control", By, Halts, pause)
     _post(app, calls, "/kill", "control", Reason, Halts, kill)
     _post(app, calls, "/resume", "control", Lift, Halts, resume)
     _post(app, calls, "/rollback", "control", Reason, Promotion, rollback, seconds=120.0)
+    _post(app, calls, "/approve", "control", Word, Decided, approve)
+    _post(app, calls, "/reject", "control", Word, Decided, reject)
     _post(app, calls, "/promote", "control", CandidateName, Promotion, promote, seconds=120.0)
     _post(app, calls, "/abort", "control", CandidateName, type(None), abort, seconds=120.0)
 

@@ -34,6 +34,15 @@ class Halts:
     halted: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """A person's word about a candidate, as it was recorded; `told` says what follows from it."""
+
+    candidate_id: str
+    approved: bool
+    told: str
+
+
 def register(desk: Desk, slot: datetime) -> SlotState:
     """Note that a conductor will report on `slot`. Registering again, or after the scan, is harmless.
 
@@ -65,6 +74,12 @@ def passed(desk: Desk, slot: datetime) -> bool:
 
 def halts(desk: Desk) -> Halts:
     return Halts(halted=desk.shell.status().halted)
+
+
+def decided(desk: Desk, candidate_id: str, approved: bool, by: str) -> Decided:
+    """Record a person's word. Raises Rejected for an unknown candidate, NotNow for one that has ended."""
+    told = desk.by_hand.decide(candidate_id, approved, by, desk.shell.now)
+    return Decided(candidate_id=candidate_id, approved=approved, told=told)
 
 
 def require_sane(value: Any) -> None:

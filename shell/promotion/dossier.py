@@ -46,8 +46,11 @@ class Dossier:
 
 
 def dossier_of(store: Store, candidate_id: str) -> Dossier:
-    """Everything the store's trial ledger holds, read for one candidate."""
-    events = sorted((event for kind in LEDGER_KINDS for event in store.events.rows(kind=kind)), key=lambda event: event.seq)
+    """What the store's trial ledger holds for one candidate: all of it but the stages of others, which are most of its bytes
+    and no evidence of this one (`Dossier.own`)."""
+    kept = (event for kind in LEDGER_KINDS - {"stage"} for event in store.events.rows(kind=kind))
+    stages = store.events.rows(kind="stage", naming=candidate_id)
+    events = sorted((*kept, *stages), key=lambda event: event.seq)
     return Dossier(
         links=[{"seq": event.seq, "kind": event.kind, "at": utc_text(event.at)} for event in events],
         facts={event.seq: event.payload for event in events}, candidate_id=candidate_id,

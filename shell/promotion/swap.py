@@ -157,7 +157,7 @@ def _require_evidence(store: Store, candidate: Candidate, in_force: GateConfig) 
     if untrue:
         raise Rejected(f"{candidate.candidate_id}: its evidence does not hold, {untrue}")
     active = store.strategies.active()
-    late = overtaken(candidate, active.version, active.hash, store.candidates.list())
+    late = overtaken(candidate, active.version, active.hash, store.candidates.of_code(active.hash))
     if late:
         raise Rejected(f"{candidate.candidate_id}: {late}")
     # Whoever stored the inputs stored the thresholds, too: those of the settings are the shell's own.

@@ -140,6 +140,12 @@ class Candidates:
             rows = connection.execute(select(CANDIDATES).order_by(CANDIDATES.c.number)).all()
         return [_candidate_of(row, stages.get(row.candidate_id, [])) for row in rows]
 
+    def of_code(self, digest: str) -> Sequence[Candidate]:
+        """Every candidate with this code, oldest first."""
+        statement = select(CANDIDATES.c.candidate_id).where(CANDIDATES.c.source_hash == digest).order_by(CANDIDATES.c.number)
+        with self._database.reading() as connection:
+            return [self.get(name) for name in connection.execute(statement).scalars().all()]
+
     # -- looks at the segments ------------------------------------------------------------------------------------
 
     def record_score(self, score: TrialScore) -> None:

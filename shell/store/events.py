@@ -62,14 +62,19 @@ class EventLog:
         with self._database.reading() as connection:
             return _last(connection)[1]
 
-    def rows(self, *, kind: str | None = None, book: str | None = None, after: int = 0) -> Iterator[Event]:
-        """Facts in order, read in pages: what is appended meanwhile is seen."""
+    def rows(
+        self, *, kind: str | None = None, book: str | None = None, after: int = 0, naming: str = ""
+    ) -> Iterator[Event]:
+        """Facts in order, read in pages: what is appended meanwhile is seen. With `naming` those alone whose payload holds this
+        text in quotes, whatever it stands for."""
         while True:
             statement = select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq).limit(PAGE_ROWS)
             if kind is not None:
                 statement = statement.where(EVENTS.c.kind == kind)
             if book is not None:
                 statement = statement.where(EVENTS.c.book == book)
+            if naming:
+                statement = statement.where(EVENTS.c.payload.contains(f'"{naming}"', autoescape=True))
             with self._database.reading() as connection:
                 page = connection.execute(statement).all()
             for row in page:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from shell.store.store import Store
+from shell.promotion.permission import waiting_for_a_person
 from shell.telegram.answers import owner_buttons
 from shell.telegram.books import Reader
 from shell.telegram.text import Reply, bold, plain
-from shell.trials.candidate import Candidate, Stage, Verdict
+from shell.trials.candidate import Candidate
 
 CANDIDATES_SHOWN = 5
 REASONS_SHOWN = 3
@@ -19,7 +19,7 @@ def candidates(reader: Reader) -> Reply:
     """The newest candidates; buttons for those that wait for a person."""
     with reader.store() as store:
         known = store.candidates.list()
-        asking = waiting_for_a_person(store, known) if reader.settings.asks_approval else []
+        asking = waiting_for_a_person(store, reader.settings, known)
         trials = {each.candidate_id: each for each in store.paper.list()}
     if not known:
         return Reply(html="No candidate has been tried yet. /night says what the last night decided.")
@@ -34,15 +34,6 @@ def candidates(reader: Reader) -> Reply:
         blocks.append("\n".join(lines))
     buttons = tuple(owner_buttons(each.candidate_id) for each in asking)
     return Reply(html="\n\n".join(blocks), buttons=buttons)
-
-
-def waiting_for_a_person(store: Store, known: Any) -> list[Candidate]:
-    """Candidates that passed their paper trial and that nobody has decided about."""
-    return [
-        each for each in known
-        if each.verdict is Verdict.PENDING and each.stage is Stage.PAPER and each.stages[-1].passed
-        and store.approvals.get(each.candidate_id) is None
-    ]
 
 
 def night(reader: Reader, date: str) -> Reply:

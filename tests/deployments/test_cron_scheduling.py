@@ -51,7 +51,7 @@ def deploy(server: PrefectServer, project: Path, folder: Path, name: str) -> Non
     environment |= private_environment(folder / "client")
     environment |= {"PREFECT_API_URL": server.api_url, "TRADING_BRAIN_HOME": str(folder)}
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--name", name]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -65,7 +65,7 @@ def scheduled_runs(client: httpx.Client) -> list[dict[str, Any]]:
 @thorough  # the lock keeps the versions it is about
 @pytest.mark.prefect
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_a_deployed_cron_gets_scheduled_runs(server: PrefectServer, project: Path, tmp_path: Path) -> None:
     with httpx.Client(base_url=server.api_url, timeout=30) as client:
         client.post("/work_pools/", json={"name": "trading-brain", "type": "process"}).raise_for_status()

@@ -131,6 +131,19 @@ def alarms(opened: OpenHome) -> list[str]:
     return [each.text for each in opened.store.outbox.list() if each.kind == "parity"]
 
 
+def test_a_mark_is_of_the_slot_the_book_stands_at_however_late_or_crooked_the_moment_it_is_asked_for(opened: OpenHome) -> None:
+    # A night that comes to its comparison forty minutes after it began, and runs by hand at moments that are no slots.
+    desk = Desk(opened.shell)
+    for count, asked in ((1, timedelta(minutes=40)), (3, timedelta(minutes=17, seconds=12)), (5, timedelta(seconds=100))):
+        go_to(opened, hours(count))
+        answer = desk.parity(opened.shell.now - asked)
+        assert answer["compared"], answer["reason"]
+        assert (answer["until"], answer["differences"]) == (hours(count).isoformat(), [])
+        mark = opened.store.parity.mark("main")
+        assert mark is not None and mark.at == hours(count)
+    assert alarms(opened) == []
+
+
 def test_quiet_windows_agree_to_the_last_fill_one_after_the_other(opened: OpenHome) -> None:
     desk = Desk(opened.shell)
     mark = opened.store.parity.mark("main")

@@ -21,39 +21,44 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 POINTS = "25"
 KILL_SECONDS = 10.0
+SWAPS, SLOTS = "tests/faults/test_hot_swap.py", "tests/deployments/supervisor/test_slots.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """Test files and folders, or a module to run; ended after `minutes`."""
+    """Test files and folders, `without` those of them that another section has, or a module to run; ended after `minutes`."""
 
     name: str
     paths: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
     module: str = ""
     minutes: float = 30
 
     def command(self) -> list[str]:
         if self.module:
             return [sys.executable, "-m", self.module]
-        return [sys.executable, "-m", "pytest", "-q", "-s", "-m", "faults", *self.paths]
+        left_out = (f"--ignore={path}" for path in self.without)
+        return [sys.executable, "-m", "pytest", "-q", "-s", "-m", "faults", *self.paths, *left_out]
 
 
 SECTIONS = (
     Section(name="core", module="tests.faults.core", minutes=40),
-    Section(name="orders", paths=("tests/faults", "tests/shell/exchange")),
+    Section(name="orders", paths=("tests/faults", "tests/shell/exchange"), without=(SWAPS,)),
+    Section(name="swaps", paths=(SWAPS,)),
     Section(name="books", paths=("tests/shell/store",)),
     Section(name="shell", paths=("tests/shell/test_loop_soak.py", "tests/deployments/test_live_shell.py")),
     Section(name="doors", paths=("tests/shell/control", "tests/shell/telegram", "tests/shell/page")),
     Section(name="nights", paths=("tests/flows", "tests/tasks", "tests/deployments/test_night_replay.py"), minutes=45),
     Section(name="walls", paths=("tests/hostile",)),
-    Section(name="system", paths=("tests/deployments/supervisor",), minutes=45),
+    Section(name="system", paths=("tests/deployments/supervisor",), without=(SLOTS,), minutes=45),
+    Section(name="slots", paths=(SLOTS,), minutes=45),
 )
 
 
 def the_rest(sections: Sequence[Section]) -> Section:
     """What no section names, so that a new long test cannot be forgotten."""
     named = [path for section in sections for path in section.paths]
-    return Section(name="rest", paths=("tests", *(f"--ignore={path}" for path in named)), minutes=60)
+    return Section(name="rest", paths=("tests",), without=tuple(named), minutes=60)
 
 
 def run(section: Section, environ: Mapping[str, str]) -> tuple[str, float]:

@@ -13,13 +13,15 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from shell.backtest.overfitting import probability_of_backtest_overfitting
+from shell.backtest.spa import superiority
 from shell.promotion.swap import recover
 from shell.promotion.workspace import Workspace
 from shell.store.store import Store
@@ -50,17 +52,24 @@ def problems(store: Store) -> list[str]:
 
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Strategies run here, and of the evidence, always the same, the figure that takes longest is worked out once."""
+    """Strategies run here, and the two figures of the evidence that take longest are worked out once for the same returns."""
     for place in ("shell.service", "shell.versions"):
         monkeypatch.setattr(f"{place}.HostedStrategy", lambda *_given: RestlessHost())
-    worked_out: list[float] = []
+    for figure in (probability_of_backtest_overfitting, superiority):
+        monkeypatch.setattr(f"shell.gate.luck.{figure.__name__}", once(figure))
 
-    def once(returns: NDArray[np.float64], n_blocks: int) -> float:
-        if not worked_out:
-            worked_out.append(probability_of_backtest_overfitting(returns, n_blocks))
-        return worked_out[0]
 
-    monkeypatch.setattr("shell.gate.luck.probability_of_backtest_overfitting", once)
+def once(figure: Callable[..., Any]) -> Callable[..., Any]:
+    """`figure`, kept for each set of arrays and settings it was asked for."""
+    known: dict[object, Any] = {}
+
+    def kept(*given: Any, **named: Any) -> Any:
+        key = (*((each.tobytes(), each.shape) if isinstance(each, np.ndarray) else each for each in given), *named.items())
+        if key not in known:
+            known[key] = figure(*given, **named)
+        return known[key]
+
+    return kept
 
 
 @thorough

@@ -89,6 +89,17 @@ def test_a_promotion_without_a_persons_word_is_refused_whoever_asks_for_it(opene
         desk.promote(name, now)
 
 
+def test_in_live_mode_a_word_on_prefects_page_does_not_count(opened: OpenHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, now = Desk(opened.shell), opened.shell.now
+    name = candidate(opened, "decided on a page without a password")
+    monkeypatch.setattr(opened.shell, "config", opened.shell.config.model_copy(update={"mode": "live"}))
+    with pytest.raises(Rejected, match=f"does not count.*`brain approve {name}`"):
+        desk.decide(name, True, "somebody on this machine", now)
+    assert opened.store.approvals.get(name) is None
+    monkeypatch.undo()
+    assert desk.decide(name, True, WHO, now).startswith("recorded: it is promoted once it has passed its paper trial")
+
+
 def test_a_question_that_nobody_answers_is_a_no(opened: OpenHome) -> None:
     desk, now = Desk(opened.shell), opened.shell.now
     name = candidate(opened, "nobody answers")

@@ -301,6 +301,17 @@ def test_live_is_possible_with_both_halves_of_a_key_and_somebody_who_may_stop_it
     assert "canary" not in str(refused.value)
 
 
+def test_an_answer_on_prefects_page_counts_on_paper_and_in_live_mode_when_it_is_said_so(tmp_path: Path) -> None:
+    said = {text: load(tmp_path, f"[orchestrator]\napproval_form = {text}\n") for text in ('""', "true", "false")}
+    by_mode = {
+        text: [settings.model_copy(update={"mode": mode}).form_counts for mode in ("paper", "live")]
+        for text, settings in said.items()
+    }
+    assert by_mode == {'""': [True, False], "true": [True, True], "false": [False, False]}
+    for text in ("1", "0", '"true"', '"yes"'):
+        assert 'one of "", true, false' in str(mistakes(tmp_path, f"[orchestrator]\napproval_form = {text}\n")[0])
+
+
 def test_every_field_says_what_it_is_about() -> None:
     undescribed = set()
     for name, section in Settings.model_fields.items():

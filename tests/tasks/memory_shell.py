@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from shell.answers import (
     ActiveStrategy,
     Conformance,
+    EquityPoint,
     PaperTrial,
     Promotion,
     ScanOutcome,
@@ -164,8 +165,8 @@ class MemoryShell:
     def performance(self, now: datetime) -> Mapping[str, Any]:
         return {"total_return_pct": 0.01, "max_drawdown_pct": 0.02, "sharpe": 1.0, "trades": 3, "fees": 12.5}
 
-    def equity(self, since: datetime) -> Sequence[tuple[datetime, float]]:
-        return [(since + timedelta(days=day), 10_000.0 + 10.0 * day) for day in range(4)]
+    def equity(self, since: datetime) -> Sequence[EquityPoint]:
+        return [EquityPoint(at=since + timedelta(days=day), value=10_000.0 + 10.0 * day) for day in range(4)]
 
     def segments(self, now: datetime) -> Mapping[SegmentName, Segment]:
         return split(

@@ -193,8 +193,8 @@ def test_a_year_is_saved_and_restored_in_seconds(tmp_path: Path, seed: int) -> N
     home = home_at(tmp_path / "home")
     with Store.open(home.database) as store:
         begin(store)
-        trade(store, 1, Side.BUY)
         add_year(store, seed)
+        trade(store, 366 * 288, Side.BUY)
     begun = monotonic()
     manifest = save(home, tmp_path / "saved", START + timedelta(days=366))
     middle = monotonic()

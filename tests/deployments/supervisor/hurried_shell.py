@@ -3,7 +3,8 @@
     python -m tests.deployments.supervisor.hurried_shell FOLDER
 
 It steps from bar to bar up to the moment that stands in FOLDER/until.txt, and waits there. On its first start it has a candidate,
-c0001, that passed its gate; a person has to approve its promotion. FOLDER/overrides.json may hold settings of a test's own.
+c0001, that passed its gate; a person has to approve its promotion. FOLDER/overrides.json may hold settings of a test's own; there is no candidate then, unless it says
+`"candidate": true`. With `"slots": true` scans have the origin that they have in a running shell: whether a flow registered.
 """
 
 from __future__ import annotations
@@ -55,9 +56,10 @@ def main(folder: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     home, own = Home.private(folder), folder / OVERRIDES
-    if not own.exists() and not home.database.exists():
+    changes = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"candidate": True, "orchestrator.approval": "ask"}
+    wanted, as_registered = changes.pop("candidate", False), changes.pop("slots", False)
+    if wanted and not home.database.exists():
         home = home_before(folder, CLOCKWORK)
-    changes = json.loads(own.read_text(encoding="utf-8")) if own.exists() else {"orchestrator.approval": "ask"}
     settings = settings_for(home, {**account_overrides(SYMBOLS), **changes})
     configure(home, "info", name="stand-in")
     history = synthetic_market(5, SYMBOLS, START - timedelta(days=40), 45)
@@ -66,9 +68,13 @@ def main(folder: Path) -> None:
     begin = parse_moment(kept.read_text(encoding="utf-8")) if kept.exists() else START
     opened = open_replay(home, settings, history, begin, START + timedelta(days=4))
     opened.shell.start(begin)
-    opened.shell.step(begin, origin="rehearsal")
+
+    def step(slot: datetime) -> None:
+        opened.shell.step(slot, origin=opened.shell.slots.take(slot) if as_registered else "rehearsal")
+
+    step(begin)
     calls, desk = Calls(), Desk(opened.shell)
-    if not own.exists() and not opened.store.candidates.list():
+    if wanted and not opened.store.candidates.list():
         make_candidate(opened.store, begin)
     api = ControlApi(home.control_socket)
     api.start(calls)
@@ -76,7 +82,7 @@ def main(folder: Path) -> None:
     while not stop.is_set():
         until = parse_moment(kept.read_text(encoding="utf-8")) if kept.exists() else begin
         if opened.shell.now + STEP <= until:
-            opened.shell.step(opened.shell.now + STEP, origin="rehearsal")
+            step(opened.shell.now + STEP)
             if calls.wait(0.0):
                 calls.answer(desk)
         elif calls.wait(0.3):

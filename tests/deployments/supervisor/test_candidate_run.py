@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -15,7 +18,7 @@ from deployments.supervisor import conductor
 from deployments.supervisor.deployed_run import follow, require_completed, start
 from shell.trials.candidate import Verdict
 from tests.deployments.supervisor.hurried_shell import START, let_time_pass
-from tests.deployments.supervisor.test_system import Up, until, up
+from tests.deployments.supervisor.test_system import PROJECT, Up, until, up
 from tests.thorough import THOROUGH
 
 pytestmark = [*THOROUGH, pytest.mark.prefect, pytest.mark.timeout(1800)]
@@ -71,7 +74,7 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
         require_completed(resting)
         assert resting.answer["stage"] == "paper"
         assert resting.answer["trial_due_at"] == "2026-03-03T05:00:00Z"
-        assert resting.name == 'evolve c0001 "by the clock", on paper until 2026-03-03 05:00'
+        assert resting.name == 'evolve c0001 "it trends", on paper until 2026-03-03 05:00'
 
         # Before it is due nothing resumes it, and nothing that dies ends it. Heartbeats are missed after 90 seconds.
         for name in ("shell", "server", "worker"):
@@ -105,8 +108,43 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
 
         assert answered(system, the_run(system), approve=True, by="Ann") == 201
         until(lambda: the_run(system)["state_name"] == "Completed", "it is promoted")
-        assert the_run(system)["name"] == 'evolve c0001 "by the clock", active as v002'
+        assert the_run(system)["name"] == 'evolve c0001 "it trends", active as v002'
         assert system.client.candidate(CANDIDATE).verdict is Verdict.PROMOTED
         assert system.client.status().active.version == "v002"
         reconciled(system)
         assert [run["id"] for run in runs_of(system, CANDIDATE)] == [begun]
+
+
+def decided_by_command(system: Up, word: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "deployments.cli.main", word, CANDIDATE, "--home", str(system.home.root), "--by", "Ann", "--json"],
+        cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_with_its_form_closed_prefects_page_decides_nothing_and_a_command_does() -> None:
+    closed = {"candidate": True, "orchestrator.approval": "ask", "orchestrator.approval_form": False}
+    with up("sqlite", "hurried_shell", closed) as system:
+        begun = start(system.api, "evolve", {"candidate_id": CANDIDATE, "now": START.isoformat()})
+        require_completed(follow(system.api, "", begun, lambda line: None))
+        [trial] = system.client.paper_trials()
+        let_time_pass(system.home.root, trial.due_at + 3 * STEP)
+        until(lambda: system.client.status().now >= trial.due_at + 3 * STEP, "the trial is due", 600)
+        reconciled(system)
+        until(lambda: the_run(system)["name"].endswith("waits for a person"), "its trial is judged")
+        until(lambda: the_run(system)["state_name"] == "Suspended", "it waits")
+        # Whoever resumes it on the page, with a yes that no form asked for, decides nothing: it waits again.
+        suspended = times_suspended(system)
+        answered(system, the_run(system), approve=True, by="somebody on this machine")
+        until(lambda: times_suspended(system) == suspended + 1, "it waits again")
+        assert system.client.approval(CANDIDATE, system.client.status().now) == "waiting"
+
+        told = decided_by_command(system, "approve")
+        assert (told["approved"], told["by"], told["shell_running"]) == (True, "Ann", True)
+        reconciled(system)
+        until(lambda: the_run(system)["state_name"] == "Completed", "it is promoted")
+        assert system.client.candidate(CANDIDATE).verdict is Verdict.PROMOTED
+        assert system.client.status().active.version == "v002"

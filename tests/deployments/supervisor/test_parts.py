@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from deployments.supervisor.child import LAUNCH, Child, Program, backoff
-from deployments.supervisor.conductor import zombie_automation
+from deployments.supervisor.conductor import deployed, zombie_automation
 from deployments.supervisor.note import (
     Process,
     UpNote,
@@ -151,6 +151,19 @@ def test_a_busy_port_is_a_sentence_before_anything_starts() -> None:
         taken.listen(1)
         with pytest.raises(BadInput, match="--prefect-port"):
             require_free(taken.getsockname()[1])
+
+
+def test_a_start_that_is_to_stop_waits_for_no_deployment_and_a_failed_one_shows_its_log(tmp_path: Path) -> None:
+    log = tmp_path / "deploy.log"
+    log.write_text("no such flow\n")
+    with subprocess.Popen(["sleep", "600"]) as slow:
+        with pytest.raises(NotNow, match="asked to stop"):
+            deployed(slow, log, lambda: True)
+        assert slow.poll() is None
+        slow.kill()
+        slow.wait()
+        with pytest.raises(NotNow, match="was not deployed:\nno such flow"):
+            deployed(slow, log)
 
 
 def test_the_zombie_automation_waits_for_a_heartbeat_or_an_end() -> None:

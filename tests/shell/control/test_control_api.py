@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import stat
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Thread
@@ -13,7 +15,9 @@ from threading import Thread
 import httpx
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from deployments.cli.main import app
 from deployments.companions import companions_of
 from shell.clock import SystemClock, parse_moment
 from shell.config import ControlConfig
@@ -105,10 +109,28 @@ def test_errors_arrive_as_the_errors_they_were(shell: Served) -> None:
         shell.client.candidate("c9999")
     with pytest.raises(UsageError, match="lies in the future"):
         shell.client.performance(now + timedelta(hours=1))
+    with pytest.raises(BadInput, match="no severity: info, warning, critical"):
+        shell.client.notify("night", "approved", "text", now)
     with pytest.raises(BadInput, match="file name"):
         shell.client.save_report("../evil", "text")
     with pytest.raises(Rejected, match="c9999"):
         shell.client.promote("c9999", now)
+
+
+def test_a_persons_word_by_command_is_recorded_by_the_shell_that_runs(shell: Served) -> None:
+    active, now = shell.client.active_strategy(), shell.client.status().now
+    source = replace(active.source, code=f"{active.source.code}\n# decided on by a person\n")
+    name = shell.client.register_candidate(
+        Proposal(source=source, parent_version=active.version, hypothesis="it waits", provider="local", seed=1), now
+    ).candidate_id
+    words = [name, "--by", "Ann", "--home", str(shell.opened.home.root), "--json"]
+    yes = json.loads(CliRunner().invoke(app, ["approve", *words]).stdout.splitlines()[-1])
+    assert (yes["approved"], yes["by"], yes["shell_running"]) == (True, "Ann", True)
+    assert shell.client.approval(name, now) == "approved"
+    assert not json.loads(CliRunner().invoke(app, ["reject", *words]).stdout.splitlines()[-1])["approved"]
+    assert shell.client.approval(name, now) == "rejected"
+    with pytest.raises(Rejected, match="no candidate c9999"):
+        shell.client.person_decides("c9999", True, "Ann")
 
 
 def test_a_slot_is_registered_scanned_once_and_its_answer_kept(shell: Served) -> None:

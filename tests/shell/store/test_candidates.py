@@ -89,6 +89,14 @@ def test_a_stage_is_recorded_once_and_never_otherwise(store):
         store.candidates.record_stage("c0009", GATE, NIGHT)
 
 
+def test_candidates_are_found_by_their_code(store):
+    first, again = (store.candidates.register(PROPOSAL, NIGHT + timedelta(days=days)) for days in (0, 3))
+    store.candidates.register(coded("another"), NIGHT)
+    store.candidates.record_stage(again.candidate_id, GATE, minutes(0))
+    assert store.candidates.of_code(first.source_hash) == [first, store.candidates.get(again.candidate_id)]
+    assert store.candidates.of_code("nobody's") == []
+
+
 def test_the_risk_tier_is_raised_but_never_lowered(store):
     store.candidates.register(PROPOSAL, NIGHT)
     for change in (ChangeClass.TWEAK, ChangeClass.RESTRUCTURE, ChangeClass.RESTRUCTURE):

@@ -77,6 +77,13 @@ def test_facts_are_read_in_order_over_pages_and_by_kind_and_book(store, monkeypa
     assert [event.payload["number"] for event in store.events.rows(kind="note", book="main")] == [1, 3, 5, 7, 9]
     assert [event.seq for event in store.events.rows(after=9)] == [10, 11]
     assert next(store.events.rows(kind="other")).at == minutes(10)
+
+
+def test_facts_are_found_by_a_name_in_their_payload_taken_as_it_is(store):
+    for name in ("c0001", "c00010", "c%", "c_001", "c\\"):
+        store.events.append("stage", START, {"candidate": name})
+    for name in ("c0001", "c%", "c_001"):
+        assert [event.payload["candidate"] for event in store.events.rows(kind="stage", naming=name)] == [name]
     assert store.events.verify()
 
 
