@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from tasks.ai.discreet import DiscreetModels
 from tasks.ai.sdk import SILENCE_SECONDS, SdkModels
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from anthropic import AsyncAnthropic, AsyncAnthropicVertex, DefaultAsyncHttpxClient
 
 ANTHROPIC_URL = "https://api.anthropic.com"
@@ -110,9 +113,18 @@ def _straight(url: str | None) -> DefaultAsyncHttpxClient:
     goes through no proxy of the environment's."""
     from anthropic import DefaultAsyncHttpxClient
 
+    trusted = _certificates()
     if url is None or url.startswith("https://"):
-        return DefaultAsyncHttpxClient(follow_redirects=False)
-    return DefaultAsyncHttpxClient(follow_redirects=False, mounts={"all://": None, "http://": None})
+        return DefaultAsyncHttpxClient(follow_redirects=False, verify=trusted)
+    return DefaultAsyncHttpxClient(follow_redirects=False, verify=trusted, mounts={"all://": None, "http://": None})
+
+
+@cache
+def _certificates() -> SSLContext:
+    """The authorities a connection is checked against, read once: reading them takes more processor time than a call."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def checked_address(url: str) -> str:
