@@ -294,7 +294,9 @@ def _period(options: Options, history: History) -> tuple[datetime, datetime]:
 
 
 def _settings(home: Home, history: History, provider: str) -> Settings:
-    return settings_for(home, {**account_overrides(history.symbols), "ai.provider": provider})
+    # What is invented here has no business among the trials of the account.
+    private = {"ai.provider": provider, "ai.vertex.export": "off"}
+    return settings_for(home, {**account_overrides(history.symbols), **private})
 
 
 def _require_ours(home: Home) -> None:

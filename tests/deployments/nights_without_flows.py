@@ -58,7 +58,7 @@ class World:
 
 
 def desk_at(opened: OpenHome, at: datetime, kind: type[Desk] = Desk) -> Desk:
-    """A desk that stands at `at`: one slot is scanned, and the month that money is spent in is that of the night."""
+    """A desk that stands at `at`: one slot is scanned, once, and the month that money is spent in is that of the night."""
     opened.shell.step(at, origin="rehearsal")
     return kind(opened.shell, VirtualClock(at))
 
