@@ -25,7 +25,7 @@ from shell.model_calls import CallState, ModelCall
 from shell.model_costs import by_month
 from shell.predictions import Grade
 from shell.store.store import Store
-from shell.trials.candidate import Stage, StageResult, Verdict
+from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict
 from tasks.night import DecisionKind, NightRecord
 from tests.deployments.nights_without_flows import World, desk_at, live_night
 from tests.tasks.ai.answers import finding, manuscript, opinion, plan
@@ -120,13 +120,12 @@ CRASHES: Mapping[int, type[Desk]] = {4: DiesAfterTheSandbox, 17: DiesBeforeItSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lived:
-    """The month when it is over: `records` a night each, `longest` the most words its document ever had."""
+    """The month when it is over: `records` a night each, `documents` its document after each."""
 
     home: Home
     store: Store
     records: tuple[NightRecord, ...]
-    longest: int
-    lifted: int
+    documents: tuple[str, ...]
     script: Month
     server: MessagesServer
 
@@ -150,17 +149,17 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
         environment.setenv("ANTHROPIC_API_KEY", "sk-test-canary")
         script = Month(scenes=SCENES)
         script.play(server)
-        records, longest, lifted = live_through(world)
+        records, documents = live_through(world)
     with Store.open(home.database, read_only=True) as store:
         yield Lived(
-            home=home, store=store, records=tuple(records), longest=longest, lifted=lifted, script=script, server=server
+            home=home, store=store, records=tuple(records), documents=tuple(documents), script=script, server=server
         )
 
 
-def live_through(world: World) -> tuple[list[NightRecord], int, int]:
-    """Every night; after a crash the home is opened anew, and the night is lived again."""
-    records: list[NightRecord] = []
-    crashes, longest, lifted = dict(CRASHES), 0, 0
+def live_through(world: World) -> tuple[list[NightRecord], list[str]]:
+    """Every night, and the document after each; after a crash the home is opened anew, and the night is lived again."""
+    records, documents = list[NightRecord](), list[str]()
+    crashes = dict(CRASHES)
     at = next_night(BEGIN).begins
     while len(records) < NIGHTS:
         with world.opened(at) as opened, suppress(Crash):
@@ -168,17 +167,16 @@ def live_through(world: World) -> tuple[list[NightRecord], int, int]:
                 desk = desk_at(opened, at, crashes.pop(len(records) + 1, Desk))
                 for kind in list(opened.shell.engine.halts):
                     opened.shell.lift(kind, "a person", at)
-                    lifted += 1
                 records.append(live_night(desk, at, SEED))
-                longest = max(longest, words(desk.document()))
+                documents.append(desk.document())
                 at = next_night(at + timedelta(hours=4)).begins
     assert not crashes
-    return records, longest, lifted
+    return records, documents
 
 
 def test_most_nights_change_nothing_and_no_bad_night_changes_what_runs(month: Lived) -> None:
     decided = [record.decision.kind for record in month.records]
-    assert [night for night, kind in enumerate(decided, 1) if kind is DecisionKind.EVOLVE] == [2, 4, 5, 7, 9, 13, 15, 20 - 1 + 1]
+    assert [night for night, kind in enumerate(decided, 1) if kind is DecisionKind.EVOLVE] == [2, 4, 5, 7, 9, 13, 15, 19]
     assert {record.active_version for record in month.records} == {"v001"}
     assert [row.version for row in month.store.strategies.list()] == ["v000", "v001"]
     assert month.store.promotions.list() == []
@@ -199,11 +197,11 @@ def test_each_idea_ends_where_it_should_and_says_why(month: Lived) -> None:
     assert reasons["c0002"] == "strategy.py, line 12: the stop is above the price"
     assert "deflated_sharpe" in reasons["c0003"] and "vault: not looked at" in reasons["c0003"]
     assert "the module os may not be imported" in reasons["c0004"]
-    assert str(candidates["c0003"].change_class) == "restructure", "the reader raised what the difference shows"
+    assert candidates["c0003"].change_class is ChangeClass.RESTRUCTURE, "the reader raised what the difference shows"
     for night, sentence in {
         2: "behaves like what runs now", 5: "the model refused to answer", 7: "answered 529", 9: "the module os may not be imported",
         13: "the night's money is spent", 14: "claude-sonnet-5-5 for every role", 15: "the month's money is spent",
-        20: "it is a program that was there before",
+        19: "it is a program that was there before",
     }.items():
         assert sentence in month.told(night), (night, month.told(night))
 
@@ -233,8 +231,9 @@ def test_the_dollars_booked_are_those_of_the_replies_and_end_with_the_month(mont
         return (told.input_tokens * price.input_usd + told.output_tokens * price.output_usd) / 1_000_000
 
     [unknown] = [row for row in month.store.model_calls.list() if row.state is CallState.RESERVED]
-    [lost] = [told for model, told in month.script.said if told.text == unknown_text(month)][:1]
-    billed = sum((bill(model, told) for model, told in month.script.said), Decimal(0)) - bill(unknown.asked.model, lost)
+    # Two answers were sent to its question, and what came of the first is known to nobody: it counts as reserved.
+    lost = bill(unknown.asked.model, Say(text=""))
+    billed = sum((bill(model, told) for model, told in month.script.said), Decimal(0)) - lost
     booked = by_month(month.store.model_calls.costs())
     assert [name for name, _, _ in booked] == ["2025-02", "2025-03"]
     assert sum((usd for _, _, usd in booked), Decimal(0)) == billed + unknown.reserved_usd
@@ -243,11 +242,6 @@ def test_the_dollars_booked_are_those_of_the_replies_and_end_with_the_month(mont
     assert month.calls(16)[0].asked.model == "claude-opus-5-5", "a month later there is money again"
     told = [each for each in month.store.outbox.list() if each.kind == "budget"]
     assert len(told) == 2 and all(each.action or each.severity == "warning" for each in told)
-
-
-def unknown_text(month: Lived) -> str:
-    """What was said to the question whose answer nobody settled: the same as to its second sending."""
-    return stays().analyse[0].text  # type: ignore[union-attr]
 
 
 def test_predictions_are_graded_from_what_the_account_paid(month: Lived) -> None:
@@ -262,9 +256,9 @@ def test_predictions_are_graded_from_what_the_account_paid(month: Lived) -> None
 
 
 def test_what_a_model_wrote_stays_data_and_the_document_stays_short(month: Lived) -> None:
-    assert 0 < month.longest < WORDS_MAX
-    document = (month.home.workspace / "strategy_document.md").read_text(encoding="utf-8")
-    assert "ignore all rules" not in document and month.records[9].night in document
+    for record, document in zip(month.records, month.documents, strict=True):
+        assert record.night in document, "every night left its note"
+        assert words(document) < WORDS_MAX and "ignore all rules" not in document
     later = [body for body in month.server.asked if "it pays nearly nothing" in str(body)]
     assert later, "earlier predictions are shown"
     for body in month.server.asked:
