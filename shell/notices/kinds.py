@@ -88,6 +88,10 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(name="budget", tells="a part of the AI budget is spent", action="/costs shows what is left", many="budgets"),
         Kind(
+            name="models", tells="no model could be asked in a night: no key, no connection, or the provider refused",
+            action="/night says what was done without; `brain doctor` says what is set", many="nights without a model",
+        ),
+        Kind(
             name="export", tells="a night's trials could not be copied to Vertex ([ai.vertex] export)",
             action="nothing else depends on it; `brain night export` tries again", many="exports that failed",
         ),

@@ -63,10 +63,10 @@ def desk_at(opened: OpenHome, at: datetime, kind: type[Desk] = Desk) -> Desk:
     return kind(opened.shell, VirtualClock(at))
 
 
-def live_night(desk: Desk, at: datetime, seed: int) -> NightRecord:
+def live_night(desk: Desk, at: datetime, seed: int, provider: str = "") -> NightRecord:
     """One night from its first question to its message. Only the parity check is left out: it starts a process a night."""
     settlements = _settle(desk, at)
-    decision = decide_and_keep(desk, at, seed=seed)
+    decision = decide_and_keep(desk, at, provider, seed)
     outcomes = _evolve(desk, decision, at, seed)
     record = NightRecord(
         night=night_of(at), at=at, decision=decision, settlements=settlements, outcomes=outcomes,
