@@ -11,6 +11,8 @@ from deployments.cli.homes import HomeOption, home_of
 from deployments.cli.output import JsonFlag, answer, command, console_for
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from shell.home import Home
 
 
@@ -50,7 +52,7 @@ def _run_deployed(flow: str, given: dict[str, str], api: str, ui: str, *, as_jso
     if as_json:
         answer({"flow": flow, "run": done.name, "state": done.state, "link": done.link, "result": done.answer})
     else:
-        console.print(done.answer, markup=False, soft_wrap=True)
+        _show(console, done.answer)
 
 
 def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -> None:
@@ -74,7 +76,7 @@ def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -
         raise UsageError(f"--param now={now:%Y-%m-%dT%H:%M}Z lies after the newest stored candle, {newest:%Y-%m-%d %H:%M} UTC")
     given["now"] = now.isoformat()
     configure(place, settings.log.level, console=False)
-    console.print(f"{flow} at {now:%Y-%m-%d %H:%M} UTC on stored candles (no exchange is connected in this version)")
+    console.print(f"{flow} at {now:%Y-%m-%d %H:%M} UTC on stored candles; no exchange is asked")
     opened = open_stored(place, settings, now)
     try:
         with PrefectServer(place.prefect) as server:
@@ -82,14 +84,21 @@ def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -
                 console.print(sentence, markup=False, soft_wrap=True)
             server.wait()
             with using(server, place.prefect), use_client(Desk(opened.shell)):
-                result = _plain(run_flow(flow, given))
+                result = run_flow(flow, given)
             opened.shell.pause()
     finally:
         opened.close()
     if as_json:
-        answer({"flow": flow, "now": now, "result": result})
+        answer({"flow": flow, "now": now, "result": _plain(result)})
     else:
-        console.print(result, markup=False, soft_wrap=True)
+        _show(console, result)
+
+
+def _show(console: Console, result: Any) -> None:
+    from deployments.cli.run_told import told
+
+    for line in told(result):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def _pair(text: str) -> tuple[str, str]:
