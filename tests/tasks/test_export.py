@@ -18,7 +18,7 @@ from tests.thorough import thorough
 
 
 def shell_with(**vertex: str) -> MemoryShell:
-    config = Settings(orchestrator=small_settings().orchestrator, ai=AiConfig(vertex=VertexConfig(**vertex)))  # type: ignore[arg-type]
+    config = Settings(orchestrator=small_settings().orchestrator, ai=AiConfig(vertex=VertexConfig(**vertex)))
     return MemoryShell(rule(), settings=config)
 
 
