@@ -132,8 +132,7 @@ def preflight(shell: ShellClient, asked: str) -> Preflight:
     try:
         told = [models.lifecycle(each) for each in sorted({ai.analyse_model, ai.generate_model, ai.review_model} - {LOCAL})]
     except CallFailed as failure:
-        sentence = f"the models' lifecycle could not be read: {failure}"
-        return Preflight(remarks=(sentence,), unheard=sentence)
+        return Preflight(remarks=(f"the models' lifecycle could not be read: {failure}",), unheard=str(failure))
     return Preflight(remarks=tuple(sentence for sentence in told if sentence))
 
 
