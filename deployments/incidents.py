@@ -1,23 +1,25 @@
 """What may go wrong in a month, on purpose: `brain rehearse --incidents` lets it happen, and keeps what people were told of it.
 
 An incident is real where it strikes: the network of the client is down, the exchange is in maintenance, prices fall, nobody
-asks for scans, a night's read fails, the month's money for models is spent, a model is asked whose price nobody knows. What
-follows from it is the system's own doing.
+asks for scans, a night's read fails, the provider of models is overloaded, the month's money for them is spent, a model is
+asked whose price nobody knows. What follows from it is the system's own doing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from deployments.overloaded_provider import overloaded
 from deployments.rehearsal_venue import RehearsalExchange
 from shell.clock import local_day
 from shell.desk import Desk
-from shell.errors import NotNow, UsageError
+from shell.errors import BrainError, NotNow, UsageError
 from shell.exchange.simulator.moments import SECOND_NS
 from shell.exchange.simulator.system import SystemState
 from shell.model_calls import TOKENS_PRICED, CallRequest, CallState, ModelCall, Usage, price_of
@@ -26,11 +28,15 @@ from shell.notices.link_watch import LinkWatch
 from shell.service import Shell
 from shell.slots import FALLBACK, REQUESTED
 from shell.store.outbox import Notification
+from tasks.ai.connect import use_access
+from tasks.client import ShellClient
+from tasks.context import use_client
 from tasks.night import night_of
 
 DAYS_MIN, MONTH = 11, 30
 OUTAGE, MAINTENANCE, CRASH, SLUMP = "outage", "maintenance", "flash crash", "slump"
 WORKER_DEAD, BAD_NIGHT, BUDGET_SPENT, NO_PRICE = "worker dead", "bad night", "budget spent", "model without a price"
+PROVIDER_DOWN = "provider down"
 # What a person is told on a day on which nothing happens: the night and the day's result, on Sundays in one with the week's.
 QUIET_DAY_MOST = 2
 
@@ -59,6 +65,8 @@ def script_of(start: datetime, days: int) -> tuple[Incident, ...]:
     hours = timedelta(hours=1)
     return (
         incident(OUTAGE, 1, 10, 2 * hours, "The network is down for two hours.", "link"),
+        # Before the money is spent: without money nobody is asked.
+        incident(PROVIDER_DOWN, 3, 4, 8 * hours, "The provider of models is overloaded the whole night.", "models"),
         incident(MAINTENANCE, 3, 14, hours / 3, "The exchange goes into maintenance for twenty minutes.", "link"),
         incident(BUDGET_SPENT, 4, 17, hours, "One call takes all the money that the month has for models.", "budget"),
         incident(CRASH, 5, 15, hours / 2, "Prices fall by two fifths within a bar, and are back in half an hour."),
@@ -98,8 +106,20 @@ class Misfortune:
         """Who asks for the scan of `now`."""
         return FALLBACK if self._runs(WORKER_DEAD, now) else REQUESTED
 
-    def night_fails(self, now: datetime) -> bool:
-        return self._runs(BAD_NIGHT, now)
+    @contextmanager
+    def night(self, now: datetime, desk: Desk) -> Iterator[str]:
+        """What the night of `now` runs in; gives the provider it is to ask, "" for the settings'.
+
+        A night whose reads fail has told of its failure itself; the rehearsal, like the conductor, goes on.
+        """
+        if self._runs(BAD_NIGHT, now):
+            with use_client(cast(ShellClient, BadNightDesk(desk))), suppress(BrainError):
+                yield ""
+        elif self._runs(PROVIDER_DOWN, now):
+            with overloaded() as access, use_access(access):
+                yield "anthropic"
+        else:
+            yield ""
 
     def _runs(self, name: str, now: datetime) -> bool:
         return any(each.name == name and each.begins <= now < each.ends for each in self.incidents)

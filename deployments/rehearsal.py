@@ -10,14 +10,14 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from deployments.fallen_market import fallen
-from deployments.incidents import BadNightDesk, Misfortune, script_of, told_of
+from deployments.incidents import Misfortune, script_of, told_of
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.prefect_server import PrefectServer, using
 from deployments.rehearsal_venue import Comparison, RehearsalExchange
@@ -26,7 +26,7 @@ from deployments.transcript import Said, write_transcript
 from shell.clock import Night, VirtualClock, local_day, local_moment, monotonic, next_night, parse_moment
 from shell.config import Settings
 from shell.desk import Desk
-from shell.errors import BrainError, DataError, UsageError
+from shell.errors import DataError, UsageError
 from shell.home import Home, HomeLock
 from shell.log import configure
 from shell.market.book import period_of
@@ -238,12 +238,11 @@ async def _night(run: _Run, night: Night, now: datetime) -> None:
         if run.operator is None and kind is not HaltKind.KILL_SWITCH:
             run.opened.shell.lift(kind, OPERATOR, now)
             run.halts_lifted += 1
-    if run.misfortune is None or not run.misfortune.night_fails(now):
+    if run.misfortune is None:
         await orchestrate(now=now, seed=run.seed)
         return
-    with use_client(BadNightDesk(run.desk)), suppress(BrainError):
-        # The run has told of its failure itself; the rehearsal, like the conductor, goes on.
-        await orchestrate(now=now, seed=run.seed)
+    with run.misfortune.night(now, run.desk) as provider:
+        await orchestrate(now=now, seed=run.seed, provider=provider)
 
 
 async def _snapshot(now: datetime) -> None:
@@ -294,7 +293,9 @@ def _period(options: Options, history: History) -> tuple[datetime, datetime]:
 
 
 def _settings(home: Home, history: History, provider: str) -> Settings:
-    return settings_for(home, {**account_overrides(history.symbols), "ai.provider": provider})
+    # What is invented here has no business among the trials of the account.
+    private = {"ai.provider": provider, "ai.vertex.export": "off"}
+    return settings_for(home, {**account_overrides(history.symbols), **private})
 
 
 def _require_ours(home: Home) -> None:

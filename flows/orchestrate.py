@@ -19,6 +19,7 @@ from tasks.aggregate import aggregate_candles
 from tasks.costs import read_costs
 from tasks.decide import decide_night
 from tasks.document import read_document, update_document
+from tasks.export import export_trials
 from tasks.index import read_active, read_index
 from tasks.night import CandidateOutcome, Decision, NightRecord, Settlement, night_of
 from tasks.notify import notify_night
@@ -71,6 +72,7 @@ async def orchestrate(now: Moment = None, seed: int = 0, provider: str = "") -> 
     await acreate_markdown_artifact(report.markdown + links, key="night-report", description=f"Night of {night}")
     await show_equity(await read_equity(at))
     await notify_night(record)
+    await export_trials(at)
     await aupdate_progress_artifact(progress, DONE_PCT)
     return record
 

@@ -13,6 +13,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 LOCAL = "local"
+# Whether and when trials go to Vertex experiments; "on" is by hand.
+OFF, NIGHTLY = "off", "nightly"
 ProviderName = Literal["local", "anthropic", "vertex"]
 _NO_TIME = timedelta(0)
 _HOUR = timedelta(hours=1)
@@ -61,8 +63,10 @@ class VertexConfig(_Section):
     structured_outputs: Literal["on", "off"] = Field(
         default="off", description="whether the project's policy lets a reply be bound to a schema"
     )
-    export: Literal["on", "off"] = Field(
-        default="off", description="whether the trial ledger may be copied to Vertex experiments and its model registry"
+    export: Literal["off", "on", "nightly"] = Field(
+        default="off",
+        description="whether the trial ledger is copied to Vertex experiments and its model registry: on, by hand; nightly, "
+        "after each night as well",
     )
     experiment: str = Field(
         default="trading-brain", pattern=r"^[a-z][a-z0-9-]{0,62}$", description="the experiment the trials are copied to"

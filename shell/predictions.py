@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -51,12 +53,18 @@ class Prediction:
 
 
 def measured(performance: Mapping[str, Any], metric: str) -> float | None:
-    """The metric's value in the ground truth; None where it is not there or no finite number."""
+    """The metric's value in the ground truth; None where it is not there or no finite number.
+
+    Money is Decimal there, and text where it came over the control API.
+    """
     value = performance.get(metric)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         return None
-    number = float(value)
-    return number if abs(number) != float("inf") and number == number else None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def grade(prediction: Prediction, performance: Mapping[str, Any], *, concerns_what_runs: bool) -> tuple[Grade, float | None]:

@@ -6,17 +6,19 @@ It can turn a search into no change, never the other way round: what the rules d
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from shell.config_ai import LOCAL
+from shell.errors import BadInput, NotNow
 from shell.predictions import Grade, Prediction, grade, measured
 from shell.trials.candidate import Candidate, Verdict
 from tasks.ai import briefing
 from tasks.ai.connect import access_from, connected
 from tasks.ai.dialogue import CallFailed
 from tasks.ai.model_provider import ModelProvider
-from tasks.ai.registry import DECIDE, Providers, providers_for
+from tasks.ai.registry import DECIDE, Providers, asked_for, providers_for
 from tasks.ai.replies import NO_CHANGE, Plan
 from tasks.ai.sections import Section
 from tasks.client import SegmentName, ShellClient
@@ -32,17 +34,19 @@ def advised(
     `truth` is the account's as of `now`, where it was read already; `recorded` answers in place of a provider.
     """
     remarks = list(graded(shell, now, truth))
+    checked = preflight(shell, asked) if recorded is None else Preflight()
     if not any(item.work is Work.SEARCH for item in decision.items):
-        return replace(decision, remarks=tuple(remarks))
+        return replace(decision, remarks=(*remarks, *checked.remarks), unheard=checked.unheard)
     provider, note = (recorded or providers_for(shell, now, asked, seed))(DECIDE)
     remarks += [note] if note else []
     if not isinstance(provider, ModelProvider):
-        return replace(decision, remarks=tuple(remarks))
-    remarks += lifecycle(shell, asked) if recorded is None else []
+        return replace(decision, remarks=tuple(remarks), unheard=checked.unheard)
+    remarks += checked.remarks
     truth = shell.performance(now) if truth is None else truth
     advice = provider.advise(briefed(shell, context, now, truth))
     if advice.plan is None:
-        return replace(decision, remarks=(*remarks, *([advice.note] if advice.note else [])))
+        told = [advice.note] if advice.note else []
+        return replace(decision, remarks=(*remarks, *told), unheard=advice.note if advice.unheard else "")
     kept = shell.predict(predicted(shell, advice.plan, now, truth))
     remarks.append(f"predicted: {kept.hypothesis} ({kept.sentence})")
     return with_plan(replace(decision, remarks=tuple(remarks)), advice.plan)
@@ -107,15 +111,29 @@ def promoted_in(candidates: Sequence[Candidate], night: str) -> bool:
     return any(each.verdict is Verdict.PROMOTED and night_of(each.proposed_at) == night for each in candidates)
 
 
-def lifecycle(shell: ShellClient, asked: str) -> list[str]:
-    """Warnings about models that are on their way out. What cannot be asked is no warning: the call itself will tell."""
-    ai = shell.settings().ai
-    models = connected(ai, asked or ai.provider, access_from())
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What a look at the provider showed before anything is asked: `remarks` for the record, and why it is out of reach."""
+
+    remarks: tuple[str, ...] = ()
+    unheard: str = ""
+
+
+def preflight(shell: ShellClient, asked: str) -> Preflight:
+    """Whether key and address work, and which models are on their way out; each night, so that a key that ended is known
+    before it is needed. It costs nothing. Vertex has no such list, so there only what is not set is found."""
+    ai, name = shell.settings().ai, asked_for(shell, asked)
+    if name == LOCAL:
+        return Preflight()
     try:
-        told = [models.lifecycle(name) for name in sorted({ai.analyse_model, ai.generate_model, ai.review_model} - {"local"})]
+        models = connected(ai, name, access_from())
+    except (NotNow, BadInput) as refusal:
+        return Preflight(unheard=str(refusal))
+    try:
+        told = [models.lifecycle(each) for each in sorted({ai.analyse_model, ai.generate_model, ai.review_model} - {LOCAL})]
     except CallFailed as failure:
-        return [f"the models' lifecycle could not be read: {failure}"]
-    return [sentence for sentence in told if sentence]
+        return Preflight(remarks=(f"the models' lifecycle could not be read: {failure}",), unheard=str(failure))
+    return Preflight(remarks=tuple(sentence for sentence in told if sentence))
 
 
 def _judged(verdict: Grade) -> str:

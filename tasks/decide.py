@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from prefect import task
@@ -133,13 +134,26 @@ async def decide_night(now: datetime, provider: str = "", seed: int = 0) -> Deci
 def decide_and_keep(shell: ShellClient, now: datetime, provider: str = "", seed: int = 0) -> Decision:
     """Decide by the rule table, keep what that was decided on before anybody else is asked or anything is done about it, so
     that the night can be run again, and take a model's advice, if there is one."""
-    context = gather(shell, now)
-    decision = decide(context)
+    context, decision = decided(shell, now)
     # What a model is told of the account is read once, and kept: while it thinks, trading goes on.
     truth = truth_shown(shell.performance(now))
     inputs = inputs_of(shell, context, decision, now, seed, provider, truth)
     shell.record_night_inputs(context.night, inputs, now)
     return advised(shell, context, decision, now, provider, seed, truth=truth)
+
+
+def decided(shell: ShellClient, now: datetime) -> tuple[NightContext, Decision]:
+    """The rule table's decision and what it was made on. Nothing is sought on candles that are no longer there: segments stand
+    for a quarter, and an import or a restored copy may have less."""
+    context = gather(shell, now)
+    decision = decide(context)
+    if any(item.work is Work.SEARCH for item in decision.items):
+        try:
+            shell.history(SegmentName.SEARCH, None, now)
+        except DataError as error:
+            context = replace(context, history_refusal=str(error))
+            return context, decide(context)
+    return context, decision
 
 
 def _no_change(reason: str) -> Decision:

@@ -64,6 +64,8 @@ class Decision:
     items: tuple[WorkItem, ...] = ()
     # What a reader of the night should know besides: grades of earlier predictions, tonight's, warnings, degraded roles.
     remarks: tuple[str, ...] = ()
+    # Why no model could be asked tonight, for people; "" when one could, when none was wanted, and when the money is spent.
+    unheard: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

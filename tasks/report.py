@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from prefect import task
 
+from shell.truth.definitions import DEFINITIONS
 from tasks.client import ShellClient
 from tasks.context import client
 from tasks.night import CandidateOutcome, NightRecord, decision_values
@@ -58,7 +59,7 @@ def render_night(
         lines.append("")
     lines += ["## So far", "", "| figure | value |", "|---|---:|"]
     lines += [
-        f"| {name} | {_figure(name, record.performance[name])} |"
+        f"| {DEFINITIONS[name].label} | {_figure(name, record.performance[name])} |"
         for name in PERFORMANCE_SHOWN if record.performance.get(name) is not None
     ]
     if record.parity:

@@ -68,7 +68,8 @@ def next_step(record: NightRecord) -> str:
     extended = [each for each in record.settlements if each.conformance.extended_until and not each.conformance.passed]
     if extended:
         return "; ".join(f"the paper trial of {each.candidate_id} goes on" for each in extended)
-    return f"{record.active_version} stays active; the search goes on from what these looks showed"
+    goes_on = "; the search goes on from what these looks showed" if any(each.looks for each in record.outcomes) else ""
+    return f"{record.active_version} stays active{goes_on}"
 
 
 def check_rows(checks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

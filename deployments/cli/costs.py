@@ -31,13 +31,18 @@ def costs(home: HomeOption = None, as_json: JsonFlag = False) -> None:
     if not lines:
         console.print("No model was asked in this home yet.")
     else:
-        titles = ["night", "role", "model", "calls", "no answer", "tokens in", "tokens out", "USD"]
-        rows = [[str(line[name]) for name in _COLUMNS] for line in lines]
-        console.print(table("What models cost", titles, rows, right=(3, 4, 5, 6, 7)))
+        titles = ["night", "role", "model", "calls", "lost", "read", "written", "USD"]
+        rows = [[*(str(line[name]) for name in _COLUMNS), f"{line['usd']:.2f}"] for line in lines]
+        title = "What models cost (lost: without an answer; read and written: tokens)"
+        console.print(table(title, titles, rows, right=(3, 4, 5, 6, 7)))
     console.print(
-        f"{spending.month}: ${spending.month_usd:.2f} of ${spending.month_usd_max:.2f}, tier {spending.tier.value}; "
+        f"{spending.month}: ${spending.month_usd:.2f} of ${spending.month_usd_max:.2f}, {_LEFT[spending.tier.value]}; "
         f"${total:.2f} since the first night"
     )
 
 
-_COLUMNS = ("night", "role", "model", "calls", "unanswered", "input_tokens", "output_tokens", "usd")
+_LEFT = {
+    "full": "every role by its model", "thrifty": "the cheaper model does every role",
+    "local": "spent: nights go on without a model",
+}
+_COLUMNS = ("night", "role", "model", "calls", "unanswered", "input_tokens", "output_tokens")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -10,6 +11,7 @@ from deployments.cli.homes import HomeOption, home_of, read_store
 from deployments.cli.night_export import export
 from deployments.cli.output import FAILED, JsonFlag, answer, command, console_for, table
 
+WHY_CHARS_MAX = 110
 app = typer.Typer(no_args_is_help=True, help="The nights and their decisions: list, replay, export.")
 app.command("export")(export)
 
@@ -31,11 +33,21 @@ def list_(home: HomeOption = None, as_json: JsonFlag = False) -> None:
     rows = [
         [
             each.night, str(each.decision.get("decision", "")), "yes" if each.night in replayable else "no",
-            "; ".join(each.decision.get("reasons", ()))[:140],
+            _why(each.decision),
         ]
         for each in nights
     ]
     console_for(as_json).print(table("Nights", ["night", "decision", "replayable", "why"], rows))
+
+
+def _why(decision: Mapping[str, Any]) -> str:
+    """What came of the night's candidates, or why there were none, short enough for a line of a list."""
+    made = [
+        f"{each['id']} {each['verdict']} at {each['stage']}" if each["id"] else f"no candidate: {'; '.join(each['reasons'])}"
+        for each in decision.get("candidates", ())
+    ]
+    text = "; ".join(made) or next(iter(decision.get("reasons", ())), "")
+    return text if len(text) <= WHY_CHARS_MAX else f"{text[:WHY_CHARS_MAX]} ..."
 
 
 @app.command("replay")

@@ -10,9 +10,10 @@ from deployments.cli.output import JsonFlag, answer, command, console_for
 
 @command
 def export(home: HomeOption = None, as_json: JsonFlag = False) -> None:
-    """Copy the trial ledger to Vertex experiments, and register promoted versions; [ai.vertex] export must be "on".
+    """Copy the trial ledger to Vertex experiments, and register promoted versions; [ai.vertex] export must not be "off".
 
-    Safe to repeat: what is there as it stands is left alone. Needs the extra `vertex` and Google's credentials.
+    With "nightly" each night does it, too. Safe to repeat: what is there as it stands is left alone. Needs the extra `vertex`
+    and Google's credentials.
     """
     from deployments.opening import settings_for
     from shell.trials.segments import SegmentName
@@ -31,7 +32,4 @@ def export(home: HomeOption = None, as_json: JsonFlag = False) -> None:
     if as_json:
         answer(asdict(done))
         return
-    console.print(
-        f"experiment {done.experiment}: {len(done.created)} trials new, {len(done.updated)} changed, "
-        f"{len(done.registered)} versions registered, {done.unchanged} as they were"
-    )
+    console.print(done.sentence, highlight=False)

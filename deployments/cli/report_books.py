@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from deployments.cli.homes import HomeOption, home_of, read_store
 from deployments.cli.output import JsonFlag, answer, command, console_for, table
+from shell.errors import BadInput, UsageError
 
 if TYPE_CHECKING:
     from shell.store.store import Store
 
 ROWS_SHOWN = 40
+TERMINAL = Path("-")
 Row = dict[str, Any]
 
-CsvOption = Annotated[Path | None, typer.Option("--csv", help="Write every row into this file, which must not be there yet.")]
+CsvOption = Annotated[
+    Path | None, typer.Option("--csv", help="Write every row into this file, which must not be there yet; - is the terminal.")
+]
 YearOption = Annotated[
     int | None, typer.Option(help="Only this calendar year, in the account's time zone. Lots still held are left out then.")
 ]
@@ -33,6 +38,13 @@ FEES = ("at", "symbol", "side", "quantity", "price", "value", "fee", "liquidity"
 LOTS = (
     "state", "symbol", "quantity", "acquired", "disposed", "days_held", "cost", "proceeds", "gain", "bought_by", "sold_by",
 )
+# What a terminal of eighty columns has room for; the file and the JSON have every column, and times besides days.
+SHOWN = {
+    "trades": ("closed", "symbol", "quantity", "entry", "exit", "fees", "result", "exit_purpose"),
+    "fees": ("at", "symbol", "side", "quantity", "price", "value", "fee", "liquidity"),
+    "lots": ("symbol", "quantity", "acquired", "disposed", "days_held", "cost", "proceeds", "gain"),
+}
+TITLES = {"at": "day", "exit_purpose": "left by", "days_held": "days"}
 NUMBERS = {"quantity", "entry", "exit", "cost", "proceeds", "fees", "result", "price", "value", "fee", "days_held", "gain"}
 
 
@@ -118,6 +130,11 @@ def _tell(book: _Book, csv: Path | None, year: int | None, home: Path | None, as
     account = settings_for(place).account
     with read_store(place) as store:
         rows = [row for row in book.rows(store) if _within(row[book.year_of], year, ZoneInfo(account.timezone))]
+    if csv == TERMINAL and not as_json:
+        _put(sys.stdout, book.columns, rows)
+        return
+    if csv == TERMINAL:
+        raise UsageError("--csv - and --json cannot both have the terminal: name a file for one of them")
     if csv is not None:
         _write(csv, book.columns, rows)
     facts: Row = {"kind": book.name, "rows": len(rows), "quote": account.quote, "csv": str(csv) if csv else None}
@@ -128,11 +145,12 @@ def _tell(book: _Book, csv: Path | None, year: int | None, home: Path | None, as
     if csv is not None:
         console.print(f"{len(rows)} rows, amounts in {account.quote}: [bold]{csv}[/]", soft_wrap=True)
         return
-    columns = [name for name in book.columns if not name.endswith(("_id", "_by"))]
+    columns = SHOWN[book.name]
     shown = [[_short(name, row[name]) for name in columns] for row in rows[-ROWS_SHOWN:]]
     numbers = tuple(at for at, name in enumerate(columns) if name in NUMBERS)
-    title = f"{book.name.capitalize()} ({len(rows)}, amounts in {account.quote}, times UTC)"
-    console.print(table(title, columns, shown, right=numbers))
+    titles = [TITLES.get(name, name) for name in columns]
+    title = f"{book.name.capitalize()} ({len(rows)}, amounts in {account.quote}, days in UTC)"
+    console.print(table(title, titles, shown, right=numbers))
     if len(rows) > ROWS_SHOWN:
         console.print(f"the newest {ROWS_SHOWN} of {len(rows)}: `--csv FILE` writes all", style="dim")
 
@@ -151,7 +169,9 @@ def _short(name: str, value: Any) -> str:
     from shell.report import figures
 
     if isinstance(value, datetime):
-        return figures.moment(value)
+        return f"{value:%Y-%m-%d}"
+    if name == "disposed":
+        return "held"
     if name in ("price", "entry", "exit"):
         return figures.price(value.value)
     if name == "quantity":
@@ -161,10 +181,7 @@ def _short(name: str, value: Any) -> str:
 
 def _write(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     """A new file that only its owner may read. Raises BadInput where there is one already, or none can be made."""
-    import csv
     import os
-
-    from shell.errors import BadInput
 
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -173,6 +190,12 @@ def _write(file: Path, columns: Sequence[str], rows: Sequence[Row]) -> None:
     except OSError as error:
         raise BadInput(f"{file} cannot be written: {error.strerror}") from None
     with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as opened:
-        writer = csv.writer(opened)
-        writer.writerow(columns)
-        writer.writerows([_text(row[name]) for name in columns] for row in rows)
+        _put(opened, columns, rows)
+
+
+def _put(opened: TextIO, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    import csv
+
+    writer = csv.writer(opened)
+    writer.writerow(columns)
+    writer.writerows([_text(row[name]) for name in columns] for row in rows)

@@ -6,12 +6,13 @@ from dataclasses import asdict, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from deployments.cli.homes import HomeOption, home_of
 from deployments.cli.output import JsonFlag, answer, command, console_for
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from shell.home import Home
 
 
@@ -78,7 +79,7 @@ def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -
         raise UsageError(f"--param now={now:%Y-%m-%dT%H:%M}Z lies after the newest stored candle, {newest:%Y-%m-%d %H:%M} UTC")
     given["now"] = now.isoformat()
     configure(place, settings.log.level, console=False)
-    console.print(f"{flow} at {now:%Y-%m-%d %H:%M} UTC on stored candles (no exchange is connected in this version)")
+    console.print(f"{flow} at {now:%Y-%m-%d %H:%M} UTC on stored candles; no exchange is asked")
     opened = open_stored(place, settings, now)
     try:
         with PrefectServer(place.prefect) as server:
@@ -86,12 +87,12 @@ def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -
                 console.print(sentence, markup=False, soft_wrap=True)
             server.wait()
             with using(server, place.prefect), use_client(Desk(opened.shell)):
-                result = _plain(run_flow(flow, given))
+                result = run_flow(flow, given)
             opened.shell.pause()
     finally:
         opened.close()
     if as_json:
-        answer({"flow": flow, "now": now, "result": result})
+        answer({"flow": flow, "now": now, "result": _plain(result)})
     else:
         console.print()
         _show(console, flow, result)

@@ -142,7 +142,7 @@ def _view(facts: dict[str, Any]) -> Group:
         ["total value", f"{facts['total_value']:,.2f}"],
         ["strategy", f"{facts['strategy']['version']} ({facts['strategy']['hash']})"],
         *_stage_row(facts["capital_stage"]),
-        ["last scan (UTC)", str(facts["last_scan"] or "none yet")],
+        ["last scan (UTC)", f"{facts['last_scan']:%Y-%m-%d %H:%M}" if facts["last_scan"] else "none yet"],
         ["slot to signals", _scan_times(facts["scan_ms"])],
         ["shell", _running(facts["shell"])],
         ["heartbeat", _beat(facts["heartbeat_age"])],

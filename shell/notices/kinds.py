@@ -79,7 +79,8 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(
             name="flow", tells="a flow run failed, crashed or was cancelled; once a day for each flow",
-            action="Prefect's page shows the run and why; trading goes on without it", many="failed flow runs",
+            action="trading goes on without it; Prefect's page shows the run and why, /night what became of a night",
+            many="failed flow runs",
         ),
         Kind(
             name="fallback", tells="the shell scans on its own because nothing asks it to, or is asked again",
@@ -87,8 +88,12 @@ KINDS: Mapping[str, Kind] = {
         ),
         Kind(name="budget", tells="a part of the AI budget is spent", action="/costs shows what is left", many="budgets"),
         Kind(
-            name="flow", tells="a scheduled run failed", action="trading goes on; look at the run in Prefect, /night later",
-            many="failed runs",
+            name="models", tells="no model could be asked in a night: no key, no connection, or the provider refused",
+            action="/night says what was done without; `brain doctor` says what is set", many="nights without a model",
+        ),
+        Kind(
+            name="export", tells="a night's trials could not be copied to Vertex ([ai.vertex] export)",
+            action="nothing else depends on it; `brain night export` tries again", many="exports that failed",
         ),
         Kind(
             name="parity", tells="live decisions differ from what a backtest of the same bars decides",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
+from shell.clock import NEW_YORK, local_day, night_window
 from shell.promotion.permission import waiting_for_a_person
+from shell.store.store import Store
 from shell.telegram.answers import owner_buttons
 from shell.telegram.books import Reader
 from shell.telegram.text import Reply, bold, plain
@@ -47,9 +50,21 @@ def night(reader: Reader, date: str) -> Reply:
     decision = found.decision
     lines = [f"{bold(f'Night of {found.night}')}: {plain(str(decision.get('decision', 'recorded')))}"]
     lines += [f"· {plain(str(reason))}" for reason in decision.get("reasons", ())]
+    lines += [f"· {plain(str(remark))}" for remark in decision.get("remarks", ())]
     lines += [_candidate_line(each) for each in decision.get("candidates", ())]
     lines += [_settled_line(each) for each in decision.get("settled", ())]
-    return Reply(html="\n".join(lines))
+    missing = "" if date else _not_told(found.night, reader.clock.now())
+    return Reply(html="\n".join([missing, *lines] if missing else lines))
+
+
+def _not_told(newest: str, now: datetime) -> str:
+    """A sentence where the last night that is over left no record, so that an older one is not taken for it; else ""."""
+    last = local_day(now, NEW_YORK)
+    if night_window(last).ends > now:
+        last -= timedelta(days=1)
+    if newest >= last.isoformat():
+        return ""
+    return plain(f"The night of {last:%Y-%m-%d} left no record: its run failed, or nothing ran. The newest that did:")
 
 
 def _state(candidate: Candidate) -> str:

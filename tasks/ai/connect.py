@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,11 +19,15 @@ from tasks.ai.discreet import DiscreetModels
 from tasks.ai.sdk import SILENCE_SECONDS, SdkModels
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from anthropic import AsyncAnthropic, AsyncAnthropicVertex, DefaultAsyncHttpxClient
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 ANTHROPIC_BASE_URL = "ANTHROPIC_BASE_URL"
 VERTEX_BASE_URL = "ANTHROPIC_VERTEX_BASE_URL"
+# Set by `use_access`; a plain module value, because flows run in threads and loops of Prefect's choosing.
+_given: list[ModelAccess] = []
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -35,8 +41,20 @@ class ModelAccess:
     vertex_token: Secret | None = None
 
 
+@contextmanager
+def use_access(access: ModelAccess) -> Iterator[None]:
+    """Let every call of this process go by `access` until the block ends, whatever the environment says: for a rehearsal."""
+    _given.append(access)
+    try:
+        yield
+    finally:
+        _given.pop()
+
+
 def access_from(environ: Mapping[str, str] | None = None, env_file: Path | None = None) -> ModelAccess:
     """Read the environment, or the project's `.env` where it is silent."""
+    if environ is None and env_file is None and _given:
+        return _given[-1]
     given = os.environ if environ is None else environ
     file = env_file if env_file is not None or environ is not None else Home.project().env_file
     secrets = load_secrets(given, file)
@@ -110,9 +128,18 @@ def _straight(url: str | None) -> DefaultAsyncHttpxClient:
     goes through no proxy of the environment's."""
     from anthropic import DefaultAsyncHttpxClient
 
+    trusted = _certificates()
     if url is None or url.startswith("https://"):
-        return DefaultAsyncHttpxClient(follow_redirects=False)
-    return DefaultAsyncHttpxClient(follow_redirects=False, mounts={"all://": None, "http://": None})
+        return DefaultAsyncHttpxClient(follow_redirects=False, verify=trusted)
+    return DefaultAsyncHttpxClient(follow_redirects=False, verify=trusted, mounts={"all://": None, "http://": None})
+
+
+@cache
+def _certificates() -> SSLContext:
+    """The authorities a connection is checked against, read once: reading them takes more processor time than a call."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def checked_address(url: str) -> str:

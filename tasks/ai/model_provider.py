@@ -13,7 +13,7 @@ from shell.trials.candidate import Proposal
 from tasks.ai.asking import FAILURES, Asking
 from tasks.ai.author import Author
 from tasks.ai.budget import Purse
-from tasks.ai.dialogue import Role
+from tasks.ai.dialogue import CallFailed, Role
 from tasks.ai.local import LocalProvider
 from tasks.ai.provider import Advice, ProposalContext, Proposed, Provider, ReviewCase
 from tasks.ai.replies import METRICS, OPINION_SCHEMA, PLAN_SCHEMA, Opinion, Plan, read_opinion, read_plan
@@ -44,7 +44,8 @@ class ModelProvider:
         try:
             plan = asking.answer(PLAN_SLOT, "analyse", given, read_plan, PLAN_SCHEMA)
         except FAILURES as failure:
-            return Advice(note=f"{self.name} did not judge the night ({failure}): the rules alone decided")
+            told = f"{self.name} did not judge the night ({failure}): the rules alone decided"
+            return Advice(note=told, unheard=isinstance(failure, CallFailed))
         return Advice(plan=plan)
 
     def propose(self, context: ProposalContext) -> Proposed:

@@ -73,10 +73,12 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """What a night should be for. Without a `plan` the rules stand; `note` is a sentence for the night's record, if any."""
+    """What a night should be for. Without a `plan` the rules stand; `note` is a sentence for the night's record, if any, and
+    `unheard` is True when there was no answer to be had."""
 
     plan: Plan | None = None
     note: str = ""
+    unheard: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shell.answers import Promotion, VersionRow
-from shell.config_ai import VertexConfig
+from shell.config_ai import OFF, VertexConfig
 from shell.errors import NotNow
 from shell.trials.candidate import Candidate, TrialScore, Verdict
 from tasks.ai.connect import ModelAccess, checked_address
@@ -54,6 +54,14 @@ class Exported:
     registered: tuple[str, ...]
     unchanged: int
 
+    @property
+    def sentence(self) -> str:
+        """The export for people."""
+        return (
+            f"experiment {self.experiment}: {len(self.created)} trials new, {len(self.updated)} changed, "
+            f"{len(self.registered)} versions registered, {self.unchanged} as they were"
+        )
+
 
 def runs_of(candidates: Sequence[Candidate], scores: Sequence[TrialScore]) -> list[Run]:
     """A run for every counted trial, in the ledger's order; the newest score of a candidate counts."""
@@ -76,7 +84,7 @@ def champions_of(versions: Sequence[VersionRow], promotions: Sequence[Promotion]
 def export(runs: Sequence[Run], champions: Sequence[Champion], config: VertexConfig, access: ModelAccess) -> Exported:
     """Bring experiment and registry up to date. Raises NotNow where it may not, cannot or did not; what was sent until then
     stays, and a second export goes on from there."""
-    if config.export != "on":
+    if config.export == OFF:
         raise NotNow('nothing is exported: [ai.vertex] export is "off" in config/settings.toml')
     if not config.project_id:
         raise NotNow("the export needs the Google Cloud project: [ai.vertex] project_id in config/settings.toml")

@@ -99,6 +99,14 @@ def test_trades_and_fees_are_told_and_kept_to_a_year(home: Home) -> None:
     assert "169.95" in shown
 
 
+def test_a_table_can_be_piped_on_and_no_file_is_called_dash(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    piped = CliRunner().invoke(app, ["report", "fees", "--csv", "-", "--home", str(home.root)])
+    assert piped.exit_code == 0 and len(list(csv.DictReader(piped.stdout.splitlines()))) == 3
+    assert not (tmp_path / "-").exists()
+    assert "cannot both have the terminal" in told("report", "fees", "--csv", "-", "--home", home.root, code=2)["error"]
+
+
 # -- doctor -----------------------------------------------------------------------------------------------------------
 
 

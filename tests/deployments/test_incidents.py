@@ -22,6 +22,7 @@ from deployments.incidents import (
     MONTH,
     NO_PRICE,
     OUTAGE,
+    PROVIDER_DOWN,
     QUIET_DAY_MOST,
     SLUMP,
     Incident,
@@ -32,11 +33,14 @@ from deployments.incidents import (
 from deployments.rehearsal import Options, rehearse
 from deployments.transcript import Said, transcript_of
 from shell.clock import local_day
+from shell.desk import Desk
 from shell.errors import UsageError
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.store.outbox import Notification
+from tasks.ai.connect import access_from
 from tests.deployments.month_operator import Person
+from tests.deployments.nights_without_flows import live_night
 from tests.deployments.test_rehearsal_venue import BTC, START, Day, day
 from tests.shell.scripted import candles, flat
 from tests.shell.telegram.bot_server import BotServer, serving
@@ -126,6 +130,22 @@ def test_money_for_models_that_is_gone_and_a_model_without_a_price_are_told_once
         assert told in found.text and found.severity == "warning" and found.action
 
 
+def test_a_provider_that_is_overloaded_is_asked_once_a_night_and_told_and_the_night_goes_on(tmp_path: Path) -> None:
+    with day(tmp_path) as it:
+        hours = timedelta(hours=1)
+        down = Incident(name=PROVIDER_DOWN, begins=START, ends=START + hours, tells=("models",))
+        misfortune, desk = Misfortune([down], it.shell, it.exchange), Desk(it.shell)
+        it.pass_bars()
+        with misfortune.night(START, desk) as provider:
+            record = live_night(desk, it.now, 7, provider)
+        assert "anthropic answered 529: overloaded_error, 'Overloaded (an incident" in record.decision.unheard
+        [told] = [each for each in it.opened.store.outbox.list() if each.kind == "models"]
+        assert told.severity == "warning" and record.decision.unheard in told.text
+        with misfortune.night(START + hours, desk) as provider:
+            assert provider == "" and access_from({}).anthropic_key is None
+            assert live_night(desk, it.now, 7, provider).decision.unheard == ""
+
+
 def suffer(it: Day, misfortune: Misfortune, bars: int) -> None:
     for _ in range(bars):
         misfortune.strike(it.now)
@@ -187,6 +207,6 @@ def test_in_a_month_no_alarm_lacks_an_action_none_is_missing_and_quiet_days_are_
         each["kind"] == "DAILY_LOSS" for view in person.pages for each in view["halted"]
     )
     seen = "\n".join(bot.texts())
-    for kind in ("link", "fallback", "flow", "budget", "rollback", "halt"):
+    for kind in ("link", "fallback", "flow", "models", "budget", "rollback", "halt"):
         texts = [each["text"] for each in told["messages"] if each["kind"] == kind]
         assert texts and all(text[:40] in seen for text in texts), (kind, texts, json.dumps(told["messages"], indent=1))

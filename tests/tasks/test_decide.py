@@ -3,7 +3,8 @@ from datetime import timedelta
 
 import pytest
 
-from tasks.decide import decide, gather
+from shell.errors import DataError
+from tasks.decide import decide, decide_and_keep, gather
 from tasks.night import DecisionKind, NightContext, Work
 from tests.tasks.memory_shell import NOW, START, MemoryShell, small_settings
 from tests.tasks.sources import proposal, rule
@@ -33,6 +34,19 @@ def test_no_change_gives_its_reason(context: NightContext, reason: str) -> None:
     assert decision.kind is DecisionKind.NO_CHANGE
     assert decision.items == ()
     assert reason in decision.reasons[0]
+
+
+def test_a_night_whose_candles_are_gone_changes_nothing_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It failed every night instead: the segments of a quarter stand, whatever was restored or imported since."""
+    shell = MemoryShell(rule())
+
+    def gone(*_: object) -> None:
+        raise DataError("there are no 5m bars of BTC/USD from 2022-07-18 00:00 to 2022-12-15 00:00")
+
+    monkeypatch.setattr(shell, "history", gone)
+    decision = decide_and_keep(shell, NOW)
+    assert (decision.kind, decision.items) == (DecisionKind.NO_CHANGE, ())
+    assert decision.reasons == ("there are no 5m bars of BTC/USD from 2022-07-18 00:00 to 2022-12-15 00:00",)
 
 
 def test_a_spent_budget_ends_the_search_and_says_until_when() -> None:

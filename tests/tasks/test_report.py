@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 from shell.answers import Promotion
@@ -12,13 +13,15 @@ def test_every_check_is_shown_with_value_and_threshold() -> None:
     text = render_night(night_record())
     assert "| minimum\\_trades | no | 4 | 10 | 4 of 10 |" in text
     assert "| drawdown | yes | 0.0625 | 0.25 | 6.25 % \\| fine |" in text
-    assert "| total_return_pct | 1.23 % |" in text
+    assert "| Return | 1.23 % |" in text
 
 
 def test_a_quiet_night_reads_calmly() -> None:
     text = render_night(night_record(outcomes=(), aggregated={}))
     assert "## Candidates" not in text
     assert "1 candidate may be sought" in text
+    assert "Next: v001 stays active." in text, "nobody looked for anything, so nothing goes on"
+    assert "the search goes on from what these looks showed" in render_night(night_record())
     assert text == render_night(night_record(outcomes=(), aggregated={}))
 
 
@@ -44,6 +47,15 @@ def test_what_became_of_paper_trials_is_said() -> None:
     assert headline(night_record(settlements=(settlement(promotion=promotion),))).startswith(
         "Night of 2024-03-11: v002 is active now"
     )
+
+
+def test_a_night_on_which_no_model_could_be_asked_is_a_warning_once_a_night() -> None:
+    shell = MemoryShell(rule())
+    decided = replace(night_record().decision, unheard="anthropic answered 401")
+    send_headline(shell, night_record(decision=decided))
+    kinds = [(kind, severity) for kind, severity, _ in shell.messages]
+    assert kinds == [("night", "info"), ("models", "warning")]
+    assert "anthropic answered 401" in shell.messages[1][2]
 
 
 def test_report_decision_and_message_are_stored() -> None:

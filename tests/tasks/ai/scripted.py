@@ -81,6 +81,8 @@ class Month:
     scenes: tuple[Scene, ...] = SCENES
     seen: int = 0
     left: dict[str, list[Say | Refuse]] = field(default_factory=dict)
+    # Every reply that was sent, with the model it was asked of, in order.
+    said: list[tuple[str, Say]] = field(default_factory=list)
 
     def answer(self, body: Mapping[str, Any]) -> Say | Refuse:
         role = role_of(body)
@@ -90,7 +92,10 @@ class Month:
             self.seen += 1
             self.left = {ANALYSE: list(scene.analyse), GENERATE: list(scene.generate), REVIEW: list(scene.review)}
         lines = self.left.get(role, [])
-        return lines.pop(0) if lines else Refuse(status=400, kind="invalid_request_error")
+        line = lines.pop(0) if lines else Refuse(status=400, kind="invalid_request_error")
+        if isinstance(line, Say):
+            self.said.append((body["model"], line))
+        return line
 
     def play(self, server: MessagesServer) -> None:
         server.otherwise = self.answer

@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,10 +97,18 @@ class Vertex:
     requests: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     refuses: int = 0
+    waits_seconds: float = 0.0
 
 
 @pytest.fixture
 def vertex() -> Iterator[Vertex]:
+    with standing_in() as state:
+        yield state
+
+
+@contextmanager
+def standing_in() -> Iterator[Vertex]:
+    """A server that answers as Vertex's metadata store and model registry do, until the block ends."""
     state = Vertex()
 
     class Handler(_Handler):
@@ -109,10 +119,12 @@ def vertex() -> Iterator[Vertex]:
     state.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    yield state
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -120,6 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def _answer(self) -> None:
+        time.sleep(self.desk.waits_seconds)
         length = int(self.headers.get("content-length") or 0)
         body = json.loads(self.rfile.read(length)) if length else {}
         parts = urlsplit(self.path)
