@@ -172,10 +172,16 @@ def run_again(store: Store, name: str, at: datetime, **fact: Any) -> None:
     store.events.append("rerun", at, told | fact)
 
 
-def tried(store: Store, name: str, at: datetime) -> str:
-    """Its paper trial passed and its evidence came out again, as the shell writes it down; returns the trial."""
+def on_paper(store: Store, name: str, at: datetime) -> str:
+    """Its paper trial passed, as the shell writes it down; returns the trial."""
     trial = store.paper.start(name, started_at=at, due_at=at + DAY)
     stage(store, name, Stage.PAPER, at, {"trial": trial.trial_id})
     store.paper.update(trial.trial_id, state="passed", at=at)
-    run_again(store, name, at)
     return trial.trial_id
+
+
+def tried(store: Store, name: str, at: datetime) -> str:
+    """The trial passed, and its evidence came out again."""
+    trial = on_paper(store, name, at)
+    run_again(store, name, at)
+    return trial
