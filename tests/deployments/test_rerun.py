@@ -166,7 +166,7 @@ def test_tasks_that_invent_consistently_do_not_promote(
     answer = promote_candidate(desk, name, START)
     assert answer.promotion is None and not answer.waiting
     assert f"did not come out when the shell ran it again, {named}:" in answer.refusal, answer.refusal
-    (told,) = [each for each in opened.store.outbox.undelivered(100) if each.kind == "rerun"]
+    (told,) = [each for each in opened.store.outbox.list() if each.kind == "rerun"]
     assert told.severity == "critical" and named in told.text
     # For good: whoever asks, also the shell itself, around the tasks.
     with pytest.raises(Rejected, match="did not come out|has ended"):
