@@ -122,6 +122,8 @@ def spend(arm: str, market: str, seed: int, nights: int) -> Spent:
             desk, now = Desk(opened.shell), BEGINS
             for _ in range(nights):
                 now = next_night(now).begins
+                # The desk answers of no moment that has not come.
+                opened.shell.reach(now)
                 item = WorkItem(work=Work.SEARCH, ordinal=0)
                 made = Generation(desk, item, now, month_seed(seed, 0, "search"), provider).generate()
                 if made.candidate_id is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 from shell.host.port import StrategySource
@@ -86,6 +87,24 @@ class Conformance:
     fills_backtest: int
     fills_equal: int
     reasons: tuple[str, ...]
+
+
+class RerunState(StrEnum):
+    """RUNNING: ask again. HELD: what was reported came out again. REFUSED: it did not, for good."""
+
+    RUNNING = "running"
+    HELD = "held"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rerun:
+    """A candidate's evidence, made again by the shell. `seq` is the number of the fact that decided, 0 before."""
+
+    candidate_id: str
+    state: RerunState
+    sentence: str = ""
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shell.answers import ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
+from shell.answers import (
+    ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, Rerun, ScanOutcome, Status, VersionRow,
+)
 from shell.backtest.result import BacktestSettings
 from shell.by_hand import ByHand
 from shell.clock import NEW_YORK, Clock, SystemClock, from_ms, local_day, to_ms
@@ -233,9 +235,15 @@ class Desk:
         self._shell.keep_bars()
         return self._shell.trials.settle(trial_id, now)
 
+    def run_again(self, candidate_id: str, now: datetime) -> Rerun:
+        """Make the evidence of a candidate that passed its trial once more, in the shell's own runs: begun at the first
+        question, and asked again until it is over. Raises Rejected for one that could not be promoted anyway."""
+        self._require_reached(now)
+        return self._shell.rerun(self._store.candidates.get(candidate_id), now)
+
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
-        """Raises Rejected for one a person rejected, NotNow for one that waits for a person: whoever asks, and whatever
-        they were told before."""
+        """Raises Rejected for one a person rejected, NotNow for one that waits for a person or whose evidence was not run
+        again: whoever asks, and whatever they were told before."""
         self._require_reached(now)
         candidate = self._store.candidates.get(candidate_id)
         return self._shell.promote(candidate, now)

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from shell.answers import ActiveStrategy, Promotion, ScanOutcome, Status
+from shell.answers import ActiveStrategy, Promotion, Rerun, RerunState, ScanOutcome, Status
 from shell.backtest.result import BacktestSettings
 from shell.bar_keeper import BarKeeper
 from shell.book_figures import performance_of, position_rows, record_snapshot
@@ -37,7 +37,8 @@ from shell.market.tiers import aggregate_tiers
 from shell.money import Price, QuoteAmount
 from shell.notices.notices import Notices
 from shell.portfolio.valuation import daily_loss, drawdown
-from shell.promotion.swap import recover, register_workspace
+from shell.promotion.reruns import Reruns, rerun_of
+from shell.promotion.swap import recover, register_workspace, require_evidence
 from shell.promotion.trials import PaperTrials
 from shell.promotion.workspace import Workspace
 from shell.risk.halts import Halt, HaltKind, after_lift
@@ -98,6 +99,9 @@ class Shell:
         self._versions = Versions(
             store=store, workspace=self.workspace, trials=self.trials, host=settings.host, zone=self.zone,
             engine=lambda: self.engine, notify=self.notify, settings=settings,
+        )
+        self._reruns = Reruns(
+            store, self.access, self.backtest_settings(), settings.gate, self.notify, self.quarantine
         )
         self._staged = StagedCapital(store, settings, self.zone)
         self.on_record: Callable[[StepRecord], None] = _unwatched
@@ -195,6 +199,7 @@ class Shell:
         engine.cancel_entries("the system is shutting down", now)
         self.keep_bars()
         self.trials.close()
+        self._reruns.close()
         engine.close()
         self.notices.stopped(now)
 
@@ -207,6 +212,7 @@ class Shell:
     def close(self) -> None:
         """Stop all processes without the sequence, for an interrupted run: the books are whole after every step."""
         self.trials.close()
+        self._reruns.close()
         if self._engine is not None:
             self._engine.close()
 
@@ -298,6 +304,13 @@ class Shell:
         return aggregate_tiers(self._candles, self._archive, now).as_dict()
 
     # -- changes of version ---------------------------------------------------------------------------------------
+
+    def rerun(self, candidate: Candidate, now: datetime) -> Rerun:
+        """Make a candidate's evidence again, beside trading while the loop keeps time. Raises Rejected for one that could not
+        be promoted anyway."""
+        if rerun_of(self.store, candidate.candidate_id).state is RerunState.RUNNING:
+            require_evidence(self.store, candidate, self.config.gate)
+        return self._reruns.ask(candidate, now, beside=self.keeps_time)
 
     def promote(self, candidate: Candidate, now: datetime) -> Promotion:
         """Promote in database and workspace, then swap the host between two scans."""

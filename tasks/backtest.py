@@ -10,13 +10,14 @@ from prefect import task
 
 from shell.errors import BrainError, NotNow, StrategyFault, StrategyRejected
 from shell.gate.inputs import Rival
+from shell.gate.runs import buy_and_hold, idle_rival, stressed
 from shell.host.faults import attempt_of
 from shell.market.history import History, data_hash
 from shell.trials.candidate import Candidate, Stage, StageResult, TrialScore
 from tasks.client import SegmentName, ShellClient
 from tasks.context import client
 from tasks.policy import WRITE
-from tasks.runs import RunSummary, buy_and_hold, run, run_all, stressed
+from tasks.runs import RunSummary, run, run_all
 
 
 def backtest_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> StageResult:
@@ -81,8 +82,7 @@ def _score(shell: ShellClient, candidate: Candidate, history: History, now: date
 def _incumbent(version: str, outcome: RunSummary | BrainError, days: int) -> tuple[Rival, str]:
     """The active strategy on the same segment; one that breaks there counts as holding nothing for its `days`."""
     if isinstance(outcome, StrategyRejected | StrategyFault):
-        idle = Rival(name=version, total_return_pct=0.0, daily_sharpe=0.0, daily_returns=(0.0,) * days)
-        return idle, str(outcome)
+        return idle_rival(version, days), str(outcome)
     if isinstance(outcome, BrainError):
         raise outcome
     figures = outcome.figures

@@ -12,6 +12,7 @@ from shell.answers import (
     EquityPoint,
     PaperTrial,
     Promotion,
+    Rerun,
     ScanOutcome,
     Status,
     VersionRow,
@@ -31,6 +32,7 @@ __all__ = [
     "Conformance",
     "PaperTrial",
     "Promotion",
+    "Rerun",
     "ScanOutcome",
     "Segment",
     "SegmentName",
@@ -122,6 +124,10 @@ class ShellClient(Protocol):
 
     def take_request(self, flow: str, now: datetime) -> str:
         """Who asked for this flow by hand, once; "" when nobody did."""
+
+    def run_again(self, candidate_id: str, now: datetime) -> Rerun:
+        """Have the shell make a candidate's evidence once more; ask again while it runs. Raises Rejected for one that could
+        not be promoted anyway."""
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion: ...
     def abort_promotion(self, candidate_id: str, now: datetime) -> None: ...

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from shell.backtest.biases.finding import Finding
-from shell.backtest.biases.lag import CHECK as LAG
 from shell.backtest.biases.probe import run_biases
 from shell.backtest.neighbourhood import one_step_neighbours
 from shell.errors import BrainError, NotNow, StrategyFault, StrategyRejected
 from shell.gate.inputs import BiasFinding, Neighbour, VaultLook
+from shell.gate.runs import bias_of, neighbour_of, vault_look_of
 from shell.host.faults import attempt_of
 from shell.market.history import History, data_hash
 from shell.trials.candidate import Candidate, Stage
@@ -40,7 +38,7 @@ def probe_biases(shell: ShellClient, candidate: Candidate, now: datetime) -> Pro
     except (NotNow, StrategyRejected, StrategyFault) as refusal:
         found = BiasFinding(check="plain_run", verdict="unknown", sentence=str(refusal))
         return Probed(biases=(found,), attempt=attempt_of(refusal))
-    return Probed(biases=tuple(_stored(finding) for finding in report.findings))
+    return Probed(biases=tuple(bias_of(finding) for finding in report.findings))
 
 
 def run_neighbours(shell: ShellClient, candidate: Candidate, now: datetime) -> Probed:
@@ -59,13 +57,8 @@ def run_neighbours(shell: ShellClient, candidate: Candidate, now: datetime) -> P
     found: list[Neighbour] = []
     attempt = ""
     for each, outcome in zip(steps, outcomes, strict=True):
-        if isinstance(outcome, StrategyRejected | StrategyFault):
-            attempt = attempt or attempt_of(outcome)
-            found.append(Neighbour(values=each.values, daily_sharpe=None, fault=str(outcome)))
-        elif isinstance(outcome, BrainError):
-            raise outcome
-        else:
-            found.append(Neighbour(values=each.values, daily_sharpe=outcome.figures.daily_sharpe))
+        attempt = attempt or attempt_of(outcome)
+        found.append(neighbour_of(each.values, outcome if isinstance(outcome, BrainError) else outcome.figures))
     return Probed(neighbours=tuple(found), attempt=attempt)
 
 
@@ -81,11 +74,7 @@ def look_into_vault(shell: ShellClient, candidate: Candidate, now: datetime) -> 
     except (NotNow, StrategyRejected, StrategyFault) as refusal:
         nothing = VaultLook(total_return_pct=0.0, max_drawdown_pct=0.0, trades=0, days=0, refusal=str(refusal))
         return Probed(vault=nothing, attempt=attempt_of(refusal))
-    look = VaultLook(
-        total_return_pct=figures.total_return_pct, max_drawdown_pct=figures.max_drawdown_pct, trades=figures.trades,
-        days=figures.days,
-    )
-    return Probed(vault=look)
+    return Probed(vault=vault_look_of(figures))
 
 
 def _selection(shell: ShellClient, candidate: Candidate, now: datetime) -> tuple[Segment, History]:
@@ -95,11 +84,3 @@ def _selection(shell: ShellClient, candidate: Candidate, now: datetime) -> tuple
     if scored is not None and scored["segment"]["data_hash"] != data_hash(history):
         raise NotNow("the selection segment is another one than it was scored on: a quarter has begun, or candles came in")
     return shell.segments(now)[SegmentName.SELECTION], history
-
-
-def _stored(finding: Finding) -> BiasFinding:
-    kept: Any = finding.evidence.get("kept_pct") if finding.check == LAG else None
-    return BiasFinding(
-        check=finding.check, verdict=finding.verdict.value, sentence=finding.sentence,
-        kept=None if kept is None else float(kept),
-    )

@@ -1,20 +1,26 @@
-"""Promote: ask the shell for the swap, once. The shell recomputes the gate's verdict and swaps in one transaction."""
+"""Promote: have the shell make the evidence again, then ask it for the swap, once. It swaps in one transaction."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
 from prefect import task
 
-from shell.answers import REJECTED, WAITING
-from shell.errors import Rejected
+from shell.answers import REJECTED, WAITING, RerunState
+from shell.clock import monotonic
+from shell.errors import NotNow, Rejected, Transient
 from shell.promotion.overtaken import overtaken
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict
 from tasks.client import Promotion, ShellClient
 from tasks.context import client
 from tasks.night import stage_inputs
 from tasks.policy import READ, WRITE
+
+# A rerun takes about as long as the gate did; the shell itself gives one up sooner than this.
+RERUN_SECONDS_MAX = 4 * 3600.0
+ASK_AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +50,9 @@ def promote_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> P
     if candidate.verdict is not Verdict.PENDING:
         return came_to(shell, candidate, now)
     active = shell.active_strategy()
-    refusal = overtaken(candidate, active.version, active.hash, shell.candidates())
+    refusal = overtaken(candidate, active.version, active.hash, shell.candidates()) or see_run_again(shell, candidate_id, now)
     if not refusal:
+        # Nobody is asked about a candidate whose evidence did not come out again.
         decision = shell.approval(candidate_id, now)
         if decision == WAITING:
             # Nothing is recorded: it is ready again on the next night.
@@ -65,6 +72,28 @@ def promote_candidate(shell: ShellClient, candidate_id: str, now: datetime) -> P
         candidate_id, StageResult(stage=Stage.PROMOTE, passed=False, reasons=(refusal,), inputs={}), now
     )
     return PromotionAnswer(candidate_id=candidate_id, promotion=None, refusal=refusal)
+
+
+def see_run_again(shell: ShellClient, candidate_id: str, now: datetime) -> str:
+    """Wait until the shell has made the evidence again; "" when it came out as reported, else why it refuses.
+
+    Raises Transient when that takes too long, and what kept the shell from running it: nothing is decided then.
+    """
+    until = monotonic() + RERUN_SECONDS_MAX
+    while True:
+        try:
+            again = shell.run_again(candidate_id, now)
+        except NotNow:
+            # The shell cannot say now: that is no verdict.
+            raise
+        except Rejected as refusal:
+            return str(refusal)
+        if again.state is not RerunState.RUNNING:
+            return again.sentence if again.state is RerunState.REFUSED else ""
+        if monotonic() >= until:
+            hours = RERUN_SECONDS_MAX / 3600
+            raise Transient(f"the shell has not run the evidence of {candidate_id} again within {hours:.0f} h")
+        time.sleep(ASK_AGAIN_SECONDS)
 
 
 def came_to(shell: ShellClient, candidate: Candidate, now: datetime) -> PromotionAnswer:

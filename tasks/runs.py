@@ -14,21 +14,17 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from threading import Lock
 from typing import Any
 
-import numpy as np
-
 from shell.backtest.fast import FastBench
 from shell.backtest.job import BacktestJob
-from shell.backtest.metrics import buy_and_hold_curve, daily_returns, moments_of
+from shell.backtest.metrics import buy_and_hold_curve, daily_returns
 from shell.backtest.parallel import Outcome, run_many, workers_worth
-from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve, Metrics
-from shell.clock import to_ms
-from shell.config import PairCosts, PaperConfig
+from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
 from shell.errors import BrainError
-from shell.gate.inputs import Rival, RunFigures
+from shell.gate.inputs import RunFigures
+from shell.gate.runs import figures_of
 from shell.host.port import StrategySource
 from shell.market.history import HASH_DIGITS, History
 from shell.trials.candidate import source_hash
@@ -36,7 +32,6 @@ from shell.trials.candidate import source_hash
 RUNS_KEPT = 32
 # Search, its short part, selection, selection under stress: a night's, each with a process of its own.
 BENCHES_KEPT = 4
-COST_MAX = Decimal("0.1")
 
 # Source, data, account and costs, start, end, and whether the run was fast.
 RunKey = tuple[str, str, str, datetime, datetime, bool]
@@ -177,14 +172,8 @@ def summarise(result: BacktestResult) -> RunSummary:
     traded = math.fsum(float(fill.cost) for fill in result.fills)
     started = float(result.curve.values[0]) if len(result.curve.values) else 0.0
     days = max((result.end - result.start).total_seconds() / 86_400, 1.0)
-    moments = moments_of(result.daily_returns)
-    metrics = result.metrics
     return RunSummary(
-        metrics=metrics,
-        figures=RunFigures(
-            total_return_pct=metrics.total_return_pct, max_drawdown_pct=metrics.max_drawdown_pct, trades=metrics.trades,
-            days=moments.n_obs, daily_sharpe=moments.sharpe, skew=moments.skew, kurtosis=moments.kurtosis,
-        ),
+        metrics=result.metrics, figures=figures_of(result),
         daily_returns=tuple(float(value) for value in result.daily_returns),
         equity_hash=result.equity_hash, signals=result.signals,
         refusals=tuple(sorted((str(code), count) for code, count in result.refusals.items())),
@@ -194,46 +183,9 @@ def summarise(result: BacktestResult) -> RunSummary:
     )
 
 
-def buy_and_hold(history: History, start: datetime, end: datetime, settings: BacktestSettings) -> Rival:
-    """Equal parts of every symbol bought at the first open of the window and held. The first day's return is measured from the
-    cash before the purchase, as a strategy's is, so the days come to the whole return, fee included."""
-    cash = float(settings.cash)
-    held = buy_and_hold_curve(history, start, end, cash, float(settings.paper.taker_fee_pct))
-    curve = EquityCurve(
-        times_ms=np.concatenate(([to_ms(start)], held.times_ms)), values=np.concatenate(([cash], held.values))
-    )
-    returns = daily_returns(curve)
-    return Rival(
-        name="buying and holding", total_return_pct=float(curve.values[-1]) / cash - 1,
-        daily_sharpe=moments_of(returns).sharpe, daily_returns=tuple(float(value) for value in returns),
-    )
-
-
 def market_returns(history: History, start: datetime, end: datetime) -> tuple[float, ...]:
     """Daily returns of equal parts of every symbol, bought at the first open of the window without a fee and held."""
     return tuple(float(value) for value in daily_returns(buy_and_hold_curve(history, start, end, 1.0, 0.0)))
-
-
-def stressed(settings: BacktestSettings, factor: float) -> BacktestSettings:
-    """The same account with every cost multiplied, capped at what a cost may be at all."""
-    times = Decimal(str(factor))
-    paper = settings.paper
-    costs = {name: min(getattr(paper, name) * times, COST_MAX) for name in _COSTS}
-    pairs = tuple(_stressed_pair(pair, times) for pair in paper.pairs)
-    return BacktestSettings(
-        cash=settings.cash, paper=PaperConfig(**{**paper.model_dump(), **costs, "pairs": pairs}),
-        risk=settings.risk, zone=settings.zone, host=settings.host,
-    )
-
-
-_COSTS = ("slippage_pct", "spread_pct", "maker_fee_pct", "taker_fee_pct")
-
-
-def _stressed_pair(pair: PairCosts, times: Decimal) -> PairCosts:
-    costs = {name: getattr(pair, name) for name in _COSTS}
-    return pair.model_copy(
-        update={name: min(cost * times, COST_MAX) for name, cost in costs.items() if cost is not None}
-    )
 
 
 def _settings_key(settings: BacktestSettings) -> str:

@@ -19,7 +19,9 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from shell.answers import ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, ScanOutcome, Status, VersionRow
+from shell.answers import (
+    ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, Rerun, ScanOutcome, Status, VersionRow,
+)
 from shell.backtest.history_file import read_history
 from shell.backtest.result import BacktestSettings
 from shell.clock import monotonic, require_utc
@@ -260,6 +262,10 @@ class SocketClient:
 
     def take_request(self, flow: str, now: datetime) -> str:
         answer: str = self._ask("take_request", flow=flow, now=now)
+        return answer
+
+    def run_again(self, candidate_id: str, now: datetime) -> Rerun:
+        answer: Rerun = self._ask("run_again", candidate_id=candidate_id, now=now)
         return answer
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion:

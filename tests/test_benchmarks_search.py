@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.bench_search import summary
-from benchmarks.search_arms import RandomProvider
+from benchmarks.search_arms import RandomProvider, spend
 from shell.trials.candidate import source_hash
 from tasks.ai.provider import WHOLE
 from tests.tasks.ai.test_local import ACTIVE, GRAMMAR_NIGHT, TWEAK_NIGHT, Bench, context
+from tests.thorough import thorough
 
 
 @pytest.mark.parametrize("night", [TWEAK_NIGHT, GRAMMAR_NIGHT])
@@ -22,6 +23,14 @@ def test_chance_spends_the_whole_budget_in_full_looks_and_proposes_its_best(nigh
     assert Bench()(proposed.proposal.source).value == max(Bench()(source).value for source in bench.looks[1:])
     RandomProvider().propose(context(again, night=night))
     assert again.looks == bench.looks
+
+
+@thorough
+def test_an_arm_is_let_spend_its_nights_on_a_market_of_its_own() -> None:
+    """The benchmark's own step, whole: its shell comes to each night, and what is proposed is scored on unseen days."""
+    spent = spend("random", "martingale", seed=1, nights=2)
+    assert spent.looks == 8.0
+    assert spent.trials >= 1 and spent.selection is not None
 
 
 def test_means_leave_out_markets_on_which_nothing_was_found() -> None:

@@ -29,7 +29,7 @@ def annualisation_factor(autocorrelations: Sequence[float], periods: int = DAYS_
     given: the root of q. Crypto trades every day, so a year has 365. Raises BadInput for a number of periods out of range,
     a correlation outside -1..1, and correlations that no series can have, which leave no variance.
     """
-    if not 1 <= periods <= PERIODS_MAX:
+    if not isinstance(periods, int | np.integer) or not 1 <= periods <= PERIODS_MAX:
         raise BadInput(f"periods = {periods!r}: write a whole number from 1 to {PERIODS_MAX:,}")
     rho = np.asarray(autocorrelations, dtype=np.float64)[: periods - 1]
     if not (np.isfinite(rho).all() and (np.abs(rho) <= 1).all()):
@@ -53,6 +53,8 @@ def autocorrelations(returns: NDArray[np.float64], lags: int) -> NDArray[np.floa
         raise BadInput(f"{values.size} returns are too few for {lags} lags: {lags + 2} are needed")
     if not np.isfinite(values).all():
         raise BadInput("every return must be finite")
+    # By a power of two, which changes no digit: squares of what is huge or tiny have no double.
+    values = np.ldexp(values, -np.frexp(np.abs(values).max())[1])
     centred = values - values.mean()
     power = float((centred * centred).sum())
     if power <= len(values) * (_DEVIATION_MIN * max(1e-300, float(np.abs(values).max()))) ** 2:

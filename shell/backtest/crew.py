@@ -23,9 +23,10 @@ KILL_AFTER_SECONDS = GRACE_SECONDS + 1.0
 ROOT = Path(__file__).resolve().parents[2]
 # As in the strategy's host: -P keeps the working directory off sys.path, the root comes as an argument.
 BOOTSTRAP = (
-    "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from shell.backtest.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+    "import importlib, sys; sys.path.insert(0, sys.argv[1]); "
+    "importlib.import_module(sys.argv[2]).main(*map(int, sys.argv[3:]))"
 )
+BACKTESTS = "shell.backtest.worker"
 # Everything a worker knows of this process's environment. One thread each: the cores are shared out already.
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0", "LANG": "C.UTF-8", "POLARS_MAX_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
@@ -44,7 +45,7 @@ class Crew:
         self._history_descriptor = history_descriptor
         self._count = count
         self._idle: list[Worker] = []
-        self._busy: dict[Connection[BacktestJob, Message], tuple[Worker, int]] = {}
+        self._busy: dict[Connection[Any, Message], tuple[Worker, int]] = {}
 
     @property
     def has_room(self) -> bool:
@@ -100,24 +101,25 @@ class Crew:
 
 
 class Worker:
-    """One worker process, and the socket to it."""
+    """One worker process, and the socket to it. `module` names whose `main` it runs, with the socket and the histories."""
 
-    def __init__(self, history_descriptor: int) -> None:
+    def __init__(self, *history_descriptors: int, module: str = BACKTESTS) -> None:
         ours, theirs = socket.socketpair()
+        handed = (theirs.fileno(), *history_descriptors)
         # A file takes whatever is written; a pipe nobody reads would stop the worker when it is full.
         self._words = tempfile.TemporaryFile()  # noqa: SIM115
         with theirs:
             try:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-s", "-c", BOOTSTRAP, str(ROOT), str(theirs.fileno()), str(history_descriptor)],
+                    [sys.executable, "-P", "-s", "-c", BOOTSTRAP, str(ROOT), module, *map(str, handed)],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._words, env=ENVIRONMENT, cwd="/",
-                    close_fds=True, pass_fds=(theirs.fileno(), history_descriptor), start_new_session=True,
+                    close_fds=True, pass_fds=handed, start_new_session=True,
                 )
             except OSError:
                 ours.close()
                 self._words.close()
                 raise
-        self.connection: Connection[BacktestJob, Message] = Connection(ours.detach())
+        self.connection: Connection[Any, Message] = Connection(ours.detach())
 
     def end(self, deadline: float) -> None:
         """Wait for the process to end, and end it by force at `deadline`."""

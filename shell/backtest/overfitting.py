@@ -49,11 +49,11 @@ def probabilistic_sharpe_ratio(
     track record length is. Raises BadInput for fewer than two observations, values that are not finite, or moments
     that leave no variance.
     """
-    _require_finite(sr=sr, sr_benchmark=sr_benchmark, n_obs=n_obs)
+    sr, sr_benchmark, n_obs = _floats(sr=sr, sr_benchmark=sr_benchmark, n_obs=n_obs)
     if n_obs < 2:
         raise BadInput(f"n_obs = {n_obs!r}: a Sharpe ratio needs at least 2 observations")
     score = (sr - sr_benchmark) * math.sqrt((n_obs - 1) / _estimate_variance(sr, skew, kurtosis))
-    _require_finite(score=score)
+    _floats(score=score)
     return _NORMAL.cdf(score)
 
 
@@ -65,8 +65,8 @@ def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
     below about 1.2 the approximation turns negative and 0 is returned. Raises BadInput for fewer than one trial or a
     variance that is negative or not finite.
     """
-    _require_trials(n_trials)
-    _require_finite(variance=variance)
+    n_trials = _trials(n_trials)
+    (variance,) = _floats(variance=variance)
     if variance < 0:
         raise BadInput(f"variance = {variance!r}: the variance of the trials' Sharpe ratios cannot be negative")
     return math.sqrt(variance) * _expected_maximum_normal(n_trials)
@@ -92,7 +92,7 @@ def minimum_track_record_length(
     1 + (1 - g3 sr + (g4-1)/4 sr^2) (z(confidence) / (sr - b))^2. Raises BadInput when the benchmark is not below the
     Sharpe ratio (no record is long enough), and for a confidence outside 0.5..1 (both excluded).
     """
-    _require_finite(sr=sr, sr_benchmark=sr_benchmark)
+    sr, sr_benchmark, confidence = _floats(sr=sr, sr_benchmark=sr_benchmark, confidence=confidence)
     if not 0.5 < confidence < 1:
         raise BadInput(f"confidence = {confidence!r}: write a fraction above 0.5 and below 1, such as 0.95")
     if sr_benchmark >= sr:
@@ -113,8 +113,8 @@ def minimum_backtest_length_years(n_trials: float, target_annual_sharpe: float) 
     (E[max] / target)^2 with E[max] of standard normal draws; one trial: 0. Raises BadInput for fewer than one trial or
     a target that is not above zero.
     """
-    _require_trials(n_trials)
-    _require_finite(target_annual_sharpe=target_annual_sharpe)
+    n_trials = _trials(n_trials)
+    (target_annual_sharpe,) = _floats(target_annual_sharpe=target_annual_sharpe)
     if target_annual_sharpe <= 0:
         raise BadInput(f"target_annual_sharpe = {target_annual_sharpe!r}: write an annual Sharpe ratio above 0")
     ratio = _expected_maximum_normal(n_trials) / target_annual_sharpe
@@ -130,14 +130,14 @@ def effective_number_of_trials(average_correlation: float, n_trials: int) -> flo
     A negative average correlation would count more trials than were made; it is allowed as far as M trials can have it
     (-1/(M-1)) and then counted as M. Raises BadInput outside that range.
     """
-    _require_trials(n_trials)
-    _require_finite(average_correlation=average_correlation)
-    lowest = -1 / (n_trials - 1) if n_trials > 1 else -1.0
+    count = _trials(n_trials)
+    (average_correlation,) = _floats(average_correlation=average_correlation)
+    lowest = -1 / (count - 1) if count > 1 else -1.0
     if not lowest - _TIE <= average_correlation <= 1:
         raise BadInput(
             f"average_correlation = {average_correlation!r}: {n_trials} trials can have one between {lowest:g} and 1"
         )
-    return min(average_correlation + (1 - average_correlation) * n_trials, float(n_trials))
+    return min(average_correlation + (1 - average_correlation) * count, count)
 
 
 def probability_of_backtest_overfitting(returns: NDArray[np.float64], n_blocks: int) -> float:
@@ -151,7 +151,7 @@ def probability_of_backtest_overfitting(returns: NDArray[np.float64], n_blocks: 
     when w < 1/2. Trials that tie for the best in sample share their split, so the order of columns is without effect.
 
     Raises BadInput for an odd number of blocks, fewer than two trials, too few rows, values that are not finite, and a
-    trial that is constant, for which no Sharpe ratio exists.
+    trial that is constant but for rounding, for which no Sharpe ratio exists.
     """
     matrix = _require_matrix(returns, n_blocks)
     halves = _Halves(matrix, n_blocks)
@@ -232,7 +232,7 @@ def _expected_maximum_normal(n_trials: float) -> float:
 
 def _estimate_variance(sr: float, skew: float, kurtosis: float) -> float:
     """1 - g3 sr + (g4-1)/4 sr^2: the variance of the Sharpe estimate times T-1 (Mertens 2002)."""
-    _require_finite(skew=skew, kurtosis=kurtosis)
+    skew, kurtosis = _floats(skew=skew, kurtosis=kurtosis)
     if kurtosis < 1:
         raise BadInput(
             f"kurtosis = {kurtosis!r}: give the non-excess kurtosis, 3 for a normal distribution and never below 1"
@@ -246,10 +246,12 @@ def _estimate_variance(sr: float, skew: float, kurtosis: float) -> float:
     return variance
 
 
-def _require_finite(**values: float) -> None:
+def _floats(**values: float) -> tuple[float, ...]:
+    """The values as doubles, whatever kind of number they were. Raises BadInput for one that is not finite."""
     for name, value in values.items():
         if not _is_finite(value):
             raise BadInput(f"{name} = {value!r}: write a finite number")
+    return tuple(map(float, values.values()))
 
 
 def _is_finite(value: object) -> bool:
@@ -260,17 +262,18 @@ def _is_finite(value: object) -> bool:
         return False
 
 
-def _require_trials(n_trials: float) -> None:
+def _trials(n_trials: float) -> float:
     if not (_is_finite(n_trials) and n_trials >= 1):
         raise BadInput(f"n_trials = {n_trials!r}: write a finite number of at least 1")
+    return float(n_trials)
 
 
 def _require_matrix(returns: NDArray[np.float64], n_blocks: int) -> NDArray[np.float64]:
     if not isinstance(n_blocks, int | np.integer) or n_blocks % 2 or not 2 <= n_blocks <= CSCV_BLOCKS_MAX:
         raise BadInput(f"n_blocks = {n_blocks!r}: write an even number from 2 to {CSCV_BLOCKS_MAX}")
     try:
-        matrix = np.asarray(returns, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        matrix = _numbers(returns)
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadInput(
             f"returns are no table of numbers ({error}): give periods x trials, every row as long as the others"
         ) from None
@@ -282,7 +285,19 @@ def _require_matrix(returns: NDArray[np.float64], n_blocks: int) -> NDArray[np.f
     if not np.isfinite(matrix).all():
         row, column = np.argwhere(~np.isfinite(matrix))[0]
         raise BadInput(f"returns: period {row} of trial {column} is {matrix[row, column]}: every value must be finite")
-    constant = np.flatnonzero(np.ptp(matrix, axis=0) == 0)
+    # By a power of two, which changes no digit and no Sharpe ratio: squares of what is huge or tiny have no double.
+    largest = np.abs(matrix).max(axis=0)
+    scaled: Floats = np.ldexp(matrix, -np.frexp(largest)[1])
+    constant = np.flatnonzero(np.ptp(scaled, axis=0) <= _DEVIATION_MIN)
     if len(constant):
         raise BadInput(f"returns: trial {constant[0]} is constant, so it has no Sharpe ratio: leave it out")
-    return matrix
+    return scaled
+
+
+def _numbers(returns: object) -> Floats:
+    """`returns` as doubles; what is masked out of a masked array is no number. Raises TypeError for complex ones."""
+    if np.iscomplexobj(returns):
+        raise TypeError("they are complex")
+    if isinstance(returns, np.ma.MaskedArray):
+        returns = np.ma.filled(returns.astype(np.float64), math.nan)
+    return np.asarray(returns, dtype=np.float64)

@@ -10,14 +10,18 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from types import FrameType
 from typing import Any, NoReturn
 
+from shell.backtest.driver import Progress
 from shell.backtest.history_file import read_history
 from shell.backtest.job import BacktestJob, run_job
+from shell.backtest.result import BacktestResult
 from shell.errors import BrainError
+from shell.market.history import History
 
 # Trading comes first: what runs here is never urgent.
 NICENESS = 5
@@ -28,23 +32,30 @@ PROGRESS, RESULT, REFUSAL = "progress", "result", "refusal"
 
 Message = tuple[str, Any]
 Refusal = tuple[type[BrainError], tuple[Any, ...], dict[str, Any]]
+# What a process does with a job, on the histories it was started with; it tells how far it is as (done, in all).
+Work = Callable[[Any, Sequence[History], Progress], Any]
 
 
 def main(descriptor: int, history_descriptor: int) -> None:
-    """Answer each job that arrives on the socket `descriptor` with its progress and one result or refusal."""
+    """Answer each backtest that arrives on the socket `descriptor` with its progress and one result or refusal."""
+    serve(_backtest, descriptor, history_descriptor)
+
+
+def serve(work: Work, descriptor: int, *history_descriptors: int) -> NoReturn:
+    """Do `work` for each job that arrives on the socket `descriptor`, on the histories behind the other descriptors."""
     os.nice(NICENESS)
     signal.signal(signal.SIGTERM, _leave)
-    for inherited in (descriptor, history_descriptor):
+    for inherited in (descriptor, *history_descriptors):
         os.set_inheritable(inherited, False)
-    connection: Connection[Message, BacktestJob] = Connection(descriptor)
-    jobs: SimpleQueue[BacktestJob] = SimpleQueue()
+    connection: Connection[Message, Any] = Connection(descriptor)
+    jobs: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_listen, args=(connection, jobs), daemon=True).start()
-    history = read_history(history_descriptor)
+    histories = [read_history(each) for each in history_descriptors]
     while True:
         job = jobs.get()
         try:
             answer: Message = (
-                RESULT, run_job(job, history, lambda done, total: connection.send((PROGRESS, (done, total))))
+                RESULT, work(job, histories, lambda done, total: connection.send((PROGRESS, (done, total))))
             )
         except BrainError as error:
             answer = (REFUSAL, refusal_of(error))
@@ -65,7 +76,11 @@ def error_of(refusal: Refusal) -> BrainError:
     return error
 
 
-def _listen(connection: Connection[Message, BacktestJob], jobs: SimpleQueue[BacktestJob]) -> None:
+def _backtest(job: BacktestJob, histories: Sequence[History], progress: Progress) -> BacktestResult:
+    return run_job(job, histories[0], progress)
+
+
+def _listen(connection: Connection[Message, Any], jobs: SimpleQueue[Any]) -> None:
     """Take jobs in; when the parent is gone or has no more of them, end this process, its strategy's first."""
     try:
         while True:

@@ -24,13 +24,13 @@ READS = frozenset({
     "backtest_settings", "submissions", "candidate", "candidates", "scores", "last_search", "paper_trials",
     "spending", "model_calls", "predictions", "untold_trials", "equity",
 })
-# Also repeatable, since what they write down is written once: a quarter's edges, a candidate's look at selection.
-REPEATABLE = READS | {"segments"}
+# Also repeatable, since what they write down is written once: a quarter's edges, how a rerun ended.
+REPEATABLE = READS | {"segments", "run_again"}
 SECONDS = 30.0
 # What reads or computes much before it answers. The trading thread is held meanwhile, so nothing else belongs here.
 SLOW_SECONDS: Mapping[str, float] = {
     "history": 120.0, "settle_paper": 600.0, "aggregate": 120.0, "promote": 120.0, "rollback": 120.0, "snapshot": 60.0,
-    "quarantine": 120.0, "start_paper": 120.0, "parity": 120.0, "distil": 60.0,
+    "quarantine": 120.0, "run_again": 120.0, "start_paper": 120.0, "parity": 120.0, "distil": 60.0,
 }
 
 

@@ -102,11 +102,12 @@ def trial_variance(inputs: GateInputs) -> float:
 
 
 def effective_trials(inputs: GateInputs) -> float:
-    """Independent trials that all that were made amount to; those of other days count as uncorrelated.
+    """Independent trials that all that were made amount to, counted as the ledger counts them (`shell.trials.count`); those on
+    other candles, whose returns are not among the inputs, count as uncorrelated.
 
     Raises BadInput where returns differ in length or are not finite.
     """
-    field = _distinct(_aligned((inputs.daily_returns, *inputs.other_trials)))
+    field = _aligned((inputs.daily_returns, *inputs.other_trials))
     made = max(len(inputs.trial_sharpes), 1)
     return independent_trials([field.T[:made].tolist()], made)[1]
 

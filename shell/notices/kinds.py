@@ -54,6 +54,10 @@ KINDS: Mapping[str, Kind] = {
             action="/strategy shows it; /rollback goes back", many="promotions",
         ),
         Kind(
+            name="rerun", tells="a candidate's evidence did not come out when the shell ran it again", many="refused reruns",
+            action="`brain strategy show` has its figures; /night says where they came from", urgent=True,
+        ),
+        Kind(
             name="approval", tells="a candidate passed everything and waits for a person ([orchestrator] approval)",
             action="approve or reject it", many="candidates that wait",
         ),

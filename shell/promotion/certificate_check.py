@@ -109,6 +109,11 @@ def _promotion(case: _Case) -> None:
     same = all(fact["inputs"][name] == promoted[name] for name in ("version", "previous", "hash"))
     require(same, "the promotion's fact and its stage disagree")
     require(dossier.stage(Stage.PAPER)[0] < seq < int(last["seq"]), "its stages are not in their order")
+    if "rerun" in promoted:
+        # Promotions of earlier versions of this program name none.
+        again = dossier.facts.get(int(promoted["rerun"]), {})
+        theirs = again.get("candidate") == dossier.candidate_id and again.get("outcome") == "held"
+        require(theirs and dossier.stage(Stage.GATE)[0] < int(promoted["rerun"]) < seq, "its evidence was not run again")
 
 
 def _version(case: _Case) -> None:

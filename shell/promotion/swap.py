@@ -20,6 +20,7 @@ from shell.program import program_identity
 from shell.promotion.dossier import dossier_of
 from shell.promotion.evidence import untrue_evidence
 from shell.promotion.overtaken import overtaken
+from shell.promotion.reruns import require_rerun
 from shell.promotion.workspace import Workspace
 from shell.store.store import Store
 from shell.trials.candidate import Candidate, Stage, StageResult, Verdict, source_hash
@@ -34,12 +35,14 @@ def promote(
 
     Recomputes all that can be of its evidence before acting, as whoever verifies its certificate will, and the gate's verdict
     by the thresholds of `gate`, the settings in force, as well. Raises Rejected when that, the paper trial, the candidate's
-    life or a quarantine of its code does not allow it. Repeating a committed promotion returns it again.
+    life, a quarantine of its code or the rerun of its evidence does not allow it, NotNow before that rerun. Repeating a
+    committed promotion returns it again.
     """
     done = store.promotions.committed(candidate.candidate_id)
     if done is not None:
         return done
-    _require_evidence(store, candidate, gate)
+    require_evidence(store, candidate, gate)
+    rerun = require_rerun(store, candidate.candidate_id)
     previous = store.strategies.active()
     source = candidate.proposal.source
     version = f"v{1 + max(int(row.version[1:]) for row in store.strategies.list()):03d}"
@@ -67,7 +70,7 @@ def promote(
             "promotion", now,
             {
                 "candidate": candidate.candidate_id, "version": version, "previous": previous.version,
-                "hash": promotion.hash, "program": program_identity(),
+                "hash": promotion.hash, "program": program_identity(), "rerun": rerun,
             },
         )
     return promotion
@@ -141,7 +144,8 @@ def _insert(store: Store, version: str, parent: str, hypothesis: str, source: St
     )
 
 
-def _require_evidence(store: Store, candidate: Candidate, in_force: GateConfig) -> None:
+def require_evidence(store: Store, candidate: Candidate, in_force: GateConfig) -> None:
+    """Raises Rejected unless everything holds that a promotion rests on and that follows from the ledger."""
     store.strategies.require_trusted(candidate.source_hash)
     if candidate.verdict is not Verdict.PENDING:
         raise Rejected(f"{candidate.candidate_id} has ended: it is {candidate.verdict.value}")

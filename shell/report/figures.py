@@ -22,7 +22,7 @@ _LABELS = {
     "stressed_return": "Return at stressed costs",
     "vault": "Return in the vault",
     "biases": "Looking ahead",
-    "pbo": "Probability of overfitting",
+    "pbo": "Overfitting of the field",
     "spa_incumbent": "Luck against the incumbent (SPA)",
     "spa_buy_and_hold": "Luck against buying and holding (SPA)",
     "undeclared": "Numbers that no parameter declares",

@@ -56,6 +56,7 @@ class CandidateView:
     anchor: str
     checks: tuple[CheckView, ...]
     failed: int
+    note: str
     reason: str
     open: bool
 
@@ -178,7 +179,8 @@ def _candidates(data: ReportData) -> tuple[CandidateView, ...]:
     return tuple(
         CandidateView(
             row=row, anchor=f"candidate-{index + 1}", checks=tuple(_check(check) for check in row.checks),
-            failed=sum(not check.passed for check in row.checks), reason=row.reasons[0] if row.reasons else "",
+            failed=sum(not check.passed for check in row.checks), note=wording.gate_note(row),
+            reason=row.reasons[0] if row.reasons else "",
             open=few or row.verdict == wording.PROMOTED,
         )
         for index, row in ordered

@@ -159,6 +159,8 @@ def _candidate(candidate: CandidateRow) -> list[str]:
             for check in candidate.checks
         ]
         parts.append(_table(("Check", "Result", "Measured", "Threshold", "How far", "What it says"), rows))
+        if note := wording.gate_note(candidate):
+            parts.append(_text(note))
     if candidate.paper:
         paper = candidate.paper
         told = f"Paper trial {paper.trial_id}: {paper.state}."

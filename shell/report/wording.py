@@ -14,6 +14,14 @@ REFUSED = "refused"
 NO_PROMISE = "What happened in the past, on an invented market or a real one, is no promise of what will happen."
 
 
+FIELD = "pbo"
+FIELD_NOTE = (
+    "The overfitting of the field (PBO) is no mark of this candidate: it says how often whatever was best on one half of the "
+    "days, among everything tried or held on them, came out below the middle on the other half, and so whether being the best "
+    "there means anything. A weak candidate in a good field passes it, and a good one in a field of noise does not."
+)
+
+
 def market_warning(data: ReportData) -> str:
     """What must be said first of a market that is not real; empty for a real one."""
     if data.planted_edge:
@@ -43,6 +51,11 @@ def verdict(data: ReportData) -> tuple[str, ...]:
         )
     sentences.append(NO_PROMISE)
     return tuple(sentences)
+
+
+def gate_note(row: CandidateRow) -> str:
+    """What must be said beside a candidate's checks; empty where there is nothing to explain."""
+    return FIELD_NOTE if any(check.name == FIELD for check in row.checks) else ""
 
 
 def partial_notice(data: ReportData) -> str:

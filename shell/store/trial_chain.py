@@ -24,7 +24,7 @@ EMPTY_LEDGER = "0" * 64
 # Every kind of fact that bears on which candidate was tried, how it scored, and which version trades.
 LEDGER_KINDS = frozenset({
     "segments", "candidate", "searches", "stage", "selection_look", "score", "vault_look", "paper_started",
-    "paper_changed", "promotion", "promotion_aborted", "rollback", "strategy_active", "quarantine",
+    "paper_changed", "rerun", "promotion", "promotion_aborted", "rollback", "strategy_active", "quarantine",
 })
 
 

@@ -129,7 +129,8 @@ class HistoryAccess:
     def seen_before(self, name: SegmentName, candidate_id: str, now: datetime) -> History:
         """Selection or vault again for a candidate that had its look: what it was shown, and nothing anybody else may see.
 
-        For running a night again; nothing is written down. Raises NotNow for a candidate that was never let in.
+        For running a night, or a candidate's evidence, again; nothing is written down. Raises NotNow for a candidate that was
+        never let in.
         """
         looked = (
             self._store.looks.vault_look(candidate_id) is not None if name is SegmentName.VAULT

@@ -19,6 +19,8 @@ from shell.answers import (
     EquityPoint,
     PaperTrial,
     Promotion,
+    Rerun,
+    RerunState,
     ScanOutcome,
     Status,
     VersionRow,
@@ -101,6 +103,7 @@ class MemoryShell:
         self.judged: dict[str, Conformance] = {}
         self.promotions: list[Promotion] = []
         self.aborted: list[str] = []
+        self.reruns: dict[str, list[RerunState]] = {}
         self.approvals: dict[str, str] = {}
         self.deciders: dict[str, str] = {}
         self.nights: dict[str, Mapping[str, Any]] = {}
@@ -305,6 +308,12 @@ class MemoryShell:
 
     def take_request(self, flow: str, now: datetime) -> str:
         return ""
+
+    def run_again(self, candidate_id: str, now: datetime) -> Rerun:
+        told = self.reruns.get(candidate_id, [])
+        state = told.pop(0) if told else RerunState.HELD
+        sentence = "it made 0.1% on day 3, and 2% was reported" if state is RerunState.REFUSED else ""
+        return Rerun(candidate_id=candidate_id, state=state, sentence=sentence)
 
     def promote(self, candidate_id: str, now: datetime) -> Promotion:
         candidate = self.ledger[candidate_id]

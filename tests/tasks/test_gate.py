@@ -15,6 +15,7 @@ from shell.config import GateConfig, Settings
 from shell.errors import BadInput, NotNow
 from shell.gate.checks import ALL_CHECKS
 from shell.gate.probing import neighbours
+from shell.gate.runs import stressed
 from shell.gate.verdict import recheck
 from shell.host.port import StrategySource
 from shell.market.history import data_hash
@@ -27,7 +28,7 @@ from tasks.gate import gate_candidate, gate_inputs, on_these_days
 from tasks.gate_runs import look_into_vault, probe_biases, run_neighbours
 from tasks.generate import Generation
 from tasks.night import Work, WorkItem
-from tasks.runs import RunSummary, run_all, stressed, uncertified
+from tasks.runs import RunSummary, run_all, uncertified
 from tests.shell.gate.test_verdict import GOOD
 from tests.tasks.memory_shell import NOW, START, MemoryShell, small_settings
 from tests.tasks.sources import proposal, rule

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from shell.answers import Rerun, RerunState
 from shell.config import GateConfig
+from shell.errors import Transient
 from shell.gate.inputs import to_stored
 from shell.trials.candidate import ChangeClass, Stage, StageResult, Verdict
+from tasks import promote
 from tasks.paper import due_trials, settle_trial, start_trial
 from tasks.promote import promote_candidate, ready
 from tasks.settlements import answered, settled
@@ -55,6 +58,42 @@ def test_a_passed_trial_is_promoted_once() -> None:
     assert shell.ledger[candidate_id].verdict is Verdict.PROMOTED
     assert ready(shell) == ()
     assert shell.aborted == []
+
+
+def test_nothing_is_promoted_and_nobody_asked_before_the_evidence_has_come_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(promote, "ASK_AGAIN_SECONDS", 0.001)
+    shell = MemoryShell(rule())
+    candidate_id = on_paper(shell)
+    settle_all(shell)
+    shell.approvals[candidate_id] = "waiting"
+    shell.reruns[candidate_id] = [RerunState.RUNNING, RerunState.RUNNING, RerunState.REFUSED]
+    answer = promote_candidate(shell, candidate_id, LATER)
+    assert (answer.promotion, answer.waiting) == (None, False)
+    assert "and 2% was reported" in answer.refusal
+    assert shell.ledger[candidate_id].verdict is Verdict.REFUSED
+    assert shell.reruns[candidate_id] == []
+
+
+def test_a_rerun_that_could_not_be_made_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    shell = MemoryShell(rule())
+    candidate_id = on_paper(shell)
+    settle_all(shell)
+
+    def lost(_name: str, _now: datetime) -> Rerun:
+        raise Transient("the process ended before it answered")
+
+    monkeypatch.setattr(shell, "run_again", lost)
+    with pytest.raises(Transient):
+        promote_candidate(shell, candidate_id, LATER)
+    assert shell.ledger[candidate_id].verdict is Verdict.PENDING
+    assert ready(shell) == (candidate_id,)
+    # One that never ends is given up, and undecided.
+    monkeypatch.undo()
+    monkeypatch.setattr(promote, "RERUN_SECONDS_MAX", 0.0)
+    shell.reruns[candidate_id] = [RerunState.RUNNING]
+    with pytest.raises(Transient, match="within 0 h"):
+        promote_candidate(shell, candidate_id, LATER)
+    assert promote_candidate(shell, candidate_id, LATER).promotion is not None
 
 
 def test_a_failed_trial_ends_the_candidate_with_its_reasons() -> None:

@@ -5,9 +5,10 @@ import pytest
 
 from shell.config import PairCosts, PaperConfig
 from shell.errors import DataError, StrategyRejected
+from shell.gate.runs import stressed
 from shell.host.port import StrategySource
 from shell.market.history import History, data_hash
-from tasks.runs import run, run_all, stressed, uncertified
+from tasks.runs import run, run_all, uncertified
 from tasks.search import objective, trades_needed
 from tests.tasks.memory_shell import START, MemoryShell, market
 from tests.tasks.sources import rule

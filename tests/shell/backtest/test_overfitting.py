@@ -221,6 +221,12 @@ INF, NAN = math.inf, math.nan
         (lambda: probability_of_backtest_overfitting(noise(40, 1), 4), "at least two trials"),
         (lambda: probability_of_backtest_overfitting(np.full((40, 2), NAN), 4), "trial 0 is nan"),
         (lambda: probability_of_backtest_overfitting(half_constant(), 2), "trial 1 is constant over half"),
+        (lambda: probability_of_backtest_overfitting(constant_but_for_rounding(), 4), "trial 1 is constant"),
+        (lambda: probability_of_backtest_overfitting([[10**400, 1]] * 8, 4), "no table of numbers"),
+        (lambda: probability_of_backtest_overfitting(noise(40, 3) * 1j, 4), "complex"),
+        (lambda: probability_of_backtest_overfitting(np.ma.masked_less(noise(40, 3), 0), 4), "is nan"),
+        (lambda: minimum_track_record_length(0.1, 0.0, 0.0, 3.0, "0.95"), "confidence = '0.95'"),
+        (lambda: minimum_track_record_length(0.1, 0.0, 0.0, 3.0, NAN), "confidence = nan"),
     ],
 )
 def test_what_has_no_answer_is_refused_with_a_sentence(call: Callable[[], float], said: str) -> None:
@@ -236,6 +242,37 @@ def half_constant() -> NDArray[np.float64]:
     matrix = noise(40, 2)
     matrix[:20, 1] = 0.001
     return matrix
+
+
+def constant_but_for_rounding() -> NDArray[np.float64]:
+    """A trial that differs in its last digit alone, where a ratio of 10^15 would beat every other."""
+    matrix = noise(40, 3)
+    matrix[:, 1] = np.where(matrix[:, 0] > 0, 0.1, np.nextafter(0.1, 1))
+    return matrix
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e-160, 1e155, 1e200, 1e307])
+def test_the_size_of_returns_changes_no_probability(scale: float) -> None:
+    """Squares of what is huge are infinite, and of what is tiny zero: neither may look like a field without overfitting."""
+    matrix = noise(41, 7, 3)
+    whole = probability_of_backtest_overfitting(matrix, 8)
+    assert whole > 0.3
+    mixed = matrix.copy()
+    mixed[:, 2] *= scale
+    assert probability_of_backtest_overfitting(matrix * scale, 8) == probability_of_backtest_overfitting(mixed, 8) == whole
+
+
+@given(st.integers(0, 10_000), st.integers(1, 4), st.integers(2, 9), st.integers(0, 13))
+def test_pbo_of_any_shape_equals_the_naive_computation(seed: int, half: int, trials: int, more: int) -> None:
+    """Blocks of a single row, lengths that are no multiple of the blocks, two trials and nine."""
+    matrix = noise(max(2 * half, 4) + more, trials, seed)
+    assert probability_of_backtest_overfitting(matrix, 2 * half) == pytest.approx(naive_pbo(matrix, 2 * half))
+
+
+def test_floats_of_another_width_are_computed_with_as_doubles() -> None:
+    narrow = minimum_track_record_length(0.1, 0.0, np.float32(0.25), np.float32(3.5), 0.95)
+    assert narrow == minimum_track_record_length(0.1, 0.0, 0.25, 3.5, 0.95) and type(narrow) is float
+    assert type(probabilistic_sharpe_ratio(np.float32(0.5), 0.0, np.int32(24), 0.0, np.float32(3))) is float
 
 
 def naive_pbo(matrix: NDArray[np.float64], n_blocks: int) -> float:

@@ -166,9 +166,22 @@ def gated(store: Store, source: StrategySource, at: datetime, *, sharpe: float =
     return judged(store, scored(store, source, at, sharpe=sharpe, seed=seed), at)
 
 
-def tried(store: Store, name: str, at: datetime) -> str:
+def run_again(store: Store, name: str, at: datetime, **fact: Any) -> None:
+    """What the shell writes down when it has made the evidence again; these figures are invented, so it did not."""
+    told = {"candidate": name, "outcome": "held", "check": "", "sentence": "", "same": ["selection"], "program": {}}
+    store.events.append("rerun", at, told | fact)
+
+
+def on_paper(store: Store, name: str, at: datetime) -> str:
     """Its paper trial passed, as the shell writes it down; returns the trial."""
     trial = store.paper.start(name, started_at=at, due_at=at + DAY)
     stage(store, name, Stage.PAPER, at, {"trial": trial.trial_id})
     store.paper.update(trial.trial_id, state="passed", at=at)
     return trial.trial_id
+
+
+def tried(store: Store, name: str, at: datetime) -> str:
+    """The trial passed, and its evidence came out again."""
+    trial = on_paper(store, name, at)
+    run_again(store, name, at)
+    return trial

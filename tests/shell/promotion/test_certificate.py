@@ -287,6 +287,10 @@ FORGERIES = {
     ),
     "code: the code is not that of the candidate": other_code,
     "order: it looked 0 times into the vault, not once": without("vault_look", "c0002"),
+    "promotion: its evidence was not run again": without("rerun", "c0002"),
+    "promotion: its evidence was not run": lambda bundle: with_fact(
+        bundle, "rerun", lambda fact: fact.update(outcome="differs")
+    ),
     "order: it was never scored on the selection segment": without("selection_look", "c0002"),
     "scores: the score of c0001 is not true: its daily returns have a Sharpe ratio of": lambda bundle: with_fact(
         bundle, "score", lambda fact: fact.update(sharpe=0.01), name="c0001"

@@ -54,7 +54,7 @@ def test_a_check_that_was_not_made_is_neither_passed_nor_failed_and_not_the_one_
     assert wording.first_failure(judged) == failed
     assert wording.distance(failed) == "0.250 too much"
     sentence = wording.nearest_miss(replace(data, candidates=(judged,)))
-    assert "with 1 of 2 checks failed; the first was probability of overfitting" in sentence
+    assert "with 1 of 2 checks failed; the first was overfitting of the field" in sentence
 
 
 def test_the_verdict_counts_candidates_by_what_became_of_them() -> None:

@@ -351,6 +351,8 @@ def test_only_listed_files_read_a_window_of_stored_bars(project: Path) -> None:
         "shell/service.py", "shell/promotion/trials.py", "deployments/segments.py",
         # A night lived again sees what it saw.
         "deployments/night_replay/run.py", "deployments/night_replay/shell.py",
+        # What a candidate was shown, once more, for the shell's own runs of it.
+        "shell/promotion/reruns.py",
     }
 
 
