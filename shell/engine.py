@@ -190,14 +190,20 @@ class Engine:
         """Cash and positions at the newest closes."""
         return self._worth.equity(self.ledger)
 
-    def passed(self, now: datetime, peak: QuoteAmount | None) -> None:
-        """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): nothing moved but prices, whose highest value
-        of these books was `peak`."""
+    def passed(self, now: datetime, peak: QuoteAmount | None, *, due: bool) -> None:
+        """Nothing but prices moved up to `now` (`backtest.glide`), and the books were worth `peak` at most. Quiet scans were
+        answered elsewhere, that of `now` too unless it is `due`: then `scan` comes next."""
         self.market.advance(now)
         self._cursor = self.market.cursor
-        self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now))
+        self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now) - due * self.interval_minutes * MINUTE_MS)
         if peak is not None and self.marks is not None and peak > self.marks.peak:
             self.marks = replace(self.marks, peak=peak)
+
+    def scan(self, now: datetime, *, origin: str) -> StepRecord:
+        """The scan of a slot at which, as `passed` has told, nothing else happens."""
+        record = self._begin(now)
+        self._scan(now, origin, record)
+        return self._finish(record)
 
     def symbols_concerned(self) -> set[str]:
         """Those of positions and of working orders."""
