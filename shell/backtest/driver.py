@@ -153,8 +153,7 @@ def _drive(
     today = days.day_of(book.moment_of(0))
     slot = told = 0
     while slot <= last:
-        passed = _pass_over(engine, book, glide, slot, last, values) if gliding else Passed(slot, None)
-        slot, record = passed
+        slot, record = _pass_over(engine, book, glide, slot, last, values) if gliding else Passed(slot, None)
         if record is None:
             now = book.moment_of(slot)
             record = engine.step(now, origin="backtest", scan=slot < last)
