@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from shell.capital import allocated
@@ -37,6 +37,8 @@ LOOK_SECONDS = 120.0
 START_LOOKS = 6
 PROBE_SECONDS = 180.0
 FEES_SECONDS = 20.0
+NO_TIME = timedelta(0)
+UNSTORED = "something that happened could not be stored"
 
 
 def probed_for(settings: Settings, state: BookState | None, *, traded: bool, nonce_file: Path) -> ProbeFor:
@@ -135,6 +137,8 @@ class LiveAccount:
         reconciler = self._reconciler
         if reconciler is None:
             return
+        if engine.protector.unsure and reconciler.reason != UNSTORED:
+            reconciler.needed(UNSTORED, now)
         missed = self._connection.venue.missed()
         if missed:
             reconciler.needed(missed, now)
@@ -173,6 +177,9 @@ class LiveAccount:
 
     def _looking(self, reconciler: Reconciler, now: datetime) -> Callable[[], Awaitable[AccountPicture]]:
         api, since, pace = self._connection.api, reconciler.since(now), self._pace
+        if self._gateway is not None:
+            # A moment that the exchange's clock has not reached yet would be asked about in vain.
+            since += min(self._gateway.venue_ahead, NO_TIME)
         return lambda: look_at_account(api, since, now, pace)
 
     def _took(self, reconciler: Reconciler, picture: AccountPicture) -> Reconciled:

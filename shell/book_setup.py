@@ -92,5 +92,6 @@ def new_engine(
         return engine
     paper_gateway.restore([order.submitted for order in state.open_orders if order.submitted is not None])
     unsent = [order.approved for order in state.open_orders if order.submitted is None]
-    engine.write_off(unsent, state.unanswered)
+    # An exit that no signal asked for counts as lost once it is written off, and that is done here.
+    engine.write_off(unsent, state.unanswered + sum(order.intent.signal_id is None for order in unsent))
     return engine

@@ -19,9 +19,9 @@ from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway, GatewayEvent
-from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
+from shell.execution.monitor import level_between, points_of, untouched
 from shell.execution.protector import Protector
-from shell.execution.record import Journal, ScanDone, StepRecord, never_taken
+from shell.execution.record import WRITTEN_OFF, Journal, ScanDone, StepRecord, never_taken
 from shell.execution.steps import Steps
 from shell.execution.waiting import WaitingExit, WaitingExits
 from shell.execution.withdrawal import entries, resting_of, withdraw, withdraw_unwanted
@@ -31,7 +31,7 @@ from shell.live_value import live_equity
 from shell.market.bars import Bar
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
-from shell.money import Price, QuoteAmount, decimal_of
+from shell.money import Price, QuoteAmount
 from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
 from shell.portfolio.valuation import mark, with_capital, with_entry
@@ -48,6 +48,7 @@ MINUTE_MS = 60_000
 SLOT_MINUTES = 5
 ORDER_RATE_WINDOW = timedelta(minutes=1)
 VENUE_REFUSED = "VENUE_REFUSED"
+OPEN_MS = attrgetter("open_ms")
 
 
 class Engine:
@@ -68,18 +69,18 @@ class Engine:
         self.faults_in_row = 0
         self.last_fault = ""
         self.seat = Seat(host, market, config.fees)
-        self._steps = Steps(journal)
+        self._steps = Steps(journal, self._undo)
         self._cursor = market.cursor
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent, self._order_times = list[RecentSignal](), list[datetime]()
         self._booked, self._entered = set[str](), set[str]()
         self._try = ""
         self._worth, self._days = Worth(market), LocalDays(config.zone)
-        self._protector = Protector(
+        self.protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
             book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"), ready=self._steps.settle,
         )
-        self._exits = WaitingExits(self._protector, closed=lambda: market.closed, ids=self._ids, ask=self._answer)
+        self._exits = WaitingExits(self.protector, closed=lambda: market.closed, ids=self._ids, ask=self._answer)
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime], exits: Sequence[WaitingExit]) -> None:
         """What an earlier process approved and sent lately, and what could not leave: its throttles hold on."""
@@ -109,7 +110,7 @@ class Engine:
         record = self._begin(now)
         self.market.advance(now)
         if concerned := self.symbols_concerned():
-            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=_open_ms):
+            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=OPEN_MS):
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
         self._cursor = self.market.cursor
@@ -117,7 +118,7 @@ class Engine:
         self._mark(now, record)
         if scan and self.gateway.ready and self._slot_ms(now) > self._last_slot_ms:
             self._scan(now, origin, record)
-        self._protector.arrange(now, record, self._exits.waiting)
+        self.protector.arrange(now, record, self._exits.waiting)
         return self._finish(record)
 
     def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
@@ -132,7 +133,7 @@ class Engine:
         """Let the gateway do what is due, book what it has told, and keep stops and withdrawals as they should be."""
         record = self._begin(now)
         self._tend(now, record)
-        self._protector.arrange(now, record, self._exits.waiting)
+        self.protector.arrange(now, record, self._exits.waiting)
         return self._finish(record)
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
@@ -154,13 +155,15 @@ class Engine:
     def together(self) -> Iterator[None]:
         """Steps that one transaction of the caller's stores: if that fails, these books are as they were before it."""
         self._steps.settle()
-        kept = self.ledger, self.marks, {**self.halts}, {*self._booked}, {*self._entered}
+        kept, untold = (self.ledger, self.marks, {**self.halts}, {*self._booked}, {*self._entered}), self.seat.untold()
         try:
             yield
         except BaseException:
             self.ledger, self.marks, self.halts, self._booked, self._entered = kept
+            self.seat.forget_since(untold)
             self._steps.forget()
             raise
+        self.protector.unsure = False
 
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
@@ -222,24 +225,8 @@ class Engine:
     # -- prices ---------------------------------------------------------------------------------------------------
 
     def _walk(self, bars: Sequence[Bar], record: StepRecord) -> None:
-        """Lead prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit
-        brings in must not pay for another's entry of an earlier moment."""
-        walked = [(bar, path_of(bar)) for bar in bars if self._matters(bar)]
-        for point, offset_ms in enumerate(PATH_OFFSETS_MS):
-            left = False
-            for bar, path in walked:
-                if point and not self._matters(bar):
-                    # What worked on it has filled or gone, and the rest of the path touches no level.
-                    continue
-                left = True
-                price, at = path[point], from_ms(bar.open_ms + offset_ms)
-                position = self.ledger.positions.get(bar.symbol)
-                level = level_between(position, path[max(point - 1, 0)], price)
-                if level is not None:
-                    self._tick(bar.symbol, level, at, record)
-                self._tick(bar.symbol, Price.of(decimal_of(price)), at, record)
-            if not left:
-                return
+        for symbol, price, at in points_of(bars, self._matters, lambda symbol: self.ledger.positions.get(symbol)):
+            self._tick(symbol, price, at, record)
 
     def _matters(self, bar: Bar) -> bool:
         """Whether an order or a protective level can be met on this bar's path."""
@@ -253,8 +240,8 @@ class Engine:
             if fill.side is Side.BUY:
                 level = level_between(self.ledger.positions.get(symbol), float(fill.price), float(price))
                 if level is not None:
-                    self._protector.watch(symbol, level, at, record)
-        self._protector.watch(symbol, price, at, record)
+                    self.protector.watch(symbol, level, at, record)
+        self.protector.watch(symbol, price, at, record)
 
     def _tend(self, now: datetime, record: StepRecord) -> None:
         self.gateway.expire(now)
@@ -267,8 +254,17 @@ class Engine:
     # -- booking --------------------------------------------------------------------------------------------------
 
     def _book_events(self, record: StepRecord, found: Sequence[GatewayEvent] | None = None) -> list[Fill]:
-        fills = []
-        for event in self.gateway.events() if found is None else found:
+        fills: list[Fill] = []
+        try:
+            self._book_each(self.gateway.events() if found is None else found, record, fills)
+        except Fatal:
+            # The rest was told as well, and is not told again.
+            self.protector.unsure = True
+            raise
+        return fills
+
+    def _book_each(self, events: Sequence[GatewayEvent], record: StepRecord, fills: list[Fill]) -> None:
+        for event in events:
             match event:
                 case Fill():
                     if event.fill_id not in self._booked:
@@ -280,11 +276,10 @@ class Engine:
                     record.submitted.append(event)
                 case _:
                     assert_never(event)
-        return fills
 
     def _book(self, fill: Fill, record: StepRecord) -> None:
-        self._booked.add(fill.fill_id)
         self.ledger, trade = apply_fill(self.ledger, fill)
+        self._booked.add(fill.fill_id)
         record.fills.append(fill)
         if fill.intent.purpose is Purpose.ENTRY and self.marks is not None and fill.intent.intent_id not in self._entered:
             # One entry, however many fills it takes.
@@ -328,8 +323,9 @@ class Engine:
         on (`unanswered` counts them all), ids carry a mark that no earlier process used."""
         self._try = f":try{unanswered}" if unanswered else self._try
         if orders:
-            told, now = "the process died before it was sent", max(order.intent.decided_at for order in orders)
-            self._finish(self._begin(now, updates=[never_taken(each, OrderState.REJECTED, told, now) for each in orders]))
+            now = max(order.intent.decided_at for order in orders)
+            updates = [never_taken(each, OrderState.REJECTED, WRITTEN_OFF, now) for each in orders]
+            self._finish(self._begin(now, updates=updates))
 
     def _slot_ms(self, now: datetime) -> int:
         """The newest slot at `now`, by the interval known so far."""
@@ -439,6 +435,14 @@ class Engine:
         record.submitted.append(submitted)
         return ""
 
+    def _undo(self, ledger: Ledger, marks: EquityMarks | None, undone: Sequence[StepRecord]) -> None:
+        """Steps that can never be stored did not happen here. At the venue they did, and a look at it books them afresh."""
+        self.ledger, self.marks = ledger, marks
+        fills = [fill for record in undone for fill in record.fills]
+        self._booked -= {fill.fill_id for fill in fills}
+        self._entered -= {fill.intent.intent_id for fill in fills}
+        self.protector.unsure |= bool(fills)
+
     def _begin(self, at: datetime, **facts: Any) -> StepRecord:
         return self._steps.begin(StepRecord(book=self.config.book, at=at, **facts), self.ledger, self.marks)
 
@@ -446,6 +450,3 @@ class Engine:
         record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()
         self._steps.finish(record)
         return record
-
-
-_open_ms = attrgetter("open_ms")

@@ -30,6 +30,7 @@ from shell.portfolio.ledger import EquityMarks, Ledger, TradeClosed
 from shell.portfolio.valuation import Accounts, closed_trade, portfolio_view
 
 TRADES_KEPT = 100
+Untold = tuple[tuple[FillNotice | ClosedNotice, ...], tuple[TradeClosed, ...]]
 
 
 class Seat:
@@ -131,6 +132,14 @@ class Seat:
     def remember(self, trade: TradeClosed) -> None:
         """A completed trade, for the strategy's recent trades."""
         self._fresh.append(trade)
+
+    def untold(self) -> Untold:
+        """Everything the strategy has not been told yet, to `forget_since` if it turns out not to have happened."""
+        return tuple(self._notices), tuple(self._fresh)
+
+    def forget_since(self, untold: Untold) -> None:
+        """Take back what was heard after `untold` was asked for."""
+        self._notices[:], self._fresh[:] = untold
 
     def scan(self, now: datetime, ledger: Ledger, marks: EquityMarks) -> list[Signal]:
         """Ask the strategy. Raises StrategyFault, after which it is not running."""

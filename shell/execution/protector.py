@@ -52,6 +52,9 @@ class Protector:
         self._book = book
         self._ids = ids
         self._ready = ready
+        # True while the ledger lacks what could not be booked or stored: until it follows the venue nothing is sold, which may
+        # be sold already.
+        self.unsure = False
         # False where no venue keeps stops: then there is nothing to arrange.
         self._kept = gateway.guards("") is not None
         self._reached: dict[str, datetime] = {}
@@ -115,7 +118,7 @@ class Protector:
     def _arrange_one(self, symbol: str, now: datetime, record: StepRecord) -> bool:
         """One pass; True when something was asked of the venue."""
         guard, pair = self._gateway.guards(symbol), self._pairs.get(symbol)
-        if guard is None or pair is None or not guard.settled:
+        if guard is None or pair is None or not guard.settled or self.unsure:
             return False
         position = self._ledger().positions.get(symbol)
         plan = plan_of(position, selling(self._gateway.open_orders(), symbol), guard, pair)
@@ -144,6 +147,8 @@ class Protector:
         guard = self._gateway.guards(symbol)
         if guard is None:
             return True
+        if self.unsure:
+            return False
         if not guard.settled:
             self._gateway.expire(at)
             self._book(record)

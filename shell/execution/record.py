@@ -12,6 +12,9 @@ from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, SignalAns
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, TradeClosed
 from shell.risk.halts import Halt
 
+# Why an intent ended that was written ahead and never left. Kept with the order: ids of later tries are told apart by it.
+WRITTEN_OFF = "the process died before it was sent"
+
 
 @dataclass(slots=True, kw_only=True)
 class ScanDone:

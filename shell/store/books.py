@@ -9,6 +9,7 @@ from sqlalchemy import Connection, and_, func, insert, select
 
 from shell.errors import Fatal, NotNow
 from shell.execution.known import KnownOrder
+from shell.execution.record import WRITTEN_OFF
 from shell.execution.waiting import WaitingExit
 from shell.money import NO_MONEY, QuoteAmount
 from shell.orders import Fill, OrderState
@@ -41,7 +42,7 @@ RECENT_TRADES = 100
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookState:
     """Everything a book needs to go on. `open_orders` are those that may still fill, unknown ones included; `unanswered`
-    counts the orders that were written for a signal whose answer was not: their process died in between. `known_orders` are
+    counts orders that were written and lost with their process before it wrote what became of them. `known_orders` are
     those besides that ended lately, for a venue may tell of them late. `recent_signals` and `order_times` are what throttles
     measure, `waiting_exits` what could not leave."""
 
@@ -183,10 +184,13 @@ def _open_orders(connection: Connection, book: str) -> list[StoredOrder]:
 
 
 def _unanswered(connection: Connection, book: str) -> int:
-    """Grows with every such death and never falls: an order found at the venue afterwards still has no answer of its own."""
+    """Grows with every such death and never falls: an order found at the venue afterwards still has no answer of its own. A
+    stop or target has no signal to be answered; that it was written off is what stays of it."""
     answered = select(ANSWERS.c.intent_id).where(ANSWERS.c.book == book, ANSWERS.c.intent_id.is_not(None))
-    lost = (ORDERS.c.book == book) & ORDERS.c.signal_id.is_not(None) & ORDERS.c.intent_id.not_in(answered)
-    return int(connection.execute(select(func.count()).select_from(ORDERS).where(lost)).scalar_one())
+    lost = ORDERS.c.signal_id.is_not(None) & ORDERS.c.intent_id.not_in(answered)
+    written_off = ORDERS.c.signal_id.is_(None) & (ORDERS.c.reason == WRITTEN_OFF)
+    which = (ORDERS.c.book == book) & (lost | written_off)
+    return int(connection.execute(select(func.count()).select_from(ORDERS).where(which)).scalar_one())
 
 
 def read_trades(connection: Connection, book: str) -> list[TradeClosed]:

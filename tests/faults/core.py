@@ -12,6 +12,7 @@ import multiprocessing
 import os
 import random
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -93,7 +94,16 @@ def worked(job: Job) -> tuple[Tally, float]:
                 total += named(older_copies(Path(folder) / "copies", job.seed), f"copies {job.seed}")
             case _:
                 total += named(shell_lives(Path(folder), job.seed, job.number), f"shell {job.seed}")
+        if total.wrong.total():
+            total.sentences.append(f"what is left of it is kept in {keep(Path(folder), job)}")
     return total, processor_seconds() - begun
+
+
+def keep(folder: Path, job: Job) -> Path:
+    """Move a series that went wrong where it outlives the run: its database and logs say what happened."""
+    kept = Path(tempfile.mkdtemp(prefix=f"brain-faults-{job.kind}-{job.seed}-"))
+    shutil.copytree(folder, kept, dirs_exist_ok=True)
+    return kept
 
 
 def processor_seconds() -> float:

@@ -19,11 +19,14 @@ from shell.exchange.simulator.moments import SECOND_NS
 from shell.exchange.simulator.system import SystemState
 from shell.money import Price
 from shell.orders import Purpose
+from shell.store.books import read_fills
 from tests.faults.account_world import AccountWorld
 from tests.shell.exchange.live.stage import BTC, buy, limit_buy
 from tests.thorough import THOROUGH
 
 HOURS = [-2, *(pytest.param(hours, marks=THOROUGH) for hours in (2, -20, 20))]
+# What is asked for since a moment is asked in vain where that moment is still to come.
+HOURS_AHEAD_TOO = [2, *(pytest.param(hours, marks=THOROUGH) for hours in (-2, -20, 20))]
 ROUND_SECONDS = 5
 # A way out that was refused is tried again after a minute.
 UNGUARDED_SECONDS = 75
@@ -163,3 +166,33 @@ def test_a_kill_in_maintenance_goes_on_until_no_entry_is_left(opens: Callable[..
     on.rounds(60)
     assert on.open_at_exchange() == []
     on.judged()
+
+
+@pytest.mark.parametrize("hours", HOURS_AHEAD_TOO)
+def test_an_entry_and_its_stop_that_fill_between_two_looks_are_both_booked(opens: Callable[..., Unsteady], hours: int) -> None:
+    on = opens([limit_buy(29_500.0, stop=29_000.0)])
+    on.scan()
+    on.settle(3)
+    on.client.deaf = True
+    on.set_wrong(hours)
+    on.rounds(90)
+    on.price("29500.0", tell=False)
+    on.price("28990.0", tell=False)
+    on.rounds(90)
+    assert on.held() == 0
+    with on.store.reading() as connection:
+        assert [fill.intent.purpose for _, fill in read_fills(connection, "main")] == [Purpose.ENTRY, Purpose.STOP]
+    on.judged()
+
+
+@pytest.mark.parametrize("hours", HOURS_AHEAD_TOO)
+def test_what_others_do_with_the_account_is_seen_by_the_next_look(opens: Callable[..., Unsteady], hours: int) -> None:
+    on = opens()
+    on.settle(3)
+    on.set_wrong(hours)
+    # A look that is due whatever the clock says, so that the next one asks for what came after it.
+    on.rounds(16 * 60)
+    on.desk.exchange.deposit("ZUSD", Decimal(77))
+    on.rounds(16 * 60)
+    assert [each.label for each in on.store.account.activity() if each.amount == 77] == ["deposit"]
+    assert not on.engine.halts

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
+import structlog
 
 from shell.errors import Fatal, OutcomeUnknown
 from shell.exchange.kraken.private_types import NewOrder
@@ -86,12 +88,19 @@ def test_every_section_names_places_that_exist() -> None:
     assert [path for path in named if not (run.ROOT / path).exists()] == []
 
 
-def test_a_job_tells_the_seed_of_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_folder: Path, _seed: int) -> Tally:
+def test_a_job_tells_the_seed_of_what_it_found_and_keeps_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(folder: Path, _seed: int) -> Tally:
+        folder.mkdir()
+        (folder / "brain.db").write_text("the books")
         tally = Tally()
         tally.blame("I1", "two orders")
         return tally
 
     monkeypatch.setattr(core, "storm", broken)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # A job has a process to itself, and silences all of it.
+    monkeypatch.setattr(structlog, "configure", lambda **_given: None)
     tally, _ = core.worked(Job("storms", 41, 1))
-    assert (tally.wrong["I1"], tally.sentences) == (1, ["storm 41: I1: two orders"])
+    said, kept = tally.sentences
+    assert (tally.wrong["I1"], said) == (1, "storm 41: I1: two orders")
+    assert (Path(kept.rpartition(" ")[2]) / "storm" / "brain.db").read_text() == "the books"

@@ -179,6 +179,12 @@ def judged(folder: Path, desk: Desk) -> Tally:
     return tally
 
 
+def written(path: Path, desk: Desk) -> None:
+    """The exchange's own side of a series, to be read beside the home: its orders, and its trades in their order."""
+    venue = desk.exchange.venue
+    path.write_text("\n".join(repr(each) for each in (*venue.orders.values(), *venue.trades.values())))
+
+
 def shell_lives(folder: Path, seed: int, number: int) -> Tally:
     """So many lives, each killed, and one that ends in order; the account's books against ours."""
     chance = random.Random(seed)
@@ -194,6 +200,8 @@ def shell_lives(folder: Path, seed: int, number: int) -> Tally:
                 break
         house.calmed()
         tally = exchange.do(lambda desk: judged(house.folder, desk))
+        if tally.wrong.total():
+            exchange.do(lambda desk: written(folder / "exchange.txt", desk))
     tally.faults = house.faults
     tally.kills = tally.restarts = tally.shell_kills = kills
     return tally

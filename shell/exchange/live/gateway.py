@@ -78,6 +78,7 @@ class LiveGateway:
         self._listening = listening
         self._sweep_wanted = True
         self._swept_at: datetime | None = None
+        # By the venue's clock.
         self._swept_well_at: datetime | None = None
         self._failures = 0
         self._strays: dict[str, datetime] = {}
@@ -231,6 +232,11 @@ class LiveGateway:
         venue shows it gone."""
         self._strays.setdefault(order_id, now)
 
+    @property
+    def venue_ahead(self) -> timedelta:
+        """How far the venue's clock is ahead of ours, 0 where they are not known to differ."""
+        return self._time.ahead
+
     def ask_again(self) -> None:
         """Read the venue at the next step, whatever is known."""
         self._sweep_wanted = True
@@ -364,15 +370,19 @@ class LiveGateway:
 
     def _sweep(self, at: datetime) -> None:
         self._swept_at = at
-        since = min(self._orders.oldest_open(at), self._swept_well_at or at) - OVERLAP
+        # The venue tells what happened since a moment of its own clock: ours may be hours ahead.
+        there, doubted = self._time.now(), self._time.doubted
+        since = min(self._orders.oldest_open(there), self._swept_well_at or there) - OVERLAP
         try:
-            self._lookup.sweep(since, at)
+            self._lookup.sweep(since, at, there)
         except (Transient, Rejected) as error:
             self._sweep_wanted = True
             self._failures = min(self._failures + 1, FAILURES_COUNTED)
             get_logger().warning("the venue could not be read", reason=str(error), at=at)
             return
-        self._swept_well_at, self._failures = at, 0
+        self._failures = 0
+        if self._swept_well_at is None or not doubted:
+            self._swept_well_at = there
         self._sweep_wanted = bool(self._orders.parked) or any(
             each.life.missing or self._orders.expects_stops(each) for each in self._orders
         )

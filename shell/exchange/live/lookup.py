@@ -38,12 +38,13 @@ class Lookup:
     orders: TrackedOrders
     pair_of: Callable[[str], Pair]
 
-    def sweep(self, since: datetime, now: datetime) -> None:
-        """Read all that can have changed after `since`. Raises Transient, and then whatever was read is kept."""
+    def sweep(self, since: datetime, now: datetime, there: datetime) -> None:
+        """Read all that can have changed after `since`, a moment of the venue's clock as `there` is; `now` is ours. Raises
+        Transient, and then whatever was read is kept."""
         # The lists are read after these fills, so their stops are in them. Of a fill between two lists nobody knows, and
         # whether it came between them no clock tells: ours and the venue's differ.
         filled = {entry.intent.intent_id: entry.life.filled for entry in self.orders if entry.spawns_stops}
-        found = self.venue.recent(since, now)
+        found = self.venue.recent(since, there)
         self._identify(found.values(), now)
         if parents := self._unknown_parents(found.values()):
             # A stop may be in the window and its entry not. Held to be somebody else's, its sale would not be booked.
@@ -62,7 +63,7 @@ class Lookup:
         self._take(seen.values(), now)
         self.orders.drop(order_id for order_id in seen if self.orders.find(order_id) is None)
         for entry in self.orders:
-            if entry.spawns_stops and (entry.filled_at is None or now - entry.filled_at >= SPAWN_DELAY):
+            if entry.spawns_stops and (entry.filled_at is None or there - entry.filled_at >= SPAWN_DELAY):
                 entry.stops_looked = max(entry.stops_looked, filled.get(entry.intent.intent_id, NO_QTY))
         self._look_for_doubtful(now)
 

@@ -1,8 +1,9 @@
 """The venue's time as deadlines need it, told by a clock of ours that somebody may set.
 
 Kraken judges an order's deadline by its own clock: with ours hours off it would refuse every order, the way out of a position
-included, whose stop was just taken out for it. So the difference is asked for where our clock went back, leapt ahead, or an
-order was refused for its deadline.
+included, whose stop was just taken out for it. And it tells what happened since a moment by its own clock: asked for all since
+a moment that is still ahead of it, it tells nothing. So the difference is asked for every hour, and at once where our clock
+went back, leapt ahead, or an order was refused for its deadline.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from shell.errors import Rejected, Transient
 from shell.exchange.live.venue import KrakenVenue
 from shell.log import get_logger
 
-# Rounds are half a second apart; what takes longer than this between two of them was no round.
-LEAP = timedelta(minutes=10)
+# Rounds are half a second apart. A round that hangs for longer than this costs one question more; a clock that leapt by less
+# stays within the overlap of everything that is read since a moment.
+LEAP = timedelta(minutes=1)
+# A clock that nobody sets drifts by seconds a day.
+ASK_EVERY = timedelta(hours=1)
 BACK = timedelta(seconds=1)
 # Kraken tells whole seconds, and the answer takes a moment: less than this is no difference.
 NOISE = timedelta(seconds=3)
@@ -35,6 +39,11 @@ class VenueTime:
         self._wanted = False
         self.ahead = NONE
 
+    @property
+    def doubted(self) -> bool:
+        """True while our clock is known to have been set, and not yet by how much."""
+        return self._wanted
+
     def now(self) -> datetime:
         """The moment by the venue's clock, as far as it is known."""
         return self._clock.now() + self.ahead
@@ -48,9 +57,12 @@ class VenueTime:
         now, before = self._clock.now(), self._seen_at
         self._seen_at = now
         back = before is not None and before - now > BACK
-        if back or (before is not None and now - before > LEAP):
+        if self._asked_at is None:
+            # Trading begins with clocks that were compared.
+            self._asked_at = now
+        if back or (before is not None and now - before > LEAP) or now - self._asked_at >= ASK_EVERY:
             self._wanted = True
-        if self._wanted and (self._asked_at is None or abs(now - self._asked_at) >= ASK_AGAIN):
+        if self._wanted and abs(now - self._asked_at) >= ASK_AGAIN:
             self._asked_at = now
             self._ask()
         return back

@@ -37,10 +37,10 @@ def full_disk(bench: Bench) -> Iterator[None]:
 def test_a_disk_that_is_full_as_the_books_follow_the_exchange_leaves_them_as_they_were(bench: Bench, dies: bool) -> None:
     bench.reconcile()
     bench.trade(Side.BUY, "0.1", told=False, linked=False, stop="29000")
-    before = bench.engine.ledger, bench.engine.marks
+    before = bench.engine.ledger, bench.engine.marks, bench.engine.seat.untold()
     with full_disk(bench), pytest.raises(DatabaseFailed):
         bench.reconcile()
-    assert (bench.engine.ledger, bench.engine.marks) == before
+    assert (bench.engine.ledger, bench.engine.marks, bench.engine.seat.untold()) == before
     # A step in between writes what this process believes, and nothing that was undone.
     bench.engine.assess(bench.now)
     assert bench.store.books.check("main") == []
@@ -48,6 +48,7 @@ def test_a_disk_that_is_full_as_the_books_follow_the_exchange_leaves_them_as_the
         bench.restart()
     done = bench.reconcile()
     assert kinds(done) == ["missed_fill", "order_ended", "order_linked", "stop_adopted"]
+    assert len(bench.engine.seat.owed) == 1, "the strategy hears of a fill once"
     bench.agrees()
     bench.restart()
     assert bench.reconcile().matches

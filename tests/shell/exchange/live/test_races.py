@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from shell.orders import OrderState, Purpose
 from shell.risk.halts import Halt, HaltKind
 from tests.shell.exchange.live.conftest import Opens
 from tests.shell.exchange.live.stage import BTC, Stage, buy, limit_buy
+from tests.thorough import THOROUGH
 
 
 def kill(on: Stage) -> None:
@@ -189,3 +191,36 @@ def test_a_limit_exit_is_taken_out_when_the_stop_is_reached(stage: Opens) -> Non
     on.settle(3)
     assert on.held() == 0 and on.coins == 0 and on.open_at_exchange() == []
     on.agree()
+
+
+@pytest.mark.parametrize("deaf", [pytest.param(False, marks=THOROUGH, id="told"), pytest.param(True, id="untold")])
+@pytest.mark.parametrize("answer", ["given", "lost_after", "lost_before"])
+@pytest.mark.parametrize("fires", ["before", "between", "after"])
+def test_a_stop_that_fires_while_it_is_moved_sells_once(stage: Opens, fires: str, answer: str, deaf: bool) -> None:
+    """It fires at the old price as the change is on its way, at a price between, or at the new one once it was changed."""
+    faults = [] if answer == "given" else [{"kind": answer, "on": "AmendOrder"}]
+    on = stage({0: [buy()], 1: [Signal(BTC, Action.MODIFY, stop_loss=29_500.0)]}, plan={"faults": faults})
+    on.scan()
+    on.settle(2)
+    on.desk.exchange.deposit("XBT", Decimal(1))
+    on.client.deaf = deaf
+    amend, prices = on.client.venue.amend, {"before": "28990.0", "between": "29200.0", "after": "29490.0"}
+
+    def amended(*given: Any) -> None:
+        if fires == "before":
+            trades(on, prices[fires], "20")
+        try:
+            amend(*given)
+        finally:
+            if fires != "before":
+                trades(on, prices[fires], "20")
+
+    on.client.venue.amend = amended  # type: ignore[method-assign]
+    on.scan()
+    on.settle(14)
+    assert (on.held(), on.coins) == (0, 1) or (answer == "lost_before" and on.held() == on.coins - 1 > 0)
+    sold = [order for order in on.exchange_orders() if order.side == "sell" and order.filled]
+    assert len(sold) == (on.held() == 0)
+    if on.held():
+        # The change never arrived; it is asked for again, and the stop that stands guards all of it.
+        assert [(order.trigger, order.remaining) for order in on.open_at_exchange()] == [(29_500, on.held())]
