@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from operator import attrgetter
 from typing import Any, assert_never
 
 from shell.clock import LocalDays, compact, from_ms, monotonic, to_ms
@@ -48,7 +47,6 @@ MINUTE_MS = 60_000
 SLOT_MINUTES = 5
 ORDER_RATE_WINDOW = timedelta(minutes=1)
 VENUE_REFUSED = "VENUE_REFUSED"
-OPEN_MS = attrgetter("open_ms")
 
 
 class Engine:
@@ -110,7 +108,7 @@ class Engine:
         record = self._begin(now)
         self.market.advance(now)
         if concerned := self.symbols_concerned():
-            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=OPEN_MS):
+            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=lambda bar: bar.open_ms):
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
         self._cursor = self.market.cursor
