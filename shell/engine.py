@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from operator import attrgetter
 from typing import Any, assert_never
 
 from shell.clock import LocalDays, compact, from_ms, monotonic, to_ms
@@ -48,7 +47,6 @@ MINUTE_MS = 60_000
 SLOT_MINUTES = 5
 ORDER_RATE_WINDOW = timedelta(minutes=1)
 VENUE_REFUSED = "VENUE_REFUSED"
-OPEN_MS = attrgetter("open_ms")
 
 
 class Engine:
@@ -110,7 +108,7 @@ class Engine:
         record = self._begin(now)
         self.market.advance(now)
         if concerned := self.symbols_concerned():
-            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=OPEN_MS):
+            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=lambda bar: bar.open_ms):
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
         self._cursor = self.market.cursor
@@ -193,14 +191,20 @@ class Engine:
         """Cash and positions at the newest closes."""
         return self._worth.equity(self.ledger)
 
-    def passed(self, now: datetime, peak: QuoteAmount | None) -> None:
-        """Quiet scans up to `now` were answered elsewhere (`backtest.glide`): nothing moved but prices, whose highest value
-        of these books was `peak`."""
+    def passed(self, now: datetime, peak: QuoteAmount | None, *, due: bool) -> None:
+        """Nothing but prices moved up to `now` (`backtest.glide`), and the books were worth `peak` at most. Quiet scans were
+        answered elsewhere, that of `now` too unless it is `due`: then `scan` comes next."""
         self.market.advance(now)
         self._cursor = self.market.cursor
-        self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now))
+        self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now) - due * self.interval_minutes * MINUTE_MS)
         if peak is not None and self.marks is not None and peak > self.marks.peak:
             self.marks = replace(self.marks, peak=peak)
+
+    def scan(self, now: datetime, *, origin: str) -> StepRecord:
+        """The scan of a slot at which, as `passed` has told, nothing else happens."""
+        record = self._begin(now)
+        self._scan(now, origin, record)
+        return self._finish(record)
 
     def symbols_concerned(self) -> set[str]:
         """Those of positions and of working orders."""

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,17 +153,17 @@ def _drive(
     today = days.day_of(book.moment_of(0))
     slot = told = 0
     while slot <= last:
-        if gliding:
-            slot = _pass_over(engine, glide, slot, last, values)
-        now = book.moment_of(slot)
-        record = engine.step(now, origin="backtest", scan=slot < last)
+        slot, record = _pass_over(engine, book, glide, slot, last, values) if gliding else Passed(slot, None)
+        if record is None:
+            now = book.moment_of(slot)
+            record = engine.step(now, origin="backtest", scan=slot < last)
+            # The same as a paper trial: nobody watches this book, so each local day begins with its measured halts lifted.
+            day = days.day_of(now)
+            if day != today:
+                today = day
+                lift_measured(engine)
         if record.attempt:
             raise StrategyFault(ATTEMPT, record.attempt)
-        # The same as a paper trial: nobody watches this book, so each local day begins with its measured halts lifted.
-        day = days.day_of(now)
-        if day != today:
-            today = day
-            lift_measured(engine)
         if engine.faults_in_row >= faults_max:
             raise StrategyFault("error", f"the strategy failed {faults_max} times in a row: {engine.last_fault}")
         following = min(_following(engine, glide, slot, last), last + 1)
@@ -177,16 +178,28 @@ def _drive(
     return EquityCurve(times_ms=times, values=values)
 
 
-def _pass_over(engine: Engine, glide: Glide, slot: int, last: int, values: NDArray[np.float64]) -> int:
-    """Glide from `slot` as far as nothing happens; the slot at which the engine must step."""
+class Passed(NamedTuple):
+    """The slot a glide ended at, and what was done there already: None where the engine must step."""
+
+    slot: int
+    record: StepRecord | None
+
+
+def _pass_over(
+    engine: Engine, book: RecordedBook, glide: Glide, slot: int, last: int, values: NDArray[np.float64]
+) -> Passed:
+    """Glide from `slot` as far as nothing happens. Where that ends with signals, the scan is all there is to do."""
     every = glide.every()
     stop = slot if every is None else glide.quiet_until(slot, last)
     if every is None or stop <= slot:
-        return slot
+        return Passed(slot, None)
     due = glide.first_due(slot, every)
-    reached = min(engine.seat.roll(due, stop, every).slot, stop) if due < stop else stop
-    glide.passed(slot, reached, values)
-    return reached
+    reached = engine.seat.roll(due, stop, every).slot if due < stop else stop
+    if reached < stop:
+        glide.passed(slot, reached + 1, values, due=True)
+        return Passed(reached, engine.scan(book.moment_of(reached), origin="backtest"))
+    glide.passed(slot, stop, values)
+    return Passed(stop, None)
 
 
 def _following(engine: Engine, glide: Glide, slot: int, last: int) -> int:

@@ -1,8 +1,9 @@
 """Gliding: the slots of a backtest at which nothing can happen but a quiet scan are passed without stepping the engine.
 
 Which they are is arithmetic on bars that the parent holds and the strategy does not: no order works, no bar touches a
-protective level, no local day begins, no loss limit is reached. Everything else is the engine's own step, so a run that
-glides and a run that steps through every slot give the same books (tested); the strategy is asked at every slot either way.
+protective level, no local day begins, no loss limit is reached. Where the strategy has signals at such a slot, its scan is
+all there is to do. Everything else is the engine's own step, so a run that glides and a run that steps through every slot
+give the same books (tested); the strategy is asked at every slot either way.
 """
 
 from __future__ import annotations
@@ -116,8 +117,9 @@ class Glide:
         else:
             curve[begin:end] = self.values(begin, end)
 
-    def passed(self, begin: int, end: int, curve: Curve) -> None:
-        """Tell the engine that slots [begin, end) were quiet, and write what the books were worth into `curve`."""
+    def passed(self, begin: int, end: int, curve: Curve, *, due: bool = False) -> None:
+        """Tell the engine that slots [begin, end) were quiet, but for the scan of the last one if it is `due`, and write what
+        the books were worth into `curve`."""
         if begin >= end:
             return
         worth = self.values(begin, end)
@@ -129,7 +131,7 @@ class Glide:
             if highest >= float(engine.marks.peak.value) * (1 - _NEAR):
                 near = np.flatnonzero(np.atleast_1d(worth) >= highest * (1 - _NEAR))
                 peak = max((self._exactly(begin + int(at)) for at in near), key=lambda each: each.value)
-        engine.passed(self._book.moment_of(end - 1), peak)
+        engine.passed(self._book.moment_of(end - 1), peak, due=due)
 
     def _exactly(self, slot: int) -> QuoteAmount:
         total = self._engine.ledger.cash

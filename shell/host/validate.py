@@ -142,6 +142,8 @@ def _finite(value: Any, where: Where, field: str) -> float:
 
 
 def _fraction(value: Any, where: Where, field: str) -> float:
+    if type(value) is float and 0.0 <= value <= 1.0:
+        return value
     number = _finite(value, where, field)
     if not 0.0 <= number <= 1.0:
         _refuse_field(where, field, f"is {number:g}; a fraction from 0 to 1 is needed")
@@ -149,8 +151,8 @@ def _fraction(value: Any, where: Where, field: str) -> float:
 
 
 def _price(value: Any, where: Where, field: str) -> float | None:
-    if value is None:
-        return None
+    if value is None or (type(value) is float and 0.0 < value < math.inf):
+        return value
     number = _finite(value, where, field)
     if number <= 0.0:
         _refuse_field(where, field, f"is {number:g}; a price above 0, or None, is needed")

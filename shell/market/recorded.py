@@ -63,6 +63,7 @@ class RecordedBook:
         self._closed = {tier: self._closings(tier) for tier in HIGHER_TIERS}
         self.closes = self._filled()
         self._prices: dict[str, tuple[int, Price | None]] = {}
+        self._moment = 0, start
 
     @property
     def closed(self) -> str:
@@ -113,11 +114,18 @@ class RecordedBook:
 
     def slot_of(self, now: datetime) -> int:
         """The steps of five minutes that have passed at `now`, at most all of them."""
-        return min(max(0, (to_ms(now) - self.start_ms) // STEP_MS), self.slots)
+        slot, moment = self._moment
+        if now is not moment:
+            slot = (to_ms(now) - self.start_ms) // STEP_MS
+        return min(max(0, slot), self.slots)
 
     def moment_of(self, slot: int) -> datetime:
         """When `slot` is reached: the close of its newest bars."""
-        return from_ms(self.start_ms + slot * STEP_MS)
+        told, moment = self._moment
+        if slot != told:
+            moment = from_ms(self.start_ms + slot * STEP_MS)
+            self._moment = slot, moment
+        return moment
 
     def counts(self, slot: int) -> Counts:
         """The rows of each tape that are known at `slot`."""

@@ -174,9 +174,10 @@ def _apply_buy(ledger: Ledger, fill: Fill, coins: BaseQty, cost: QuoteAmount) ->
             fees=held.fees + fill.fee,
             stop_loss=_tighter(held.stop_loss, intent.stop_loss), take_profit=intent.take_profit or held.take_profit,
         )
-    return replace(
-        ledger, cash=cash, fees_paid=ledger.fees_paid + fill.fee,
-        positions=_put(ledger.positions, fill.symbol, position),
+    return Ledger(
+        cash=cash, capital=ledger.capital, fees_paid=ledger.fees_paid + fill.fee, realised_pnl=ledger.realised_pnl,
+        positions=_put(ledger.positions, fill.symbol, position), trades_closed=ledger.trades_closed,
+        consecutive_losses=ledger.consecutive_losses,
     )
 
 
@@ -209,8 +210,8 @@ def _apply_sell(
     )
     remaining = {symbol: other for symbol, other in ledger.positions.items() if symbol != fill.symbol}
     lost = trade.pnl < NO_MONEY
-    return replace(
-        ledger, cash=cash, fees_paid=fees_paid, positions=MappingProxyType(remaining),
+    return Ledger(
+        cash=cash, capital=ledger.capital, fees_paid=fees_paid, positions=MappingProxyType(remaining),
         realised_pnl=ledger.realised_pnl + trade.pnl, trades_closed=ledger.trades_closed + 1,
         consecutive_losses=ledger.consecutive_losses + 1 if lost else 0,
     ), trade

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from shell.config import RiskConfig
 from shell.contract import Action, OrderType, Signal
@@ -28,8 +28,7 @@ from shell.risk.view import RiskView
 APPROVED = "APPROVED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderIds:
+class OrderIds(NamedTuple):
     """Given by the caller, deterministic: they lead from one signal to its last fill; the monitor has no signal."""
 
     intent_id: str
@@ -48,16 +47,14 @@ class ProtectionChange:
     take_profit: Price | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class Approved(NamedTuple):
     """A yes: an order to send, or for Action.MODIFY the position's new protection. `sentence` says how it was sized."""
 
     grant: ApprovedOrder | ProtectionChange
     sentence: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class _Case(NamedTuple):
     """One signal with all that is decided on."""
 
     signal: Signal
@@ -164,8 +161,7 @@ def answer_of(signal: Signal, decision: Approved | Refused, *, ids: OrderIds, no
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Order:
+class _Order(NamedTuple):
     """What an order was decided to be, before it gets its ids and its seal."""
 
     side: Side

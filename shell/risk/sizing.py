@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import NamedTuple
 
@@ -19,8 +18,7 @@ from shell.risk.view import RiskView, being_sold, reserved, working_entries
 _DOWN = Context(prec=50, rounding=ROUND_DOWN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntrySize:
+class EntrySize(NamedTuple):
     """`qty` to buy, the most it can cost with fee and allowance, and what cut it ("" if nothing did)."""
 
     qty: BaseQty
@@ -56,7 +54,7 @@ def entry_size(
     short = _below_minimum(pair, qty, limit.value if limit is not None else prices.low)
     if short is not None:
         return refusal(bound.code or short.code, f"{short.sentence} ({bound.wording()})")
-    worst_cost = QuoteAmount(CONTEXT.multiply(qty.value, unit_cost))
+    worst_cost = QuoteAmount.of(CONTEXT.multiply(qty.value, unit_cost))
     return EntrySize(qty=qty, worst_cost=worst_cost, cut_by=bound.wording() if bound.cuts else "")
 
 
@@ -85,7 +83,8 @@ def _bounds(
     taken = reserved(order for order in working_entries(view) if order.intent.symbol == symbol)
     if symbol in view.positions:
         # At the dearer of the present price and the one that equity was taken at.
-        price = max(Price(prices.high), view.prices.get(symbol, Price(prices.high)))
+        high = Price.of(prices.high)
+        price = max(high, view.prices.get(symbol, high))
         taken = taken + view.positions[symbol].qty.times(price)
     base, part = _base(view)
     room = base.scaled(config.max_position_pct) - taken
@@ -123,7 +122,7 @@ def _staged(view: RiskView, symbol: str, prices: Reference, base: QuoteAmount) -
     """All that is in the market and this entry together stay within the part that the version has earned."""
     if view.capital_share == WHOLE:
         return ()
-    used = in_market(view, symbol, Price(prices.high))
+    used = in_market(view, symbol, Price.of(prices.high))
     return (
         _Bound(
             base - used, RefusalCode.STAGED_CAPITAL,
@@ -153,7 +152,7 @@ def _below_minimum(pair: Pair, qty: BaseQty, price: Decimal) -> Refused | None:
             RefusalCode.MIN_ORDER,
             f"{plain(qty.value)} {pair.symbol} is less than the smallest order of {plain(pair.min_qty.value)}",
         )
-    cost = qty.times(Price(price))
+    cost = qty.times(Price.of(price))
     if cost < pair.min_cost:
         return refusal(
             RefusalCode.MIN_COST,

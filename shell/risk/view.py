@@ -6,9 +6,10 @@ Resting, in-flight and unknown orders all count towards every limit until they a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from types import MappingProxyType
+from typing import NamedTuple
 
 from shell.contract import Action
 from shell.exchange.gateway import FeeSchedule
@@ -24,8 +25,7 @@ WorkingOrder = SubmittedOrder | ApprovedOrder
 RecentSignal = tuple[str, Action, datetime]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RiskView:
+class RiskView(NamedTuple):
     """One book at one moment. `cash_free` is cash less every reservation; `working` every order that may still fill.
 
     `fees` by symbol; `prices` those that `equity` was taken at. `order_times` are when orders left, over the last
@@ -39,8 +39,8 @@ class RiskView:
     equity: QuoteAmount
     marks: EquityMarks
     fees: Mapping[str, FeeSchedule]
-    positions: Mapping[str, Position] = field(default_factory=dict)
-    prices: Mapping[str, Price] = field(default_factory=dict)
+    positions: Mapping[str, Position] = MappingProxyType({})
+    prices: Mapping[str, Price] = MappingProxyType({})
     working: Sequence[WorkingOrder] = ()
     halts: Collection[HaltKind] = frozenset()
     order_times: Sequence[datetime] = ()

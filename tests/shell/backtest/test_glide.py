@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,7 @@ from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.book_setup import fees_of, new_engine, pairs_of
 from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.engine import Engine
+from shell.execution.record import StepRecord
 from shell.host.inline import InlineHost
 from shell.host.port import StrategySource
 from shell.market.history import History
@@ -141,6 +143,68 @@ def test_halts_really_happen_while_gliding() -> None:
     assert {"DAILY_LOSS", "DRAWDOWN"} <= set(result.halts)
     assert len(result.fills) > 10
     assert journal.answers
+
+
+# Quiet but for the two moments at which a library of its own panics; each process counts its scans afresh.
+PANICKING = """
+class PanicException(BaseException):
+    pass
+
+
+class Strategy:
+    scan_interval_minutes = 15
+
+    def initialize(self, risk_limits, symbols):
+        self.scans = 0
+
+    def analyze(self, markets, portfolio, timestamp):
+        self.scans += 1
+        if timestamp.hour in (9, 11) and timestamp.minute == 45 and self.scans > 1:
+            raise PanicException("WouldBlock")
+        return []
+
+    def on_fill(self, symbol, action, qty, price, intent):
+        pass
+
+    def on_position_closed(self, symbol, pnl, pnl_pct):
+        pass
+
+    def get_state(self):
+        return {}
+
+    def load_state(self, state):
+        pass
+"""
+
+
+@dataclass(slots=True)
+class AskingJournal(MemoryJournal):
+    """Keeps the slots at which the strategy was asked a second time, and how often each slot was recorded."""
+
+    retried: list[datetime] = field(default_factory=list)
+    scanned: list[datetime] = field(default_factory=list)
+
+    def record(self, step: StepRecord) -> None:
+        MemoryJournal.record(self, step)
+        if step.retried and step.scan is not None:
+            self.retried.append(step.scan.slot)
+        if step.scan is not None:
+            self.scanned.append(step.scan.slot)
+
+
+def test_a_panic_that_ends_a_glide_is_asked_again_in_the_same_slot() -> None:
+    source, history = StrategySource(code=PANICKING), synthetic_market(5, SYMBOLS, START, 1)
+    asked = []
+    for gliding in (True, False):
+        journal = AskingJournal()
+        result = run_backtest(
+            source, history, start=START + timedelta(hours=7), settings=settings_of(RiskConfig()), host=InlineHost(source),
+            journal=journal, gliding=gliding,
+        )
+        assert not result.faults
+        assert len(set(journal.scanned)) == len(journal.scanned)
+        asked.append(journal.retried)
+    assert asked[0] == asked[1] == [START + timedelta(hours=hour, minutes=45) for hour in (9, 11)]
 
 
 def glide_over(frames: History, steps: int) -> tuple[Engine, Glide]:

@@ -210,12 +210,12 @@ def test_a_parent_that_takes_its_time_finds_its_strategy_waiting(worlds: Worlds)
 
 
 FORGERIES: dict[str, str] = {
-    "an answer to the next question": "answers.words[0] = answers.words[0] + 2; time_(5)",
-    "a form that does not exist": "answers.words[1] = 7; answers.words[0] = answers.words[0] + 1; import time; time.sleep(5)",
-    "an endless message": "answers.words[2] = 1 << 60; answers.words[1] = 1; answers.words[0] = answers.words[0] + 1; time_(5)",
-    "a negative length": "answers.words[2] = -5; answers.words[1] = 1; answers.words[0] = answers.words[0] + 1; time_(5)",
+    "an answer to the next question": "answers.words[0] = answers.words[0] + 2; time_(60)",
+    "a form that does not exist": "answers.words[1] = 7; answers.words[0] = answers.words[0] + 1; import time; time.sleep(60)",
+    "an endless message": "answers.words[2] = 1 << 60; answers.words[1] = 1; answers.words[0] = answers.words[0] + 1; time_(60)",
+    "a negative length": "answers.words[2] = -5; answers.words[1] = 1; answers.words[0] = answers.words[0] + 1; time_(60)",
     "signals that are none": "answers.write_message(bytes([10]) + b'[1, 2]'); answers.words[2] = 7; answers.words[1] = 1; "
-    "answers.words[0] = answers.words[0] + 1; time_(5)",
+    "answers.words[0] = answers.words[0] + 1; time_(60)",
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -60,7 +59,7 @@ def view(cash: str = "10000", equity: str = "10000", **changes: Any) -> RiskView
         cash_free=QuoteAmount(cash), equity=QuoteAmount(equity), marks=marks(equity), fees={BTC: NO_FEE, ETH: NO_FEE},
         allowance_pct=Decimal(0),
     )
-    return replace(base, **changes)
+    return base._replace(**changes)
 
 
 def held(qty: str, symbol: str = BTC, *, stop: str | None = None, target: str | None = None) -> Position:

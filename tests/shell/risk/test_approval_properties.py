@@ -262,11 +262,11 @@ def test_no_approved_exit_sells_more_than_is_free_to_sell_and_no_protection_is_n
 @settings(max_examples=100, deadline=None)
 @given(world=worlds(), halts=st.sets(st.sampled_from(list(HaltKind)), min_size=1), size=sizes)
 def test_a_halted_book_approves_no_entry_and_refuses_no_exit_for_it(world, halts, size):
-    halted = replace(world, view=replace(world.view, halts=halts))
+    halted = replace(world, view=world.view._replace(halts=halts))
     entry = decide(halted, Signal(world.pair.symbol, Action.BUY, size))
     assert isinstance(entry, Refused)
     assert entry.code.value in ("HALTED", "KILL_SWITCH")
-    free = replace(world, view=replace(world.view, halts=()))
+    free = replace(world, view=world.view._replace(halts=()))
     for action in (Action.SELL, Action.CLOSE):
         signal = Signal(world.pair.symbol, action, size)
         assert repr(decide(halted, signal)) == repr(decide(free, signal))
@@ -309,8 +309,8 @@ def worst_fill(world: World, order: ApprovedOrder) -> Fill:
 def view_now(worlds_: Mapping[str, World], ledger: Ledger, orders: list[ApprovedOrder], filled: int) -> RiskView:
     view = next(iter(worlds_.values())).view
     prices = {symbol: Price(decimal_of(world.quote.last)) for symbol, world in worlds_.items()}
-    return replace(
-        view, cash_free=ledger.cash - reserved(orders), equity=equity(ledger, prices), positions=ledger.positions,
+    return view._replace(
+        cash_free=ledger.cash - reserved(orders), equity=equity(ledger, prices), positions=ledger.positions,
         prices=prices, working=tuple(orders), marks=replace(view.marks, trades_today=filled),
     )
 
