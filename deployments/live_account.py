@@ -72,6 +72,7 @@ class LiveAccount:
         self._look: Waiting[AccountPicture] | None = None
         self._witness = Witness(home.database.parent, store.events)
         self._halted: frozenset[HaltKind] = frozenset()
+        self._disputed: dict[str, str] = {}
 
     def venue(self) -> Venue:
         """What the shell trades on."""
@@ -139,6 +140,11 @@ class LiveAccount:
         missed = self._connection.venue.missed()
         if missed:
             reconciler.needed(missed, now)
+        if self._disputed != (disputed := dict(engine.disputed)):
+            # Only the account tells what a fill that contradicts the books has left.
+            self._disputed = disputed
+            if disputed:
+                reconciler.needed("; ".join(disputed.values()), now)
         if self._look is None:
             if reconciler.due(now):
                 self._look = self._connection.bridge.begin(self._looking(reconciler, now), LOOK_SECONDS)

@@ -19,7 +19,7 @@ from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway, GatewayEvent
-from shell.execution.monitor import PATH_OFFSETS_MS, level_between, path_of, untouched
+from shell.execution.monitor import level_between, untouched, walk
 from shell.execution.protector import Protector
 from shell.execution.record import WRITTEN_OFF, Journal, ScanDone, StepRecord, never_taken
 from shell.execution.steps import Steps
@@ -31,7 +31,7 @@ from shell.live_value import live_equity
 from shell.market.bars import Bar
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
-from shell.money import Price, QuoteAmount, decimal_of
+from shell.money import Price, QuoteAmount
 from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
 from shell.portfolio.valuation import mark, with_capital, with_entry
@@ -73,11 +73,14 @@ class Engine:
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent, self._order_times = list[RecentSignal](), list[datetime]()
         self._booked, self._entered = set[str](), set[str]()
-        self._try = ""
+        self._try, self._joined = "", False
+        self.disputed: dict[str, str] = {}
+        """Why a fill of a symbol could not be booked. Nobody knows what is held of it, until somebody has asked the account."""
         self._worth, self._days = Worth(market), LocalDays(config.zone)
         self._protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
             book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"), ready=self._steps.settle,
+            disputed=lambda: self.disputed,
         )
         self._exits = WaitingExits(self._protector, closed=lambda: market.closed, ids=self._ids, ask=self._answer)
 
@@ -154,6 +157,7 @@ class Engine:
     def together(self) -> Iterator[None]:
         """Steps that one transaction of the caller's stores: if that fails, these books are as they were before it."""
         self._steps.settle()
+        self._joined = True
         kept, untold = (self.ledger, self.marks, {**self.halts}, {*self._booked}, {*self._entered}), self.seat.untold()
         try:
             yield
@@ -162,6 +166,8 @@ class Engine:
             self.seat.forget_since(untold)
             self._steps.forget()
             raise
+        finally:
+            self._joined = False
 
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
@@ -217,24 +223,8 @@ class Engine:
     # -- prices ---------------------------------------------------------------------------------------------------
 
     def _walk(self, bars: Sequence[Bar], record: StepRecord) -> None:
-        """Lead prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit
-        brings in must not pay for another's entry of an earlier moment."""
-        walked = [(bar, path_of(bar)) for bar in bars if self._matters(bar)]
-        for point, offset_ms in enumerate(PATH_OFFSETS_MS):
-            left = False
-            for bar, path in walked:
-                if point and not self._matters(bar):
-                    # What worked on it has filled or gone, and the rest of the path touches no level.
-                    continue
-                left = True
-                price, at = path[point], from_ms(bar.open_ms + offset_ms)
-                position = self.ledger.positions.get(bar.symbol)
-                level = level_between(position, path[max(point - 1, 0)], price)
-                if level is not None:
-                    self._tick(bar.symbol, level, at, record)
-                self._tick(bar.symbol, Price.of(decimal_of(price)), at, record)
-            if not left:
-                return
+        for symbol, price, at in walk(bars, matters=self._matters, held=lambda symbol: self.ledger.positions.get(symbol)):
+            self._tick(symbol, price, at, record)
 
     def _matters(self, bar: Bar) -> bool:
         """Whether an order or a protective level can be met on this bar's path."""
@@ -262,24 +252,32 @@ class Engine:
     # -- booking --------------------------------------------------------------------------------------------------
 
     def _book_events(self, record: StepRecord, found: Sequence[GatewayEvent] | None = None) -> list[Fill]:
-        fills = []
+        fills, trouble = [], None
         for event in self.gateway.events() if found is None else found:
             match event:
                 case Fill():
                     if event.fill_id not in self._booked:
-                        self._book(event, record)
-                        fills.append(event)
+                        try:
+                            self._book(event, record)
+                        except Fatal as error:
+                            # The gateway tells a thing once: the rest is booked, and reconciliation settles this one.
+                            self.disputed[event.symbol], trouble = str(error), error
+                        else:
+                            fills.append(event)
                 case OrderUpdate():
                     record.updates.append(event)
                 case SubmittedOrder():
                     record.submitted.append(event)
                 case _:
                     assert_never(event)
+        if trouble is not None:
+            raise trouble
         return fills
 
     def _book(self, fill: Fill, record: StepRecord) -> None:
-        self._booked.add(fill.fill_id)
         self.ledger, trade = apply_fill(self.ledger, fill)
+        # Not before: a fill that contradicts the ledger is not booked, and reconciliation will come with it again.
+        self._booked.add(fill.fill_id)
         record.fills.append(fill)
         if fill.intent.purpose is Purpose.ENTRY and self.marks is not None and fill.intent.intent_id not in self._entered:
             # One entry, however many fills it takes.
@@ -307,6 +305,9 @@ class Engine:
             return
         self.halts[halt.kind] = halt
         record.halts_raised.append(halt)
+        if self._joined:
+            # What a gateway tells, and what it is asked, cannot be undone: the next step withdraws.
+            return
         withdraw(self.gateway, entries, f"halted: {halt.kind.value}", halt.raised_at)
         self._book_events(record)
 

@@ -6,8 +6,12 @@ only, so the adverse extreme is the low, and a bar that touches stop and target 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from shell.clock import from_ms
 from shell.market.bars import Bar
-from shell.money import Price
+from shell.money import Price, decimal_of
 from shell.orders import Purpose
 from shell.portfolio.ledger import Position
 
@@ -18,6 +22,31 @@ PATH_OFFSETS_MS = (0, 100_000, 200_000, 299_999)
 def path_of(bar: Bar) -> tuple[float, float, float, float]:
     """The prices a bar leads through, one at each of `PATH_OFFSETS_MS` after its open."""
     return bar.open, bar.low, bar.high, bar.close
+
+
+def walk(
+    bars: Sequence[Bar], *, matters: Callable[[Bar], bool], held: Callable[[str], Position | None]
+) -> Iterator[tuple[str, Price, datetime]]:
+    """The prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit brings
+    in must not pay for another's entry of an earlier moment. A level that is crossed on the way comes before its point.
+
+    Both questions are asked anew at every point, because the caller acts on each price before it takes the next.
+    """
+    walked = [(bar, path_of(bar)) for bar in bars if matters(bar)]
+    for point, offset_ms in enumerate(PATH_OFFSETS_MS):
+        left = False
+        for bar, path in walked:
+            if point and not matters(bar):
+                # What worked on it has filled or gone, and the rest of the path touches no level.
+                continue
+            left = True
+            price, at = path[point], from_ms(bar.open_ms + offset_ms)
+            level = level_between(held(bar.symbol), path[max(point - 1, 0)], price)
+            if level is not None:
+                yield bar.symbol, level, at
+            yield bar.symbol, Price.of(decimal_of(price)), at
+        if not left:
+            return
 
 
 def untouched(position: Position, bar: Bar) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Protocol
 
 from shell.clock import Clock
@@ -43,6 +44,8 @@ SWEEP_GAP = timedelta(seconds=3)
 SWEEP_GAP_MOST = timedelta(seconds=15)
 FAILURES_COUNTED = 5
 KEPT = timedelta(days=7)
+# No coin has a smaller part at Kraken.
+FINEST = Decimal("1e-10")
 
 
 class HasKnownOrders(Protocol):
@@ -73,7 +76,7 @@ class LiveGateway:
         self._time = VenueTime(venue, clock)
         self._expiry = limit_entry_expiry
         self._orders = TrackedOrders()
-        self._lookup = Lookup(venue, self._orders, self._pair)
+        self._lookup = Lookup(venue, self._orders, self._lot)
         self._deaf = True
         self._listening = listening
         self._sweep_wanted = True
@@ -249,6 +252,11 @@ class LiveGateway:
             raise Rejected(f"{symbol} is not among the pairs of this account")
         return found
 
+    def _lot(self, symbol: str) -> Decimal:
+        """A late fill may be of a pair that has left the settings: it is booked like any other."""
+        found = self._pairs.get(symbol)
+        return FINEST if found is None else found.lot
+
     def _heed_time(self, error: BrainError) -> None:
         """A refusal for a deadline says that the clocks differ. What it refused did not happen; the next one knows better."""
         if isinstance(error, KrakenRefused) and (
@@ -315,6 +323,10 @@ class LiveGateway:
             self._sweep_wanted = True
             return
         self._orders.took(tracked, order.order_id)
+        if BaseQty(order.filled) > tracked.life.qty:
+            # Somebody made it larger at the venue: only its own list tells by how much.
+            self._sweep_wanted = True
+            return
         if order.trigger_price is not None and tracked.trigger is not None:
             tracked.trigger = Price(order.trigger_price)
         self._orders.reported(

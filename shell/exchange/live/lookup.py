@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from shell.contract import OrderType
 from shell.exchange.kraken.private_types import OrderInfo, OrderKind
 from shell.exchange.live.facts import ending_of, fact_of_trade
 from shell.exchange.live.tracked import FillFact, Tracked, TrackedOrders
 from shell.exchange.live.venue import KrakenVenue
+from shell.execution import life as lives
 from shell.execution.life import Life
-from shell.market.pair import Pair
 from shell.money import NO_MONEY, NO_QTY, BaseQty, Price
 from shell.orders import SPAWNED, ApprovedOrder, OrderIntent, Purpose, Side
 from shell.risk.approval import restored
@@ -32,11 +33,11 @@ SPAWN_DELAY = timedelta(seconds=1)
 
 @dataclass(slots=True)
 class Lookup:
-    """The questions of one gateway. `pair_of` gives a symbol's rounding."""
+    """The questions of one gateway. `lot_of` gives the smallest part of a symbol's coin."""
 
     venue: KrakenVenue
     orders: TrackedOrders
-    pair_of: Callable[[str], Pair]
+    lot_of: Callable[[str], Decimal]
 
     def sweep(self, since: datetime, now: datetime, there: datetime) -> None:
         """Read all that can have changed after `since`, a moment of the venue's clock as `there` is; `now` is ours. Raises
@@ -108,6 +109,9 @@ class Lookup:
     def _take(self, orders: Iterable[OrderInfo], now: datetime) -> None:
         """Book what the venue tells of orders that are ours: fills first, then how they ended."""
         ours = [(self.orders.find(order.order_id), order) for order in orders]
+        for tracked, order in ours:
+            if tracked is not None:
+                tracked.life = lives.resized(tracked.life, BaseQty(order.qty))
         self.orders.book(self._missing_fills([order for tracked, order in ours if tracked is not None]))
         for tracked, order in ours:
             if tracked is None:
@@ -117,6 +121,16 @@ class Lookup:
             self.orders.reported(
                 tracked, BaseQty(order.filled), ending_of(order), order.reason, order.closed_at or now
             )
+            if tracked.life.missing and order.trade_ids and self.orders.fills.issuperset(order.trade_ids):
+                self._settle_parts(tracked, order, now)
+
+    def _settle_parts(self, tracked: Tracked, order: OrderInfo, now: datetime) -> None:
+        """Reconciliation books our part of a sale that was more than ours. Nothing more will be told of such a fill; an order
+        that waited for it would keep its symbol from being guarded for ever."""
+        fills = self.venue.trades(order.trade_ids)
+        if sum((fill.qty for fill in fills.values()), start=Decimal(0)) == order.filled:
+            tracked.life = lives.settled(tracked.life)
+            self.orders.reported(tracked, NO_QTY, ending_of(order), order.reason, order.closed_at or now)
 
     def _missing_fills(self, orders: Iterable[OrderInfo]) -> list[FillFact]:
         of_order = {order.order_id: order for order in orders}
@@ -128,7 +142,7 @@ class Lookup:
             return []
         told = self.venue.trades(wanted)
         return [
-            fact_of_trade(trade, of_order.get(trade.order_id), self.pair_of(trade.symbol).lot) for trade in told.values()
+            fact_of_trade(trade, of_order.get(trade.order_id), self.lot_of(trade.symbol)) for trade in told.values()
         ]
 
     def _adopt_child(self, parent: Tracked, order: OrderInfo, now: datetime) -> Tracked | None:

@@ -171,15 +171,16 @@ class TrackedOrders:
         self._settle(tracked, at)
 
     def book(self, facts: Iterable[FillFact]) -> None:
-        """Book fills, oldest first, each once. One of an order that is not known, or of a stop whose entry's own fill is not
-        booked yet, is parked: it is booked when the rest is known, and a sale never comes before its purchase."""
+        """Book fills, oldest first, each once. One of an order that is not known, of a stop whose entry's own fill is not
+        booked yet, or of more than the order is known to be for, is parked: it is booked when the rest is known, and a sale
+        never comes before its purchase."""
         waiting = {fact.fill_id: fact for fact in facts if fact.fill_id not in self.fills} | self.parked
         self.parked = {}
         for fact in sorted(waiting.values(), key=lambda each: (each.at, each.fill_id)):
             tracked = self._by_order.get(fact.order_id)
             if fact.order_id in self.foreign:
                 continue
-            if tracked is None or not self._covered(tracked, fact.qty):
+            if tracked is None or not self._covered(tracked, fact.qty) or fact.qty > tracked.life.qty - tracked.life.filled:
                 self.parked[fact.fill_id] = fact
             else:
                 self._fill(tracked, fact)
@@ -219,9 +220,10 @@ class TrackedOrders:
         return drained
 
     def oldest_open(self, otherwise: datetime) -> datetime:
-        """When the oldest order was sent of which something is not known: whether it ended, or what stops it spawned."""
-        open_ones = (each.sent_at for each in self if each.life.working or self.expects_stops(each))
-        return min(open_ones, default=otherwise)
+        """When the oldest order was sent of which the venue's lists alone can tell: whether it is there, or what stops it
+        spawned. Of any other the venue is asked by its id: a stop stands for weeks, and what ended since fills many pages."""
+        asked = (each for each in self if each.life.working and (each.spawns_stops or not each.life.order_id))
+        return min((each.sent_at for each in (*asked, *filter(self.expects_stops, self))), default=otherwise)
 
     def expects_stops(self, entry: Tracked) -> bool:
         """True while the venue was not read for the stops of an entry's fills."""
@@ -262,7 +264,8 @@ class TrackedOrders:
 
     def _covered(self, tracked: Tracked, qty: BaseQty) -> bool:
         parent = self.parent(tracked)
-        if parent is None:
+        if parent is None or tracked.life.qty > tracked.intent.qty:
+            # Somebody made the stop larger than its purchase: nothing to wait for would cover it.
             return True
         sold = sum((child.life.filled for child in self.children(parent)), start=qty)
         return sold <= parent.life.filled
