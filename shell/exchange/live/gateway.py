@@ -29,7 +29,7 @@ from shell.execution.known import KnownOrder
 from shell.execution.life import Life
 from shell.log import get_logger
 from shell.market.pair import Pair
-from shell.money import BaseQty, Price
+from shell.money import NO_QTY, BaseQty, Price
 from shell.orders import ApprovedOrder, OrderState, Purpose, SubmittedOrder
 
 # The engine refuses an order that arrives later; Kraken takes 2 to 60 s.
@@ -226,6 +226,10 @@ class LiveGateway:
         """Entries that may still fill: none is left when the kill switch has done its work."""
         return [each.submitted() for each in self._orders.working() if each.intent.purpose is Purpose.ENTRY]
 
+    def accounted(self, trade_ids: Iterable[str]) -> None:
+        """Trades of our orders that reconciliation has settled: booked, in part where the rest was somebody else's, or not."""
+        self._orders.account(trade_ids)
+
     def adopt(self, order: SubmittedOrder) -> None:
         """An order that reconciliation found to be ours: watched from now on like any other."""
         self.learn([order])
@@ -271,6 +275,7 @@ class LiveGateway:
         self._strays = dict.fromkeys(self._strays, at)
         for tracked in self._orders:
             tracked.cancel_at = None
+            tracked.stops_due = NO_QTY, None
             if tracked.look_at is not None:
                 tracked.look_at = at + DEADLINE + MARGIN
 

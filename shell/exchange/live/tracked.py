@@ -44,7 +44,8 @@ class Tracked:
     """One order with what is known of it. `trigger` is where a stop stands now; `announced` what the engine was last told.
 
     While it is doubtful it is looked for from `look_at` on; `absences` counts the looks that did not find it.
-    `stops_looked` is how much of an entry's fills the venue's list of stops was read for.
+    `stops_looked` is how much of an entry's fills the venue's list of stops was read for, and `stops_due` from when on, at
+    the earliest, that list has the stops of so much of them.
     """
 
     approved: ApprovedOrder
@@ -58,6 +59,7 @@ class Tracked:
     cancel_at: datetime | None = None
     filled_at: datetime | None = None
     stops_looked: BaseQty = NO_QTY
+    stops_due: tuple[BaseQty, datetime | None] = (NO_QTY, None)
 
     @property
     def intent(self) -> OrderIntent:
@@ -204,6 +206,12 @@ class TrackedOrders:
         gone = set(order_ids)
         self.foreign |= gone
         self.parked = {key: fact for key, fact in self.parked.items() if fact.order_id not in gone}
+
+    def account(self, trade_ids: Iterable[str]) -> None:
+        """These trades are settled, whatever of them was ours: none of them is told any more."""
+        settled = set(trade_ids)
+        self.fills |= settled
+        self.parked = {key: fact for key, fact in self.parked.items() if key not in settled}
 
     def forget_before(self, moment: datetime) -> None:
         """Let go of what ended before `moment`; nothing is heard of it any more."""
