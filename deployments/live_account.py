@@ -38,6 +38,7 @@ START_LOOKS = 6
 PROBE_SECONDS = 180.0
 FEES_SECONDS = 20.0
 NO_TIME = timedelta(0)
+UNSTORED = "something that happened could not be stored"
 
 
 def probed_for(settings: Settings, state: BookState | None, *, traded: bool, nonce_file: Path) -> ProbeFor:
@@ -72,7 +73,6 @@ class LiveAccount:
         self._look: Waiting[AccountPicture] | None = None
         self._witness = Witness(home.database.parent, store.events)
         self._halted: frozenset[HaltKind] = frozenset()
-        self._disputed: dict[str, str] = {}
 
     def venue(self) -> Venue:
         """What the shell trades on."""
@@ -139,14 +139,11 @@ class LiveAccount:
         reconciler = self._reconciler
         if reconciler is None:
             return
+        if engine.protector.unsure and reconciler.reason != UNSTORED:
+            reconciler.needed(UNSTORED, now)
         missed = self._connection.venue.missed()
         if missed:
             reconciler.needed(missed, now)
-        if self._disputed != (disputed := dict(engine.disputed)):
-            # Only the account tells what a fill that contradicts the books has left.
-            self._disputed = disputed
-            if disputed:
-                reconciler.needed("; ".join(disputed.values()), now)
         if self._look is None:
             if reconciler.due(now):
                 self._look = self._connection.bridge.begin(self._looking(reconciler, now), LOOK_SECONDS)

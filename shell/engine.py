@@ -19,7 +19,7 @@ from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway, GatewayEvent
-from shell.execution.monitor import level_between, untouched, walk
+from shell.execution.monitor import level_between, points_of, untouched
 from shell.execution.protector import Protector
 from shell.execution.record import WRITTEN_OFF, Journal, ScanDone, StepRecord, never_taken
 from shell.execution.steps import Steps
@@ -48,6 +48,7 @@ MINUTE_MS = 60_000
 SLOT_MINUTES = 5
 ORDER_RATE_WINDOW = timedelta(minutes=1)
 VENUE_REFUSED = "VENUE_REFUSED"
+OPEN_MS = attrgetter("open_ms")
 
 
 class Engine:
@@ -68,21 +69,18 @@ class Engine:
         self.faults_in_row = 0
         self.last_fault = ""
         self.seat = Seat(host, market, config.fees)
-        self._steps = Steps(journal)
+        self._steps = Steps(journal, self._undo)
         self._cursor = market.cursor
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent, self._order_times = list[RecentSignal](), list[datetime]()
         self._booked, self._entered = set[str](), set[str]()
         self._try, self._joined = "", False
-        self.disputed: dict[str, str] = {}
-        """Why a fill of a symbol could not be booked. Nobody knows what is held of it, until somebody has asked the account."""
         self._worth, self._days = Worth(market), LocalDays(config.zone)
-        self._protector = Protector(
+        self.protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
             book=self._book_events, ids=lambda name: self._ids(f"{config.book}:{name}"), ready=self._steps.settle,
-            disputed=lambda: self.disputed,
         )
-        self._exits = WaitingExits(self._protector, closed=lambda: market.closed, ids=self._ids, ask=self._answer)
+        self._exits = WaitingExits(self.protector, closed=lambda: market.closed, ids=self._ids, ask=self._answer)
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime], exits: Sequence[WaitingExit]) -> None:
         """What an earlier process approved and sent lately, and what could not leave: its throttles hold on."""
@@ -112,7 +110,7 @@ class Engine:
         record = self._begin(now)
         self.market.advance(now)
         if concerned := self.symbols_concerned():
-            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=_open_ms):
+            for _, together in groupby(self.market.unseen_since(self._cursor, concerned), key=OPEN_MS):
                 self._walk(list(together), record)
         self.seat.see(self._cursor)
         self._cursor = self.market.cursor
@@ -120,7 +118,7 @@ class Engine:
         self._mark(now, record)
         if scan and self.gateway.ready and self._slot_ms(now) > self._last_slot_ms:
             self._scan(now, origin, record)
-        self._protector.arrange(now, record, self._exits.waiting)
+        self.protector.arrange(now, record, self._exits.waiting)
         return self._finish(record)
 
     def on_price(self, symbol: str, price: Price, at: datetime) -> StepRecord:
@@ -135,7 +133,7 @@ class Engine:
         """Let the gateway do what is due, book what it has told, and keep stops and withdrawals as they should be."""
         record = self._begin(now)
         self._tend(now, record)
-        self._protector.arrange(now, record, self._exits.waiting)
+        self.protector.arrange(now, record, self._exits.waiting)
         return self._finish(record)
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
@@ -223,7 +221,7 @@ class Engine:
     # -- prices ---------------------------------------------------------------------------------------------------
 
     def _walk(self, bars: Sequence[Bar], record: StepRecord) -> None:
-        for symbol, price, at in walk(bars, matters=self._matters, held=lambda symbol: self.ledger.positions.get(symbol)):
+        for symbol, price, at in points_of(bars, self._matters, lambda symbol: self.ledger.positions.get(symbol)):
             self._tick(symbol, price, at, record)
 
     def _matters(self, bar: Bar) -> bool:
@@ -238,8 +236,8 @@ class Engine:
             if fill.side is Side.BUY:
                 level = level_between(self.ledger.positions.get(symbol), float(fill.price), float(price))
                 if level is not None:
-                    self._protector.watch(symbol, level, at, record)
-        self._protector.watch(symbol, price, at, record)
+                    self.protector.watch(symbol, level, at, record)
+        self.protector.watch(symbol, price, at, record)
 
     def _tend(self, now: datetime, record: StepRecord) -> None:
         self.gateway.expire(now)
@@ -252,7 +250,7 @@ class Engine:
     # -- booking --------------------------------------------------------------------------------------------------
 
     def _book_events(self, record: StepRecord, found: Sequence[GatewayEvent] | None = None) -> list[Fill]:
-        fills, trouble = [], None
+        fills, trouble = list[Fill](), None
         for event in self.gateway.events() if found is None else found:
             match event:
                 case Fill():
@@ -260,8 +258,8 @@ class Engine:
                         try:
                             self._book(event, record)
                         except Fatal as error:
-                            # The gateway tells a thing once: the rest is booked, and reconciliation settles this one.
-                            self.disputed[event.symbol], trouble = str(error), error
+                            # What a gateway tells it tells once: the rest is booked, and the account settles this one.
+                            trouble = error
                         else:
                             fills.append(event)
                 case OrderUpdate():
@@ -271,12 +269,12 @@ class Engine:
                 case _:
                     assert_never(event)
         if trouble is not None:
+            self.protector.unsure = True
             raise trouble
         return fills
 
     def _book(self, fill: Fill, record: StepRecord) -> None:
         self.ledger, trade = apply_fill(self.ledger, fill)
-        # Not before: a fill that contradicts the ledger is not booked, and reconciliation will come with it again.
         self._booked.add(fill.fill_id)
         record.fills.append(fill)
         if fill.intent.purpose is Purpose.ENTRY and self.marks is not None and fill.intent.intent_id not in self._entered:
@@ -305,11 +303,10 @@ class Engine:
             return
         self.halts[halt.kind] = halt
         record.halts_raised.append(halt)
-        if self._joined:
-            # What a gateway tells, and what it is asked, cannot be undone: the next step withdraws.
-            return
-        withdraw(self.gateway, entries, f"halted: {halt.kind.value}", halt.raised_at)
-        self._book_events(record)
+        if not self._joined:
+            # In a transaction that may be undone the gateway is left alone: the next step withdraws.
+            withdraw(self.gateway, entries, f"halted: {halt.kind.value}", halt.raised_at)
+            self._book_events(record)
 
     def cancel_entries(self, reason: str, now: datetime) -> StepRecord:
         """Take every resting entry out: at a hot swap and at shutdown. Protective stops stay."""
@@ -436,6 +433,14 @@ class Engine:
         record.submitted.append(submitted)
         return ""
 
+    def _undo(self, ledger: Ledger, marks: EquityMarks | None, undone: Sequence[StepRecord]) -> None:
+        """Steps that can never be stored did not happen here. At the venue they did, and a look at it books them afresh."""
+        self.ledger, self.marks = ledger, marks
+        fills = [fill for record in undone for fill in record.fills]
+        self._booked -= {fill.fill_id for fill in fills}
+        self._entered -= {fill.intent.intent_id for fill in fills}
+        self.protector.unsure |= bool(fills)
+
     def _begin(self, at: datetime, **facts: Any) -> StepRecord:
         return self._steps.begin(StepRecord(book=self.config.book, at=at, **facts), self.ledger, self.marks)
 
@@ -443,6 +448,3 @@ class Engine:
         record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()
         self._steps.finish(record)
         return record
-
-
-_open_ms = attrgetter("open_ms")

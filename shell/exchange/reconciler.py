@@ -139,7 +139,7 @@ class Reconciler:
         if needed_at is not None and needed_at > at:
             self._next = at + AGAIN_SOON
         else:
-            self._engine.disputed.clear()
+            self._engine.protector.unsure = False
             self.reason, self._next = "every fifteen minutes", at + self._every
 
     def _view(self, picture: AccountPicture) -> BookView:

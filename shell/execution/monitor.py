@@ -24,13 +24,13 @@ def path_of(bar: Bar) -> tuple[float, float, float, float]:
     return bar.open, bar.low, bar.high, bar.close
 
 
-def walk(
-    bars: Sequence[Bar], *, matters: Callable[[Bar], bool], held: Callable[[str], Position | None]
+def points_of(
+    bars: Sequence[Bar], matters: Callable[[Bar], bool], holding: Callable[[str], Position | None]
 ) -> Iterator[tuple[str, Price, datetime]]:
-    """The prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit brings
-    in must not pay for another's entry of an earlier moment. A level that is crossed on the way comes before its point.
+    """Prices along the paths of bars that opened together, point by point across symbols: what one symbol's exit brings in
+    must not pay for another's entry of an earlier moment. A level of a position is met before the point behind it.
 
-    Both questions are asked anew at every point, because the caller acts on each price before it takes the next.
+    `matters` and `holding` are asked as the path goes on: the caller acts on each price before it asks for the next.
     """
     walked = [(bar, path_of(bar)) for bar in bars if matters(bar)]
     for point, offset_ms in enumerate(PATH_OFFSETS_MS):
@@ -41,7 +41,7 @@ def walk(
                 continue
             left = True
             price, at = path[point], from_ms(bar.open_ms + offset_ms)
-            level = level_between(held(bar.symbol), path[max(point - 1, 0)], price)
+            level = level_between(holding(bar.symbol), path[max(point - 1, 0)], price)
             if level is not None:
                 yield bar.symbol, level, at
             yield bar.symbol, Price.of(decimal_of(price)), at

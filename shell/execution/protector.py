@@ -34,7 +34,7 @@ UNMOVED_PAUSE = timedelta(seconds=10)
 class Protector:
     """Watches the positions of one engine, which lends it its doors: `ledger` tells the state, `submit` sends an order that
     is written ahead and returns a refusal's sentence, `book` books what the gateway has to tell, `ready` raises while the
-    database takes nothing. Of the symbols that are `disputed` nobody knows what is held: nothing of theirs is touched."""
+    database takes nothing."""
 
     def __init__(
         self,
@@ -46,7 +46,6 @@ class Protector:
         book: Callable[[StepRecord], list[Fill]],
         ids: Callable[[str], OrderIds],
         ready: Callable[[], None],
-        disputed: Callable[[], Collection[str]],
     ) -> None:
         self._gateway = gateway
         self._pairs = pairs
@@ -55,7 +54,9 @@ class Protector:
         self._book = book
         self._ids = ids
         self._ready = ready
-        self._disputed = disputed
+        # True while the ledger lacks what could not be booked or stored: until it follows the venue nothing is sold, which may
+        # be sold already.
+        self.unsure = False
         # False where no venue keeps stops: then there is nothing to arrange.
         self._kept = gateway.guards("") is not None
         self._reached: dict[str, datetime] = {}
@@ -71,8 +72,6 @@ class Protector:
         if position is None or purpose is None:
             self._reached.pop(symbol, None)
             return
-        if symbol in self._disputed():
-            return
         if purpose is Purpose.STOP and self._venue_fires(position, at):
             return
         if self._leaving(symbol) or _pausing(self._exits_paused, symbol, at) or not self._sellable(position, price):
@@ -83,7 +82,7 @@ class Protector:
         if not self._release(symbol, f"the position's {purpose.value} was reached", at, record):
             return
         left = self._ledger().positions.get(symbol)
-        if left is None or selling(self._gateway.open_orders(), symbol):
+        if left is None or selling(self._gateway.open_orders(), symbol) or not self._sellable(left, price):
             return
         ids = self._ids(f"{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}")
         if self._submit(protective_exit(left, purpose, now=at, ids=ids, qty=self._whole_lots(left)), at, record):
@@ -93,7 +92,7 @@ class Protector:
 
     def make_way(self, symbol: str, at: datetime, record: StepRecord) -> bool:
         """Take the venue's stops out before a way out that the strategy asked for; True once nothing may sell beside it."""
-        return symbol not in self._disputed() and self._release(symbol, "the strategy sells", at, record)
+        return self._release(symbol, "the strategy sells", at, record)
 
     def outsold(self, intent: OrderIntent) -> Refused | None:
         """A refusal when a stop sold, while it was being taken out, what the exit `intent` is for."""
@@ -112,7 +111,7 @@ class Protector:
             return
         concerned = {*self._ledger().positions}
         concerned |= {order.intent.symbol for order in self._gateway.open_orders() if order.intent.trigger is not None}
-        for symbol in sorted(concerned.difference(leaving, self._disputed())):
+        for symbol in sorted(concerned - set(leaving)):
             # Twice, because what is taken out makes room for what is wanted.
             if self._arrange_one(symbol, now, record):
                 self._book(record)
@@ -124,7 +123,7 @@ class Protector:
     def _arrange_one(self, symbol: str, now: datetime, record: StepRecord) -> bool:
         """One pass; True when something was asked of the venue."""
         guard, pair = self._gateway.guards(symbol), self._pairs.get(symbol)
-        if guard is None or pair is None or not guard.settled:
+        if guard is None or pair is None or not guard.settled or self.unsure:
             return False
         position = self._ledger().positions.get(symbol)
         plan = plan_of(position, selling(self._gateway.open_orders(), symbol), guard, pair)
@@ -160,6 +159,8 @@ class Protector:
         guard = self._gateway.guards(symbol)
         if guard is None:
             return True
+        if self.unsure:
+            return False
         if not guard.settled:
             self._gateway.expire(at)
             self._book(record)

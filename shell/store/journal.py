@@ -211,14 +211,15 @@ class SqlJournal:
         connection.execute(_CHANGE_ORDER, {"of_book": self.book, "of_intent": intent_id, **values})
 
     def _equity(self, connection: Connection, at: datetime, value: Decimal) -> None:
-        """One mark a moment; a later one of the same moment takes its place."""
+        """One mark a moment; a later one of the same moment takes its place. Moments need not come in order: a scan is told at
+        its slot, after prices that were seen since."""
         if self._equity_at is None or at <= self._equity_at:
             where = (EQUITY.c.book == self.book) & (EQUITY.c.at == at)
             changed = connection.execute(update(EQUITY).where(where).values(value=value))
             if changed.rowcount:
                 return
         self._prepared.equity.run(connection, {"book": self.book, "at": at, "value": value})
-        self._equity_at = at
+        self._equity_at = max(at, self._equity_at or at)
 
 
 def _order_row(connection: Connection, book: str, intent_id: str) -> Any:

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import structlog
 
 from shell.errors import Fatal, OutcomeUnknown
 from shell.exchange.kraken.private_types import NewOrder
@@ -97,6 +98,8 @@ def test_a_job_tells_the_seed_of_what_it_found_and_keeps_what_is_left(tmp_path: 
 
     monkeypatch.setattr(core, "storm", broken)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    # A job has a process to itself, and silences all of it.
+    monkeypatch.setattr(structlog, "configure", lambda **_given: None)
     tally, _ = core.worked(Job("storms", 41, 1))
     said, kept = tally.sentences
     assert (tally.wrong["I1"], said) == (1, "storm 41: I1: two orders")

@@ -257,6 +257,13 @@ def test_a_halt_that_is_active_already_is_not_raised_again(store, journal):
     assert kinds(store) == ["halt"]
 
 
+def test_a_mark_may_come_again_after_one_of_an_earlier_moment(store, journal):
+    """A late scan is told at its slot, between two looks at prices in one round of the loop."""
+    for at, value in ((8, "1"), (5, "2"), (8, "3")):
+        journal.record(StepRecord(book="main", at=minutes(at), equity=QuoteAmount(value)))
+    assert store.history.equity() == [(minutes(5), Decimal(2)), (minutes(8), Decimal(3))]
+
+
 def test_a_later_mark_of_the_same_moment_takes_its_place(store, journal):
     for value in ("1.5", "2.5"):
         journal.record(StepRecord(book="main", at=minutes(5), equity=QuoteAmount(value)))

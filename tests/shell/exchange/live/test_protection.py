@@ -45,6 +45,25 @@ def test_a_position_of_odd_parts_is_left_in_whole_lots(stage: Opens) -> None:
     assert on.open_at_exchange() == [] and on.engine.gateway.open_orders() == []
 
 
+def test_odd_parts_that_a_stop_leaves_as_it_is_taken_out_are_left_alone(stage: Opens) -> None:
+    on = stage({0: [buy(target=31_000.0)]})
+    on.scan()
+    on.settle(2)
+    less(on, "0.0000000003")
+    on.settle(2)
+    cancel = on.client.venue.cancel
+
+    def fires_first(**named: str) -> None:
+        on.desk.exchange.print_trade("XBTUSD", "28990.0", "20")
+        cancel(**named)
+
+    on.client.venue.cancel = fires_first  # type: ignore[method-assign]
+    on.price("31001.0")
+    on.settle(2)
+    assert Decimal(0) < on.held() < Decimal("0.00000001")
+    assert sum(order.filled > 0 for order in on.exchange_orders() if order.side == "sell") == 1
+
+
 def test_what_is_too_little_to_sell_is_not_tried_again_and_again(stage: Opens) -> None:
     on = stage({0: [buy(target=31_000.0)]})
     on.scan()
