@@ -17,7 +17,7 @@ from shell.errors import Fatal
 from shell.exchange.simulator.orders import OrderRequest
 from shell.money import Price
 from shell.orders import OrderState, Purpose
-from shell.risk.halts import HaltKind
+from shell.risk.halts import Halt, HaltKind
 from tests.faults.account_world import AccountWorld
 from tests.faults.execution_world import EXTERNAL
 from tests.shell.exchange.live.stage import BTC, buy, limit_buy
@@ -165,8 +165,10 @@ def test_a_sale_that_was_ours_in_part_leaves_its_symbol_settled(world: Opens) ->
 
 def test_what_may_have_been_missed_during_a_look_is_looked_for_after_it(world: Opens) -> None:
     on = world({})
+    rounds(on, 2)
     on.wait(1000)
     on.follow()
+    assert on.account._look is not None, "no look was begun"
     on.wait(1)
     reconciler = on.account._reconciler
     assert reconciler is not None
@@ -174,3 +176,18 @@ def test_what_may_have_been_missed_during_a_look_is_looked_for_after_it(world: O
     on.follow()
     assert reconciler.due(on.clock.now() + timedelta(seconds=10))
     assert reconciler.reason == "the socket was cut"
+
+
+def test_a_halt_inside_a_transaction_leaves_the_exchange_alone_until_it_is_over(world: Opens) -> None:
+    """What the gateway was asked and has told could not be undone with it."""
+    on = world({0: [limit_buy(29_000.0)]})
+    on.scan()
+    rounds(on, 2)
+    assert len(on.open_at_exchange()) == 1
+    halt = Halt(kind=HaltKind.DAILY_LOSS, book="main", sentence="a test", raised_at=on.clock.now())
+    on.client.transport.sent.clear()
+    with on.engine.together(), on.store.transaction():
+        on.engine.halt(halt)
+        assert on.client.transport.sent == []
+    rounds(on, 2)
+    assert on.open_at_exchange() == []
