@@ -105,6 +105,8 @@ class LiveAccount:
             self._connection.venue, state, pairs=self.pairs, fees=self._facts.fees, clock=self._clock,
             limit_entry_expiry=self._settings.paper.limit_entry_expiry,
         )
+        # The private socket begins by telling the last fifty trades again.
+        self._gateway.accounted(each.ref_id for each in self._store.account.activity() if each.ours)
         return self._gateway
 
     def _reconcile(self, engine: Engine, now: datetime) -> Sequence[str]:
@@ -185,6 +187,8 @@ class LiveAccount:
     def _took(self, reconciler: Reconciler, picture: AccountPicture) -> Reconciled:
         assert self._gateway is not None, "the gateway is made before the books are compared"
         done = reconciler.take(picture)
+        if done.outcome is not None:
+            self._gateway.accounted(each.ref_id for each in done.outcome.activity if each.ours)
         for order in done.adopted:
             self._gateway.adopt(order)
         for order_id in done.strays:

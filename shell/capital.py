@@ -59,7 +59,7 @@ def _book(note: CapitalNote, store: Store, engine: Engine, *, quote: str, live: 
             raise NotNow(f"{amount} are more than the {outside} {quote} in the account that are not the system's yet")
     verb = "allocated to" if amount > NO_MONEY else "taken from"
     sentence = f"{abs(amount.value):f} {quote} {verb} the system by the operator"
-    with store.transaction():
+    with engine.together(), store.transaction():
         engine.add_capital(CapitalEvent(amount=amount, at=now, reason=f"by the operator, note {note.note_id}"))
         if live:
             store.account.shift(quote, -note.amount)

@@ -72,7 +72,7 @@ class Engine:
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
         self._recent, self._order_times = list[RecentSignal](), list[datetime]()
         self._booked, self._entered = set[str](), set[str]()
-        self._try = ""
+        self._try, self._joined = "", False
         self._worth, self._days = Worth(market), LocalDays(config.zone)
         self.protector = Protector(
             gateway, {**config.watched, **config.pairs}, ledger=lambda: self.ledger, submit=self._submit,
@@ -153,6 +153,7 @@ class Engine:
     def together(self) -> Iterator[None]:
         """Steps that one transaction of the caller's stores: if that fails, these books are as they were before it."""
         self._steps.settle()
+        self._joined = True
         kept, untold = (self.ledger, self.marks, {**self.halts}, {*self._booked}, {*self._entered}), self.seat.untold()
         try:
             yield
@@ -161,7 +162,8 @@ class Engine:
             self.seat.forget_since(untold)
             self._steps.forget()
             raise
-        self.protector.unsure = False
+        finally:
+            self._joined = False
 
     def assess(self, now: datetime) -> StepRecord:
         """Mark and evaluate the halts without any new price: what start-up does before the first scan."""
@@ -252,28 +254,28 @@ class Engine:
     # -- booking --------------------------------------------------------------------------------------------------
 
     def _book_events(self, record: StepRecord, found: Sequence[GatewayEvent] | None = None) -> list[Fill]:
-        fills: list[Fill] = []
-        try:
-            self._book_each(self.gateway.events() if found is None else found, record, fills)
-        except Fatal:
-            # The rest was told as well, and is not told again.
-            self.protector.unsure = True
-            raise
-        return fills
-
-    def _book_each(self, events: Sequence[GatewayEvent], record: StepRecord, fills: list[Fill]) -> None:
-        for event in events:
+        fills, trouble = list[Fill](), None
+        for event in self.gateway.events() if found is None else found:
             match event:
                 case Fill():
                     if event.fill_id not in self._booked:
-                        self._book(event, record)
-                        fills.append(event)
+                        try:
+                            self._book(event, record)
+                        except Fatal as error:
+                            # What a gateway tells it tells once: the rest is booked, and the account settles this one.
+                            trouble = error
+                        else:
+                            fills.append(event)
                 case OrderUpdate():
                     record.updates.append(event)
                 case SubmittedOrder():
                     record.submitted.append(event)
                 case _:
                     assert_never(event)
+        if trouble is not None:
+            self.protector.unsure = True
+            raise trouble
+        return fills
 
     def _book(self, fill: Fill, record: StepRecord) -> None:
         self.ledger, trade = apply_fill(self.ledger, fill)
@@ -305,8 +307,10 @@ class Engine:
             return
         self.halts[halt.kind] = halt
         record.halts_raised.append(halt)
-        withdraw(self.gateway, entries, f"halted: {halt.kind.value}", halt.raised_at)
-        self._book_events(record)
+        if not self._joined:
+            # In a transaction that may be undone the gateway is left alone: the next step withdraws.
+            withdraw(self.gateway, entries, f"halted: {halt.kind.value}", halt.raised_at)
+            self._book_events(record)
 
     def cancel_entries(self, reason: str, now: datetime) -> StepRecord:
         """Take every resting entry out: at a hot swap and at shutdown. Protective stops stay."""

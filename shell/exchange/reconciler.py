@@ -74,6 +74,7 @@ class Reconciler:
         self._every = every
         self._old_looks = 0
         self._next: datetime | None = None
+        self._needed_at: datetime | None = None
         self.reason = "start"
 
     def due(self, now: datetime) -> bool:
@@ -83,6 +84,7 @@ class Reconciler:
     def needed(self, reason: str, now: datetime) -> None:
         """Something may have been missed (ReconcileNeeded, a reconnection): look soon."""
         self.reason = reason
+        self._needed_at = now
         if self._next is None or self._next > now:
             self._next = now
 
@@ -91,13 +93,15 @@ class Reconciler:
         self._next = now + AGAIN_SOON
 
     def since(self, now: datetime) -> datetime:
-        """From when on the next look has to tell: all since the last one, and since the oldest order that is still open."""
+        """From when on the next look has to tell: all since the last one, and since the oldest order that was decided and is
+        not known to have arrived. What is open at the exchange is told whenever it was opened: a stop stands for weeks, and all
+        that happened since would be more than one look may ask for."""
         until = self._store.account.until()
         # A last look that lies ahead was taken by a clock that went back since: nobody knows how long ago it was.
         beginning = now - FIRST_LOOK if until is None or until > now else until - OVERLAP
         state = self._store.books.load(self._engine.config.book)
-        decided = [order.intent.decided_at - OVERLAP for order in state.open_orders] if state is not None else []
-        return min([beginning, *decided])
+        doubtful = [order for order in state.open_orders if order.order_id is None] if state is not None else []
+        return min([beginning, *(order.intent.decided_at - OVERLAP for order in doubtful)])
 
     def take(self, picture: AccountPicture) -> Reconciled:
         """Compare and make the books follow, on the disk and in memory, or neither. Raises DatabaseBusy and DatabaseFailed
@@ -125,15 +129,24 @@ class Reconciler:
             self._engine.gateway.learn(learnt)
         if halt is not None:
             self._engine.halt(halt)
-        self.reason, self._next = "every fifteen minutes", picture.at + self._every
+        self._plan_next(picture.at)
         working = tuple(order for order in adopted if order.intent.purpose is not Purpose.EXTERNAL)
         return Reconciled(at=picture.at, outcome=outcome, adopted=working, strays=outcome.strays)
+
+    def _plan_next(self, at: datetime) -> None:
+        """After a look that was begun at `at`. It cannot know what happened after: what was asked for since is still owed."""
+        needed_at, self._needed_at = self._needed_at, None
+        if needed_at is not None and needed_at > at:
+            self._next = at + AGAIN_SOON
+        else:
+            self._engine.protector.unsure = False
+            self.reason, self._next = "every fifteen minutes", at + self._every
 
     def _view(self, picture: AccountPicture) -> BookView:
         engine = self._engine
         return book_view(
             self._store, engine.config.book, picture, quote=self._quote, version=engine.config.version, ledger=engine.ledger,
-            prices=self._prices(),
+            prices=self._prices(), awaited=frozenset(each.intent.intent_id for each in engine.gateway.open_orders()),
         )
 
     def _prices(self) -> dict[str, Price]:

@@ -35,9 +35,9 @@ def plan_of(position: Position | None, selling: BaseQty, guard: Guard, pair: Pai
         return GuardPlan(cancel=there)
     move = tuple(each.order_id for each in guard.stops if each.trigger != stop)
     missing = wanted - guard.qty
-    if not missing or not _placeable(wanted, stop, pair):
+    if not missing or not placeable(wanted, stop, pair):
         return GuardPlan(move=move, stop=stop)
-    if _placeable(missing, stop, pair):
+    if placeable(missing, stop, pair):
         return GuardPlan(move=move, place=missing, stop=stop)
     # Too little for a stop of its own: one for all of it takes the place of those that are there.
     return GuardPlan(cancel=there)
@@ -52,5 +52,6 @@ def covers(guard: Guard, position: Position, pair: Pair) -> bool:
     return bool(standing) and standing >= pair.round_qty(position.qty.value)
 
 
-def _placeable(qty: BaseQty, price: Price, pair: Pair) -> bool:
+def placeable(qty: BaseQty, price: Price, pair: Pair) -> bool:
+    """True when the venue takes an order of this size at this price."""
     return qty >= pair.min_qty and qty.times(price) >= pair.min_cost

@@ -108,6 +108,16 @@ def executed(life: Life, fill_id: str, qty: BaseQty) -> Life:
     return replace(life, filled=filled, fills=life.fills | {fill_id})
 
 
+def resized(life: Life, qty: BaseQty) -> Life:
+    """The order is for another quantity now: its owner changed it at the venue. It is never for less than has filled."""
+    return life if qty == life.qty else replace(life, qty=max(qty, life.filled))
+
+
+def settled(life: Life) -> Life:
+    """Every fill that the venue names is booked, one of them in part: what is missing of it was somebody else's."""
+    return replace(life, told=life.filled)
+
+
 def reported(life: Life, *, told: BaseQty = NO_QTY, ending: OrderState | None = None, reason: str = "") -> Life:
     """The venue's word on how much is filled in all, and how it ended. An older word than the last changes nothing.
 

@@ -7,16 +7,16 @@ out, and only then is what is left sold. Two ways out at once would sell what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from shell.contract import OrderType
-from shell.exchange.gateway import Gateway
-from shell.execution.guarding import covers, plan_of
+from shell.exchange.gateway import Gateway, VenueStop
+from shell.execution.guarding import covers, placeable, plan_of
 from shell.execution.monitor import reached
 from shell.execution.record import StepRecord
 from shell.market.pair import Pair
-from shell.money import Price
+from shell.money import BaseQty, Price
 from shell.orders import ApprovedOrder, Fill, OrderIntent, Purpose
 from shell.portfolio.ledger import Ledger, Position
 from shell.risk.approval import OrderIds, protective_exit, protective_stop
@@ -25,8 +25,10 @@ from shell.risk.view import selling
 
 # How long the venue has to fire a stop whose price was seen, before it is sold by us.
 VENUE_PATIENCE = timedelta(seconds=10)
-# After a refusal the same is not tried again at once: it would be refused at every price.
+# After a refusal the same is not tried again at once: it would be refused at every price. A stop whose change the venue did
+# not take is moved again sooner; asked for in every round, it would use up the orders that the way out needs.
 REFUSED_PAUSE = timedelta(seconds=60)
+UNMOVED_PAUSE = timedelta(seconds=10)
 
 
 class Protector:
@@ -58,7 +60,10 @@ class Protector:
         # False where no venue keeps stops: then there is nothing to arrange.
         self._kept = gateway.guards("") is not None
         self._reached: dict[str, datetime] = {}
-        self._paused: dict[str, datetime] = {}
+        # Each by itself: where the way out was refused, the stop that made way for it is placed again at once.
+        self._exits_paused: dict[str, datetime] = {}
+        self._stops_paused: dict[str, datetime] = {}
+        self._moves_paused: dict[str, datetime] = {}
 
     def watch(self, symbol: str, price: Price, at: datetime, record: StepRecord) -> None:
         """Leave at once when the stop or target is reached (I5)."""
@@ -69,7 +74,7 @@ class Protector:
             return
         if purpose is Purpose.STOP and self._venue_fires(position, at):
             return
-        if self._leaving(symbol) or self._pausing(symbol, at):
+        if self._leaving(symbol) or _pausing(self._exits_paused, symbol, at) or not self._sellable(position, price):
             return
         for working in self._gateway.open_orders():
             if working.intent.symbol == symbol and working.intent.trigger is None:
@@ -77,11 +82,11 @@ class Protector:
         if not self._release(symbol, f"the position's {purpose.value} was reached", at, record):
             return
         left = self._ledger().positions.get(symbol)
-        if left is None or selling(self._gateway.open_orders(), symbol):
+        if left is None or selling(self._gateway.open_orders(), symbol) or not self._sellable(left, price):
             return
         ids = self._ids(f"{at:%Y%m%dT%H%M%S%f}:{symbol}:{purpose.value}")
-        if self._submit(protective_exit(left, purpose, now=at, ids=ids), at, record):
-            self._paused[symbol] = at
+        if self._submit(protective_exit(left, purpose, now=at, ids=ids, qty=self._whole_lots(left)), at, record):
+            self._exits_paused[symbol] = at
         self._gateway.on_price(symbol, price, at)
         self._book(record)
 
@@ -124,14 +129,21 @@ class Protector:
         plan = plan_of(position, selling(self._gateway.open_orders(), symbol), guard, pair)
         for order_id in plan.cancel:
             self._gateway.cancel(order_id, "the position's stop changes", now)
-        for order_id in plan.move:
+        move = () if _pausing(self._moves_paused, symbol, now, UNMOVED_PAUSE) else plan.move
+        for order_id in move:
             assert plan.stop is not None
             self._gateway.move_stop(order_id, plan.stop, now)
-        if plan.place and position is not None and not self._pausing(symbol, now):
+        if move and any(each.order_id in move and each.trigger != plan.stop for each in self._stops(symbol)):
+            self._moves_paused[symbol] = now
+        if plan.place and position is not None and not _pausing(self._stops_paused, symbol, now):
             ids = self._ids(f"{now:%Y%m%dT%H%M%S%f}:{symbol}:guard")
             if self._submit(protective_stop(position, plan.place, now=now, ids=ids), now, record):
-                self._paused[symbol] = now
-        return bool(plan.cancel or plan.move or plan.place)
+                self._stops_paused[symbol] = now
+        return bool(plan.cancel or move or plan.place)
+
+    def _stops(self, symbol: str) -> Sequence[VenueStop]:
+        guard = self._gateway.guards(symbol)
+        return () if guard is None else guard.stops
 
     def _venue_fires(self, position: Position, at: datetime) -> bool:
         """True while the venue's own stop may be expected to sell."""
@@ -162,6 +174,16 @@ class Protector:
         left = self._gateway.guards(symbol)
         return left is None or (left.settled and not left.stops)
 
+    def _whole_lots(self, position: Position) -> BaseQty:
+        """What of a position a venue takes an order for: a fee taken in coins, or somebody's hand, leaves odd parts."""
+        pair = self._pairs.get(position.symbol)
+        return pair.round_qty(position.qty.value) if self._kept and pair is not None else position.qty
+
+    def _sellable(self, position: Position, price: Price) -> bool:
+        """False where a venue would refuse the sale for its size: then its stop is not taken out for nothing."""
+        pair = self._pairs.get(position.symbol)
+        return not self._kept or pair is None or placeable(self._whole_lots(position), price, pair)
+
     def _leaving(self, symbol: str) -> bool:
         """True while a market order that sells is on its way: a second one would sell what is not held."""
         return any(
@@ -170,11 +192,13 @@ class Protector:
             for working in self._gateway.open_orders()
         )
 
-    def _pausing(self, symbol: str, at: datetime) -> bool:
-        since = self._paused.get(symbol)
-        if since is None:
-            return False
-        if abs(at - since) >= REFUSED_PAUSE:
-            del self._paused[symbol]
-            return False
-        return True
+
+def _pausing(since: dict[str, datetime], symbol: str, at: datetime, pause: timedelta = REFUSED_PAUSE) -> bool:
+    """True for `pause` after the moment that `since` has of a symbol, whichever way a clock was set."""
+    begun = since.get(symbol)
+    if begun is None:
+        return False
+    if abs(at - begun) >= pause:
+        del since[symbol]
+        return False
+    return True

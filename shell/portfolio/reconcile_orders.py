@@ -55,7 +55,8 @@ def own_orders(view: BookView, picture: AccountPicture) -> OwnOrders:
         _claim(order, view, own)
     _claim_closes([order for order in left if order.order_id not in own.intents], own)
     _label_others([order for order in left if order.order_id not in own.intents], view, own)
-    _look_for_absent((known for known in ours if known.intent.intent_id not in matched), picture, own)
+    unseen = (known for known in ours if known.intent.intent_id not in matched | view.awaited)
+    _look_for_absent(unseen, picture, own)
     return own
 
 
@@ -152,7 +153,11 @@ def _label_others(orders: list[VenueOrder], view: BookView, own: OwnOrders) -> N
 
 
 def _look_for_absent(orders: Iterable[OurOrder], picture: AccountPicture, own: OwnOrders) -> None:
-    """Working orders that the venue told nothing of, although the picture reaches back to before they were decided."""
+    """Working orders that the venue told nothing of, although the picture reaches back to before they were decided.
+
+    How long ago that was says little: an exit is decided at the moment of its price, which may be minutes before it leaves, and
+    the picture may have been begun before it did. So those that the gateway awaits are not given here.
+    """
     for known in orders:
         decided = known.intent.decided_at
         if not known.state.working or picture.since > decided or picture.at - decided < UNKNOWN_FOR:

@@ -98,7 +98,8 @@ class BookView:
 
     `booked` are the ids of trades in our books, of those the picture tells; `recent` those we booked since `picture.since`.
     `noted` are ids of movements (and of trades behind them) that an earlier reconciliation accounted for. `totals` are the
-    account's balances as it left them, None before the first one. `prices` by symbol, where known.
+    account's balances as it left them, None before the first one. `prices` by symbol, where known. `awaited` are the intents
+    that the gateway itself still follows: it asks the venue for each of them, so their absence from a picture means nothing.
     """
 
     book: str
@@ -112,6 +113,7 @@ class BookView:
     noted: frozenset[str] = frozenset()
     totals: Mapping[str, Decimal] | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
+    awaited: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

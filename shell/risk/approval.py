@@ -114,17 +114,24 @@ def assess(
     return Approved(grant=_sealed(intent, outcome.reserved), sentence=outcome.sentence)
 
 
-def protective_exit(position: Position, purpose: Purpose, *, ids: OrderIds, now: datetime) -> ApprovedOrder:
-    """The market order with which the monitor closes a whole position at its stop or target (I5); no limit is asked.
+def protective_exit(
+    position: Position, purpose: Purpose, *, ids: OrderIds, now: datetime, qty: BaseQty | None = None
+) -> ApprovedOrder:
+    """The market order with which the monitor closes a position at its stop or target (I5); no limit is asked. `qty` is what
+    of it the venue takes an order for, the whole of it by default.
 
     Other working exits of the position must be cancelled first. The intent carries the position's stop and target, so
-    that what set the order off can be read from it. Raises Fatal for another purpose: that would be a broken invariant.
+    that what set the order off can be read from it. Raises Fatal for another purpose and for more than is held: that would be
+    a broken invariant.
     """
+    qty = position.qty if qty is None else qty
     if purpose not in (Purpose.STOP, Purpose.TARGET):
         raise Fatal(f"a protective exit is a stop or a target, not {purpose.value!r}")
+    if not NO_QTY < qty <= position.qty:
+        raise Fatal(f"a protective exit of {qty} of {position.qty} {position.symbol} makes no sense")
     intent = OrderIntent(
         intent_id=ids.intent_id, book=ids.book, version=ids.version, symbol=position.symbol, side=Side.SELL,
-        purpose=purpose, order_type=OrderType.MARKET, qty=position.qty, limit_price=None, decided_at=now,
+        purpose=purpose, order_type=OrderType.MARKET, qty=qty, limit_price=None, decided_at=now,
         signal_id=ids.signal_id, stop_loss=position.stop_loss, take_profit=position.take_profit,
         horizon=position.horizon, tag=position.tag, mark=ids.mark,
     )

@@ -26,7 +26,8 @@ EDGE = timedelta(minutes=1)
 
 
 def book_view(
-    store: Store, book: str, picture: AccountPicture, *, quote: str, version: str, ledger: Ledger, prices: Mapping[str, Price]
+    store: Store, book: str, picture: AccountPicture, *, quote: str, version: str, ledger: Ledger,
+    prices: Mapping[str, Price], awaited: frozenset[str] = frozenset(),
 ) -> BookView:
     """Everything of `book` that `picture` is to be compared with, as of one state of the database."""
     mark = store.account.mark()
@@ -49,7 +50,7 @@ def book_view(
                 for each in known
             ],
             booked=frozenset(row.fill_id for row in traded), recent=_recent(connection, book, picture.since),
-            noted=store.account.noted(moved), totals=store.account.totals(), prices=prices,
+            noted=store.account.noted(moved), totals=store.account.totals(), prices=prices, awaited=awaited,
         )
 
 

@@ -16,6 +16,7 @@ from deployments.cli.main import app
 from shell.capital import allocated, heed_notes
 from shell.capital_notes import FILE, leave_note, take_notes
 from shell.config import AccountConfig, Settings
+from shell.errors import DatabaseFailed
 from shell.home import Home
 from shell.money import QuoteAmount
 from shell.orders import Side
@@ -68,6 +69,22 @@ def test_a_note_counts_once_whatever_dies_around_it(bench: Bench) -> None:
     bench.restart()
     assert heed(bench) == []
     assert bench.engine.ledger.capital == QuoteAmount(11_000)
+
+
+def test_a_note_that_cannot_be_stored_is_not_in_the_books_either(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.reconcile()
+    note(bench, "2500")
+
+    def full(*_given: object) -> None:
+        raise DatabaseFailed("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.store.facts, "set", full)
+        with pytest.raises(DatabaseFailed):
+            heed(bench)
+    assert bench.engine.ledger.cash == QuoteAmount(10_000) == QuoteAmount(bench.ours("USD"))
+    heed(bench)
+    assert bench.engine.ledger.cash == QuoteAmount(12_500) == QuoteAmount(bench.ours("USD"))
 
 
 def test_a_note_left_while_others_are_heeded_is_not_lost(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Protocol
 
 from shell.clock import Clock
@@ -28,7 +29,7 @@ from shell.execution.known import KnownOrder
 from shell.execution.life import Life
 from shell.log import get_logger
 from shell.market.pair import Pair
-from shell.money import BaseQty, Price
+from shell.money import NO_QTY, BaseQty, Price
 from shell.orders import ApprovedOrder, OrderState, Purpose, SubmittedOrder
 
 # The engine refuses an order that arrives later; Kraken takes 2 to 60 s.
@@ -43,6 +44,8 @@ SWEEP_GAP = timedelta(seconds=3)
 SWEEP_GAP_MOST = timedelta(seconds=15)
 FAILURES_COUNTED = 5
 KEPT = timedelta(days=7)
+# No coin has a smaller part at Kraken.
+FINEST = Decimal("1e-10")
 
 
 class HasKnownOrders(Protocol):
@@ -73,7 +76,7 @@ class LiveGateway:
         self._time = VenueTime(venue, clock)
         self._expiry = limit_entry_expiry
         self._orders = TrackedOrders()
-        self._lookup = Lookup(venue, self._orders, self._pair)
+        self._lookup = Lookup(venue, self._orders, self._lot)
         self._deaf = True
         self._listening = listening
         self._sweep_wanted = True
@@ -223,6 +226,10 @@ class LiveGateway:
         """Entries that may still fill: none is left when the kill switch has done its work."""
         return [each.submitted() for each in self._orders.working() if each.intent.purpose is Purpose.ENTRY]
 
+    def accounted(self, trade_ids: Iterable[str]) -> None:
+        """Trades of our orders that reconciliation has settled: booked, in part where the rest was somebody else's, or not."""
+        self._orders.account(trade_ids)
+
     def adopt(self, order: SubmittedOrder) -> None:
         """An order that reconciliation found to be ours: watched from now on like any other."""
         self.learn([order])
@@ -249,6 +256,11 @@ class LiveGateway:
             raise Rejected(f"{symbol} is not among the pairs of this account")
         return found
 
+    def _lot(self, symbol: str) -> Decimal:
+        """A late fill may be of a pair that has left the settings: it is booked like any other."""
+        found = self._pairs.get(symbol)
+        return FINEST if found is None else found.lot
+
     def _heed_time(self, error: BrainError) -> None:
         """A refusal for a deadline says that the clocks differ. What it refused did not happen; the next one knows better."""
         if isinstance(error, KrakenRefused) and (
@@ -263,6 +275,7 @@ class LiveGateway:
         self._strays = dict.fromkeys(self._strays, at)
         for tracked in self._orders:
             tracked.cancel_at = None
+            tracked.stops_due = NO_QTY, None
             if tracked.look_at is not None:
                 tracked.look_at = at + DEADLINE + MARGIN
 
@@ -315,6 +328,10 @@ class LiveGateway:
             self._sweep_wanted = True
             return
         self._orders.took(tracked, order.order_id)
+        if BaseQty(order.filled) > tracked.life.qty:
+            # Somebody made it larger at the venue: only its own list tells by how much.
+            self._sweep_wanted = True
+            return
         if order.trigger_price is not None and tracked.trigger is not None:
             tracked.trigger = Price(order.trigger_price)
         self._orders.reported(

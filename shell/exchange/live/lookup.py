@@ -6,17 +6,19 @@ restart can leave open is answered by it. Nothing is ever sent again because it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from shell.contract import OrderType
+from shell.exchange.kraken.errors import KrakenRefused
 from shell.exchange.kraken.private_types import OrderInfo, OrderKind
 from shell.exchange.live.facts import ending_of, fact_of_trade
 from shell.exchange.live.tracked import FillFact, Tracked, TrackedOrders
 from shell.exchange.live.venue import KrakenVenue
+from shell.execution import life as lives
 from shell.execution.life import Life
-from shell.market.pair import Pair
 from shell.money import NO_MONEY, NO_QTY, BaseQty, Price
 from shell.orders import SPAWNED, ApprovedOrder, OrderIntent, Purpose, Side
 from shell.risk.approval import restored
@@ -26,17 +28,18 @@ OVERLAP = timedelta(minutes=2)
 # A doubtful order that was not found is looked for again after this long, and given up after so many looks.
 LOOK_AGAIN = timedelta(seconds=5)
 LOOKS = 2
-# A stop that a fill spawns is in the venue's list this long after the fill.
+# A stop that a fill spawns is in the venue's list this long after the fill was known. By our clock alone: the moment of the
+# fill is the venue's, and the two are only compared to within seconds.
 SPAWN_DELAY = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
 class Lookup:
-    """The questions of one gateway. `pair_of` gives a symbol's rounding."""
+    """The questions of one gateway. `lot_of` gives the smallest part of a symbol's coin."""
 
     venue: KrakenVenue
     orders: TrackedOrders
-    pair_of: Callable[[str], Pair]
+    lot_of: Callable[[str], Decimal]
 
     def sweep(self, since: datetime, now: datetime, there: datetime) -> None:
         """Read all that can have changed after `since`, a moment of the venue's clock as `there` is; `now` is ours. Raises
@@ -44,11 +47,14 @@ class Lookup:
         # The lists are read after these fills, so their stops are in them. Of a fill between two lists nobody knows, and
         # whether it came between them no clock tells: ours and the venue's differ.
         filled = {entry.intent.intent_id: entry.life.filled for entry in self.orders if entry.spawns_stops}
+        for entry in self.orders:
+            if entry.life.filled != entry.stops_due[0]:
+                entry.stops_due = entry.life.filled, now + SPAWN_DELAY
         found = self.venue.recent(since, there)
         self._identify(found.values(), now)
         if parents := self._unknown_parents(found.values()):
             # A stop may be in the window and its entry not. Held to be somebody else's, its sale would not be booked.
-            self._identify([*self.venue.orders(parents).values(), *found.values()], now)
+            self._identify([*self._parents(parents), *found.values()], now)
         seen = dict(found)
         lost = [
             tracked.life.order_id
@@ -63,7 +69,7 @@ class Lookup:
         self._take(seen.values(), now)
         self.orders.drop(order_id for order_id in seen if self.orders.find(order_id) is None)
         for entry in self.orders:
-            if entry.spawns_stops and (entry.filled_at is None or there - entry.filled_at >= SPAWN_DELAY):
+            if entry.spawns_stops and (entry.stops_due[1] is None or now >= entry.stops_due[1]):
                 entry.stops_looked = max(entry.stops_looked, filled.get(entry.intent.intent_id, NO_QTY))
         self._look_for_doubtful(now)
 
@@ -105,9 +111,20 @@ class Lookup:
         }
         return [parent for parent in unknown if self.orders.find(parent) is None]
 
+    def _parents(self, order_ids: Sequence[str]) -> list[OrderInfo]:
+        """What somebody else's order refers to need not be an order, and one wrong id has the venue refuse them all: then each
+        is asked for alone, so that it hides none of ours."""
+        try:
+            return list(self.venue.orders(order_ids).values())
+        except KrakenRefused:
+            return [order for each in order_ids for order in self._parents([each])] if len(order_ids) > 1 else []
+
     def _take(self, orders: Iterable[OrderInfo], now: datetime) -> None:
         """Book what the venue tells of orders that are ours: fills first, then how they ended."""
         ours = [(self.orders.find(order.order_id), order) for order in orders]
+        for tracked, order in ours:
+            if tracked is not None:
+                tracked.life = lives.resized(tracked.life, BaseQty(order.qty))
         self.orders.book(self._missing_fills([order for tracked, order in ours if tracked is not None]))
         for tracked, order in ours:
             if tracked is None:
@@ -117,6 +134,16 @@ class Lookup:
             self.orders.reported(
                 tracked, BaseQty(order.filled), ending_of(order), order.reason, order.closed_at or now
             )
+            if tracked.life.missing and order.trade_ids and self.orders.fills.issuperset(order.trade_ids):
+                self._settle_parts(tracked, order, now)
+
+    def _settle_parts(self, tracked: Tracked, order: OrderInfo, now: datetime) -> None:
+        """Reconciliation books our part of a sale that was more than ours. Nothing more will be told of such a fill; an order
+        that waited for it would keep its symbol from being guarded for ever."""
+        fills = self.venue.trades(order.trade_ids)
+        if sum((fill.qty for fill in fills.values()), start=Decimal(0)) == order.filled:
+            tracked.life = lives.settled(tracked.life)
+            self.orders.reported(tracked, NO_QTY, ending_of(order), order.reason, order.closed_at or now)
 
     def _missing_fills(self, orders: Iterable[OrderInfo]) -> list[FillFact]:
         of_order = {order.order_id: order for order in orders}
@@ -128,7 +155,7 @@ class Lookup:
             return []
         told = self.venue.trades(wanted)
         return [
-            fact_of_trade(trade, of_order.get(trade.order_id), self.pair_of(trade.symbol).lot) for trade in told.values()
+            fact_of_trade(trade, of_order.get(trade.order_id), self.lot_of(trade.symbol)) for trade in told.values()
         ]
 
     def _adopt_child(self, parent: Tracked, order: OrderInfo, now: datetime) -> Tracked | None:

@@ -44,7 +44,8 @@ class Tracked:
     """One order with what is known of it. `trigger` is where a stop stands now; `announced` what the engine was last told.
 
     While it is doubtful it is looked for from `look_at` on; `absences` counts the looks that did not find it.
-    `stops_looked` is how much of an entry's fills the venue's list of stops was read for.
+    `stops_looked` is how much of an entry's fills the venue's list of stops was read for, and `stops_due` from when on, at
+    the earliest, that list has the stops of so much of them.
     """
 
     approved: ApprovedOrder
@@ -58,6 +59,7 @@ class Tracked:
     cancel_at: datetime | None = None
     filled_at: datetime | None = None
     stops_looked: BaseQty = NO_QTY
+    stops_due: tuple[BaseQty, datetime | None] = (NO_QTY, None)
 
     @property
     def intent(self) -> OrderIntent:
@@ -171,15 +173,16 @@ class TrackedOrders:
         self._settle(tracked, at)
 
     def book(self, facts: Iterable[FillFact]) -> None:
-        """Book fills, oldest first, each once. One of an order that is not known, or of a stop whose entry's own fill is not
-        booked yet, is parked: it is booked when the rest is known, and a sale never comes before its purchase."""
+        """Book fills, oldest first, each once. One of an order that is not known, of a stop whose entry's own fill is not
+        booked yet, or of more than the order is known to be for, is parked: it is booked when the rest is known, and a sale
+        never comes before its purchase."""
         waiting = {fact.fill_id: fact for fact in facts if fact.fill_id not in self.fills} | self.parked
         self.parked = {}
         for fact in sorted(waiting.values(), key=lambda each: (each.at, each.fill_id)):
             tracked = self._by_order.get(fact.order_id)
             if fact.order_id in self.foreign:
                 continue
-            if tracked is None or not self._covered(tracked, fact.qty):
+            if tracked is None or not self._covered(tracked, fact.qty) or fact.qty > tracked.life.qty - tracked.life.filled:
                 self.parked[fact.fill_id] = fact
             else:
                 self._fill(tracked, fact)
@@ -204,6 +207,12 @@ class TrackedOrders:
         self.foreign |= gone
         self.parked = {key: fact for key, fact in self.parked.items() if fact.order_id not in gone}
 
+    def account(self, trade_ids: Iterable[str]) -> None:
+        """These trades are settled, whatever of them was ours: none of them is told any more."""
+        settled = set(trade_ids)
+        self.fills |= settled
+        self.parked = {key: fact for key, fact in self.parked.items() if key not in settled}
+
     def forget_before(self, moment: datetime) -> None:
         """Let go of what ended before `moment`; nothing is heard of it any more."""
         for tracked in [each for each in self if not each.life.working and each.sent_at < moment]:
@@ -219,9 +228,10 @@ class TrackedOrders:
         return drained
 
     def oldest_open(self, otherwise: datetime) -> datetime:
-        """When the oldest order was sent of which something is not known: whether it ended, or what stops it spawned."""
-        open_ones = (each.sent_at for each in self if each.life.working or self.expects_stops(each))
-        return min(open_ones, default=otherwise)
+        """When the oldest order was sent of which the venue's lists alone can tell: whether it is there, or what stops it
+        spawned. Of any other the venue is asked by its id: a stop stands for weeks, and what ended since fills many pages."""
+        asked = (each for each in self if each.life.working and (each.spawns_stops or not each.life.order_id))
+        return min((each.sent_at for each in (*asked, *filter(self.expects_stops, self))), default=otherwise)
 
     def expects_stops(self, entry: Tracked) -> bool:
         """True while the venue was not read for the stops of an entry's fills."""
@@ -262,7 +272,8 @@ class TrackedOrders:
 
     def _covered(self, tracked: Tracked, qty: BaseQty) -> bool:
         parent = self.parent(tracked)
-        if parent is None:
+        if parent is None or tracked.life.qty > tracked.intent.qty:
+            # Somebody made the stop larger than its purchase: nothing to wait for would cover it.
             return True
         sold = sum((child.life.filled for child in self.children(parent)), start=qty)
         return sold <= parent.life.filled

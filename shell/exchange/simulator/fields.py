@@ -15,7 +15,7 @@ from shell.exchange.simulator.precision import number
 from shell.exchange.simulator.refusal import Refusal, argument
 
 _KEY = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
-_TERM = re.compile(r"([+\-#]?)(\d+(?:\.\d*)?|\.\d+)(%?)")
+_TERM = re.compile(r"([+\-#]?)(\d+(?:\.\d*)?|\.\d+)(%?)", re.ASCII)
 INT32 = 2**31
 DEADLINE_MIN_NS, DEADLINE_MAX_NS = 0, 60 * SECOND_NS
 
@@ -28,7 +28,7 @@ def read_body(body: bytes, content_type: str) -> Params:
     if "json" in content_type.lower() or text.lstrip().startswith("{"):
         try:
             read = json.loads(text, parse_float=Decimal) if text.strip() else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refusal("EGeneral:Invalid arguments") from None
         if not isinstance(read, dict):
             raise Refusal("EGeneral:Invalid arguments")
@@ -98,7 +98,7 @@ def int_of(params: Mapping[str, Any], name: str, default: int, low: int = 0, hig
     text = text_of(params, name)
     if text is None:
         return default
-    if not re.fullmatch(r"-?\d{1,18}", text) or not low <= int(text) <= high:
+    if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
         raise argument(name)
     return int(text)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 EXACT = Context(prec=50)
 ZERO = Decimal(0)
-_PLAIN_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 DIGITS_MAX = 40
 
 

@@ -96,7 +96,7 @@ class Session:
         time_in = rfc3339(self._exchange.venue.told_ns)
         try:
             read = json.loads(text, parse_float=Decimal)
-        except ValueError:
+        except (ValueError, RecursionError):
             read = None
         if not isinstance(read, dict) or not isinstance(read.get("method"), str):
             self._say({"error": "Malformed request", "success": False, "time_in": time_in, "time_out": time_in})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
+from shell.exchange.simulator.orders import OrderRequest
 from tests.shell.exchange.live.conftest import Opens
 from tests.shell.exchange.live.stage import BTC, Stage, buy, limit_buy
 
@@ -63,3 +65,41 @@ def test_a_stop_whose_entry_is_older_than_the_window_is_found_to_be_ours(stage: 
     on.settle(3)
     assert on.held() == on.coins == 0
     on.agree()
+
+
+def test_a_stop_that_comes_into_the_list_late_is_waited_for_though_our_clock_is_a_little_ahead(
+    stage: Opens, monkeypatch: Any
+) -> None:
+    """Clocks are compared to within three seconds, and by ours the fill would be old enough at once."""
+    on = stage({0: [buy()]})
+    on.scan()
+    assert on.coins > 0
+    on.clock.advance_to(on.clock.now() + timedelta(seconds=2.5))
+    venue, real, looks = on.client.venue, on.client.venue.recent, []
+
+    def late(since: Any, now: Any) -> Any:
+        looks.append(any(order.life.filled for order in on.gateway._orders))
+        found = real(since, now)
+        return found if len(looks) > 1 else {name: order for name, order in found.items() if not order.parent_id}
+
+    monkeypatch.setattr(venue, "recent", late)
+    for _ in range(8):
+        on.clock.advance_to(on.clock.now() + timedelta(seconds=0.5))
+        on.engine.settle(on.clock.now())
+    assert looks[0] and len(looks) > 1
+    assert [order.kind for order in on.exchange_orders()] == ["limit", "stop-loss"]
+
+
+def test_an_order_that_refers_to_no_order_hides_no_stop_of_ours(stage: Opens, monkeypatch: Any) -> None:
+    on = stage({0: [buy()]})
+    deafened(on)
+    on.scan()
+    exchange = on.desk.exchange
+    exchange.deposit("ZUSD", Decimal(10_000))
+    pair = exchange.venue.directory.by_symbol[BTC]
+    txid = exchange.place(OrderRequest(pair=pair, side="buy", kind="limit", volume=Decimal("0.1"), price=Decimal(20_000)))
+    exchange.venue.open[txid].refid = "not an order"
+    on.settle(6)
+    assert on.gateway.ready and on.held() == on.coins > 0
+    guard = on.gateway.guards(BTC)
+    assert guard is not None and guard.settled and len(guard.stops) == 1

@@ -56,7 +56,7 @@ def test_a_tether_pair_is_its_altname_and_its_base_keeps_the_old_code() -> None:
     assert told["fees_maker"][0] == [0, Decimal("0.25")]
 
 
-@pytest.mark.parametrize("text", ["1e-05", "nan", "inf", "", "1,5", "0x10", None, True, [1], "1" * 50])
+@pytest.mark.parametrize("text", ["1e-05", "nan", "inf", "", "1,5", "0x10", "\u0661", None, True, [1], "1" * 50])
 def test_what_is_no_plain_number_is_none(text: object) -> None:
     assert number(text) is None
 

@@ -158,3 +158,10 @@ def test_the_time_told_can_be_stepped_while_time_itself_goes_on() -> None:
     assert public(exchange, "Time")["result"]["rfc1123"] == "Mon, 02 Mar 26 13:00:00 +0000"
     control(exchange, "clock_step", seconds=-3600)
     assert public(exchange, "Time")["result"]["unixtime"] == before
+
+
+@pytest.mark.parametrize("body", [b"[" * 50_000, b'{"a":' * 50_000], ids=["lists", "mappings"])
+def test_a_body_nested_without_end_is_refused_like_any_other_nonsense(body: bytes) -> None:
+    headers = {"api-key": "", "api-sign": "", "content-type": "application/json"}
+    answer = desk().request(Request(method="POST", target="/0/private/Balance", headers=headers, body=body))
+    assert json.loads(answer.body)["error"] == ["EGeneral:Invalid arguments"]
