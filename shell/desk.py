@@ -10,7 +10,15 @@ from datetime import datetime
 from typing import Any
 
 from shell.answers import (
-    ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, Rerun, ScanOutcome, Status, VersionRow,
+    ActiveStrategy,
+    Conformance,
+    EquityPoint,
+    PaperTrial,
+    Promotion,
+    Rerun,
+    ScanOutcome,
+    Status,
+    VersionRow,
 )
 from shell.backtest.result import BacktestSettings
 from shell.by_hand import ByHand

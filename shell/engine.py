@@ -64,8 +64,7 @@ class Engine:
         self.marks = marks
         self.halts: dict[HaltKind, Halt] = {halt.kind: halt for halt in halts}
         self.interval_minutes = SLOT_MINUTES
-        self.faults_in_row = 0
-        self.last_fault = ""
+        self.faults_in_row, self.last_fault = 0, ""
         self.seat = Seat(host, market, config.fees)
         self._steps = Steps(journal, self._undo)
         self._cursor = market.cursor
@@ -257,15 +256,15 @@ class Engine:
         fills, trouble = list[Fill](), None
         for event in self.gateway.events() if found is None else found:
             match event:
+                case Fill() if event.fill_id in self._booked:
+                    pass
                 case Fill():
-                    if event.fill_id not in self._booked:
-                        try:
-                            self._book(event, record)
-                        except Fatal as error:
-                            # What a gateway tells it tells once: the rest is booked, and the account settles this one.
-                            trouble = error
-                        else:
-                            fills.append(event)
+                    try:
+                        self._book(event, record)
+                        fills.append(event)
+                    except Fatal as error:
+                        # What a gateway tells it tells once: the rest is booked, and the account settles this one.
+                        trouble = error
                 case OrderUpdate():
                     record.updates.append(event)
                 case SubmittedOrder():
@@ -282,8 +281,7 @@ class Engine:
         self._booked.add(fill.fill_id)
         record.fills.append(fill)
         if fill.intent.purpose is Purpose.ENTRY and self.marks is not None and fill.intent.intent_id not in self._entered:
-            # One entry, however many fills it takes.
-            self._entered.add(fill.intent.intent_id)
+            self._entered.add(fill.intent.intent_id)  # One entry, however many fills it takes.
             self.marks = with_entry(self.marks)
         action = Action.BUY if fill.side is Side.BUY else Action.CLOSE if trade is not None else Action.SELL
         self.seat.hear(FillNotice(fill.symbol, action, float(fill.qty), float(fill.price), fill.intent.horizon))
@@ -294,8 +292,7 @@ class Engine:
 
     def _mark(self, now: datetime, record: StepRecord) -> None:
         """Roll the day, raise the peak, and halt when a loss limit is reached."""
-        equity = self.equity()
-        self.marks = mark(self.marks, equity, self._days.day_of(now))
+        self.marks = mark(self.marks, equity := self.equity(), self._days.day_of(now))
         self._watch(self.marks, equity, now, record)
 
     def _watch(self, marks: EquityMarks, equity: QuoteAmount, now: datetime, record: StepRecord) -> None:
@@ -307,8 +304,7 @@ class Engine:
             return
         self.halts[halt.kind] = halt
         record.halts_raised.append(halt)
-        if not self._joined:
-            # In a transaction that may be undone the gateway is left alone: the next step withdraws.
+        if not self._joined:  # In a transaction that may be undone the gateway is left alone: the next step withdraws.
             withdraw(self.gateway, entries, f"halted: {halt.kind.value}", halt.raised_at)
             self._book_events(record)
 

@@ -20,7 +20,15 @@ import httpx
 from pydantic import ValidationError
 
 from shell.answers import (
-    ActiveStrategy, Conformance, EquityPoint, PaperTrial, Promotion, Rerun, ScanOutcome, Status, VersionRow,
+    ActiveStrategy,
+    Conformance,
+    EquityPoint,
+    PaperTrial,
+    Promotion,
+    Rerun,
+    ScanOutcome,
+    Status,
+    VersionRow,
 )
 from shell.backtest.history_file import read_history
 from shell.backtest.result import BacktestSettings

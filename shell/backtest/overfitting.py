@@ -21,6 +21,7 @@ import math
 from collections.abc import Iterable, Iterator
 from itertools import combinations, islice
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -294,7 +295,7 @@ def _require_matrix(returns: NDArray[np.float64], n_blocks: int) -> NDArray[np.f
     return scaled
 
 
-def _numbers(returns: object) -> Floats:
+def _numbers(returns: Any) -> Floats:
     """`returns` as doubles; what is masked out of a masked array is no number. Raises TypeError for complex ones."""
     if np.iscomplexobj(returns):
         raise TypeError("they are complex")

@@ -8,7 +8,6 @@ from typing import Any
 
 from shell.clock import NEW_YORK, local_day, night_window
 from shell.promotion.permission import waiting_for_a_person
-from shell.store.store import Store
 from shell.telegram.answers import owner_buttons
 from shell.telegram.books import Reader
 from shell.telegram.text import Reply, bold, plain
