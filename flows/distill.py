@@ -17,7 +17,7 @@ from tasks.document import distil_document
     description="Quarterly distillation of the strategy document: notes become one line, principles stay.",
 )
 async def distill(now: Moment = None) -> Mapping[str, Any]:
-    """Distil the quarter before `now`. Safe to repeat; raises NotNow when nothing happened in it.
+    """Distil the quarter before `now`. Safe to repeat; changes nothing when nothing happened in it.
 
     Args:
         now: The time it is for, with a zone, such as 2026-11-22T05:00:00+00:00; empty: when the run was scheduled.

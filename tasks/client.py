@@ -63,7 +63,7 @@ class ShellClient(Protocol):
         """Raises Rejected, and keeps the old one, for a text that is too long or holds what may not stand there."""
 
     def distil(self, now: datetime) -> Mapping[str, Any]:
-        """The quarterly distillation. Raises NotNow when nothing happened in the quarter that is over."""
+        """The quarterly distillation; where nothing happened in the quarter that is over, it changes nothing."""
 
     def parity(self, now: datetime) -> Mapping[str, Any]:
         """Compare what the main book did since the last comparison with a second run of it: `compared` False, and the

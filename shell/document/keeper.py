@@ -13,7 +13,7 @@ from shell.clock import NEW_YORK, local_day
 from shell.document.distil import PeriodFacts, Tried, before, distilled, quarter_of, yearly
 from shell.document.notes import words
 from shell.document.rules import faults_of
-from shell.errors import NotNow, Rejected
+from shell.errors import Rejected
 from shell.money import NO_MONEY, QuoteAmount
 from shell.promotion.workspace import Workspace
 from shell.store.documents import DocumentKind
@@ -48,25 +48,21 @@ class DocumentKeeper:
     def distil(self, now: datetime) -> dict[str, Any]:
         """Turn the notes of the quarter that is over into one line, and archive its year's summary. Safe to repeat.
 
-        Raises NotNow when nothing happened in that quarter, Rejected when the result breaks a rule.
+        A quarter in which nothing happened changes nothing. Raises Rejected when the result breaks a rule.
         """
         today = local_day(now, NEW_YORK)
         quarter = before(today)
         facts = self._facts(quarter)
+        document, year = self.text(), int(quarter[:4])
         if not facts.nights and not facts.tried:
-            raise NotNow(f"there was neither a night nor a candidate in {quarter}, so there is nothing to distil")
-        document = self.text()
+            return _told(quarter, year, document, document, facts)
         text = distilled(document, facts)
-        year = int(quarter[:4])
         quarters = [self._facts(f"{year}-Q{number}") for number in range(1, 5)]
         summary = yearly(year, self._facts(str(year)), [each for each in quarters if each.nights or each.tried])
         with self._store.transaction():
             self.write(text, now, DocumentKind.DISTILLED, quarter)
             self._store.documents.keep(DocumentKind.YEARLY, summary, now, label=str(year))
-        return {
-            "quarter": quarter, "year": year, "words_before": words(document), "words": words(text),
-            "nights": facts.nights, "candidates": len(facts.tried),
-        }
+        return _told(quarter, year, document, text, facts)
 
     def _keep_found(self, now: datetime) -> None:
         """Keep what a person, or the shipped workspace, left on disk as a version before it is replaced."""
@@ -111,3 +107,10 @@ def _tried(candidate: Candidate, version: str) -> Tried:
         name=candidate.candidate_id, provider=candidate.proposal.provider, hypothesis=candidate.proposal.hypothesis,
         failed_at=failed, promoted_as=version,
     )
+
+
+def _told(quarter: str, year: int, before: str, after: str, facts: PeriodFacts) -> dict[str, Any]:
+    return {
+        "quarter": quarter, "year": year, "words_before": words(before), "words": words(after),
+        "nights": facts.nights, "candidates": len(facts.tried),
+    }
