@@ -28,6 +28,8 @@ from tasks.runs import run, uncertified
 
 SYMBOLS = ("BTC/USD", "ETH/USD")
 ASKS_PER_LOOK = 10
+# Nothing is promoted here, and each night's candidate is to be scored: the quarter's budget is as large as it can be.
+UNBOUNDED = {"orchestrator.target_annual_sharpe": 10.0}
 
 
 class RandomProvider:
@@ -110,7 +112,7 @@ class _Counting:
 def spend(arm: str, market: str, seed: int, nights: int) -> Spent:
     """Let `arm` search for `nights` nights on its own copy of one market, and score what it proposes on the selection
     segment. Nothing is judged and nothing promoted: the active strategy stays the one to beat."""
-    settings = settings_for(Home.project(), account_overrides(SYMBOLS))
+    settings = settings_for(Home.project(), {**account_overrides(SYMBOLS), **UNBOUNDED})
     terms = Terms(seed=seed, symbols=SYMBOLS, markets=(market,))
     _, history = month_market(terms, settings, None, 0)
     provider = _Counting(ARMS[arm]())

@@ -33,6 +33,12 @@ def test_an_arm_is_let_spend_its_nights_on_a_market_of_its_own() -> None:
     assert spent.trials >= 1 and spent.selection is not None
 
 
+@thorough
+def test_as_many_nights_as_the_benchmark_lives_spend_no_budget() -> None:
+    """On the planted edge nearly every draw beats the active strategy, so each night has a candidate to be scored."""
+    assert spend("random", "planted-edge", seed=1, nights=4).trials == 4
+
+
 def test_means_leave_out_markets_on_which_nothing_was_found() -> None:
     def row(arm: str, market: str, selection: float | None) -> dict[str, object]:
         return {
