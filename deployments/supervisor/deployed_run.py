@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,11 @@ ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 # A candidate's run that waits for its trial or for a person: it goes on for days, and whoever asked for it need not.
 SUSPENDED = "PAUSED"
 GOOD = frozenset({"COMPLETED", SUSPENDED})
+# What Prefect says of itself at every run, and nobody who waits for a result wants to read.
+OF_ITSELF = re.compile(
+    r"Worker '.*' submitting |Flow run '.*' submitted |Running \d+ deployment |Executing deployment step|Deployment step '"
+    r"|All deployment steps|Running hook '|Hook '"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,8 @@ def _new_lines(api: str, run_id: str, shown: set[str]) -> Iterator[str]:
     for line in reversed(call(api, "POST", "/logs/filter", query)):
         if line["id"] not in shown:
             shown.add(line["id"])
+            if OF_ITSELF.match(line["message"]):
+                continue
             yield f"{line['timestamp'][11:19]} {line['message']}"
 
 
