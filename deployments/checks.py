@@ -16,7 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from deployments.kraken_probe import CLOCK_SECONDS_MAX, probe_kraken
-from deployments.standing import prefect_of
+from deployments.standing import page_of, prefect_of
 from shell.clock import from_ms
 from shell.config import Settings
 from shell.errors import BrainError, Rejected, SettingsError, StrategyFault
@@ -82,7 +82,7 @@ def every_check(home: Home, environ: Mapping[str, str], now: datetime, *, networ
         return [*found, wrong("settings", str(error))]
     found += [ok("settings", f"{home.config} reads without a mistake, mode {settings.mode}")]
     found += [lock_check(home), beat_check(home, now)]
-    found += [wall_check(settings), *secrets_check(settings, secrets), page_check(settings, secrets)]
+    found += [wall_check(settings), *secrets_check(settings, secrets), page_check(home, settings, secrets)]
     found += stored_checks(home, settings, now)
     found.append(prefect_check(home))
     if network:
@@ -197,11 +197,13 @@ def secrets_check(settings: Settings, secrets: Secrets) -> Iterable[Check]:
         yield ok("AI", f"candidates come from {settings.ai.provider}")
 
 
-def page_check(settings: Settings, secrets: Secrets) -> Check:
+def page_check(home: Home, settings: Settings, secrets: Secrets) -> Check:
     try:
         require_token(settings.page.host, secrets.page_token)
     except Rejected as error:
         return wrong("page", str(error))
+    if served := page_of(home):
+        return ok("page", f"at {served}")
     return ok("page", f"at http://{settings.page.host}:{settings.page.port}/ while the shell or `brain page` runs")
 
 

@@ -12,6 +12,7 @@ from deployments.prefect_server import URL_FILE
 from shell.book_figures import newest_prices, position_row
 from shell.clock import SystemClock
 from shell.config import Settings
+from shell.errors import BrainError
 from shell.home import Home, HomeLock
 from shell.host.isolation import isolation_is_complete
 from shell.main_book import ISOLATION_FACT, KIND_FACT, LIMITS_FACT, LIVE_FACT, MAIN_BOOK
@@ -21,6 +22,7 @@ from shell.promotion.permission import unanswered
 from shell.risk.halts import HaltKind, after_lift
 from shell.risk.limits import limits_hash
 from shell.staged_capital import STAGE_FACT
+from shell.store.place import open_store
 from shell.store.store import Store
 from shell.store.strategies import Quarantined
 from shell.watchdog import heartbeat_age
@@ -61,6 +63,20 @@ def standing_of(home: Home, store: Store) -> dict[str, Any]:
         "approvals_waiting": unanswered(store),
         "isolation": isolation, "isolation_gap": isolation_is_complete(isolation or {}),
     }
+
+
+def page_of(home: Home) -> str:
+    """Where the running shell serves its page, "" where none runs or it has not told yet. A home beside the project takes any
+    free port, so the settings do not tell."""
+    if not HomeLock.writer_of(home):
+        return ""
+    try:
+        with open_store(home, read_only=True) as store:
+            live = store.facts.get(LIVE_FACT)
+    except BrainError:
+        return ""
+    beside = live["beside"] if live is not None and live["running"] else ()
+    return next((str(each["sentence"]) for each in beside if each["name"] == "page" and each["ok"]), "")
 
 
 def scan_times(store: Store, last_scan: datetime | None) -> dict[str, float | int] | None:

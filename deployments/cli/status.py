@@ -217,7 +217,11 @@ def _live_rows(shell: dict[str, Any]) -> list[list[str]]:
         ["late and changed bars", f"{live['late_bars']} and {live['revised_bars']}"], ["errors caught", str(errors["count"])],
     ]
     rows += [[f"  {part}", f"{each['count']}, last: {each['sentence']}"] for part, each in errors["newest"].items()]
-    return rows + [[each["name"], "ok" if each["ok"] else each["sentence"]] for each in live["beside"]]
+    return rows + [[each["name"], _beside(each)] for each in live["beside"]]
+
+
+def _beside(each: dict[str, Any]) -> str:
+    return ", ".join(filter(None, ["ok" if each["ok"] else "", each["sentence"]]))
 
 
 def _scan_times(times: dict[str, Any] | None) -> str:

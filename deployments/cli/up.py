@@ -45,6 +45,7 @@ def up(
     stop it: Ctrl-C and SIGTERM run the shutdown sequence. With --detach it returns, and `brain down` stops it.
     """
     from deployments.opening import settings_for
+    from deployments.standing import page_of
     from deployments.supervisor.system import Plan, System
     from shell.home import Home
     from shell.log import configure
@@ -66,7 +67,7 @@ def up(
         system = System(plan, tell)
         with system.running():
             tell("", "")
-            facts = system.facts() | {"seconds": round(monotonic() - begun, 1)}
+            facts = system.facts() | {"seconds": round(monotonic() - begun, 1), "page": page_of(place)}
             _show(console, facts)
             if as_json:
                 answer({"up": True, **facts})
@@ -130,6 +131,7 @@ def _options(place: Home, *, simulated: bool) -> list[str]:
 
 def _detach(place: Home, port: int, *, simulated: bool, as_json: bool) -> None:
     """The same command in a session of its own; waits until it is up, or shows why it is not."""
+    from deployments.standing import page_of
     from deployments.supervisor.note import is_up
     from shell.errors import NotNow
 
@@ -153,7 +155,7 @@ def _detach(place: Home, port: int, *, simulated: bool, as_json: bool) -> None:
         tell("system", "ready")
     facts: dict[str, Any] = {
         "home": str(place.root), "ui": note.ui, "api": note.api, "simulated": note.simulated, "supervisor": process.pid,
-        "children": {name: each.pid for name, each in note.children.items()},
+        "children": {name: each.pid for name, each in note.children.items()}, "page": page_of(place),
     }
     _show(console, facts)
     if as_json:
@@ -200,6 +202,8 @@ class _Told:
 def _show(console: Console, facts: dict[str, Any]) -> None:
     page = facts["ui"]
     console.print(f"[bold]up[/]: Prefect's pages at [link={page}]{page}[/link], home {facts['home']}", soft_wrap=True)
+    if facts["page"]:
+        console.print(f"  the shell's own page at {facts['page']}", soft_wrap=True)
     for name, pid in facts["children"].items():
         console.print(f"  {name:<9} process {pid}")
     console.print("`brain status` tells how it stands, `brain down` (or Ctrl-C) stops it", style="dim")

@@ -24,6 +24,7 @@ from deployments.cli.main import app
 from shell.exchange.simulator.hosting import hosted
 from shell.exchange.simulator.tape import synthetic_tape
 from shell.home import Home, HomeLock
+from shell.main_book import LIVE_FACT
 from shell.orders import Side
 from shell.risk.halts import Halt, HaltKind
 from shell.store.store import Store
@@ -207,6 +208,19 @@ def test_init_refuses_what_the_settings_would_refuse_and_writes_nothing(flags: l
 
 def test_status_is_not_watched_by_programs(home: Home) -> None:
     assert "for people" in told("status", "--watch", "--home", home.root, code=2)["error"]
+
+
+def test_doctor_and_status_tell_where_the_running_shell_serves_its_page(home: Home) -> None:
+    def page() -> str:
+        facts = told("doctor", "--offline", "--home", home.root)
+        return next(str(each["sentence"]) for each in facts["checks"] if each["name"] == "page")
+
+    with Store.open(home.database) as store:
+        beside = [{"name": "page", "ok": True, "sentence": "http://127.0.0.1:4711/"}]
+        store.facts.set(LIVE_FACT, {"running": True, "beside": beside})
+    assert "8787" in page() and "while the shell" in page()
+    with HomeLock(home).acquire():
+        assert page() == "at http://127.0.0.1:4711/"
 
 
 @thorough
