@@ -16,6 +16,7 @@ from shell.config import Settings
 from shell.errors import BrainError, DataError
 from shell.home import Home
 from shell.market.archive import Archive
+from shell.market.bars import Tier
 from shell.market.history import History
 from shell.market.tiers import full_history
 from shell.money import QuoteAmount
@@ -51,9 +52,20 @@ def write_stored_report(home: Home) -> Path:
         candles, archive = CandleStore(store), Archive(home.archive)
         label = (store.facts.get(SOURCE_FACT) or "imported candles|real").partition("|")
         history = full_history(
-            candles, archive, candles.symbols(), events[0].at, state.last_scan, source=label[0], real=label[2] == "real"
+            candles, archive, _symbols_of(candles, archive, events[0].at, state.last_scan),
+            events[0].at, state.last_scan, source=label[0], real=label[2] == "real",
         )
         return _write(store, settings, home, history, "Report", events[0].at, state.last_scan, None, [], False)
+
+
+def _symbols_of(candles: CandleStore, archive: Archive, start: datetime, end: datetime) -> list[str]:
+    """The symbols with bars from while this home traded; its store may hold others from other times. All of them where there
+    is none, so that what is missing is told."""
+    def seen(symbol: str) -> bool:
+        return any(not read(symbol, Tier.M5, start, end).is_empty() for read in (candles.between, archive.read))
+
+    known = candles.symbols()
+    return [symbol for symbol in known if seen(symbol)] or known
 
 
 def _write(

@@ -127,6 +127,8 @@ def lived_through(
             step(opened)
             opened.shell.step(opened.shell.now + STEP, origin="fallback")
             if report is not None:
+                # What the loop does after each step; a report reads the stored bars.
+                opened.shell.keep_bars()
                 report(opened.home)
         finally:
             logging.getLogger().setLevel(logging.WARNING)
