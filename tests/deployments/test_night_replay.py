@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,6 @@ from deployments.cli.main import app
 from deployments.night_replay.run import replay_night
 from deployments.opening import account_overrides, open_replay, settings_for
 from shell.desk import Desk
-from shell.errors import Rejected
 from shell.home import Home
 from shell.secrets import SECRET_NAMES
 from shell.store.canonical import canonical
@@ -120,16 +118,6 @@ def test_a_record_that_was_changed_shows(home: Home, tmp_path: Path) -> None:
     facts = replay_night(place, NIGHT)
     assert not facts["identical"]
     assert any(line.startswith("c0001: the sandbox stage differs: now") for line in facts["differences"]), facts["differences"]
-
-
-@thorough
-def test_a_night_of_another_provider_is_refused_with_the_way_out(home: Home, tmp_path: Path) -> None:
-    place = Home.private(tmp_path / "copy").create()
-    place.database.write_bytes(home.database.read_bytes())
-    with sqlite3.connect(place.database) as connection:
-        connection.execute("UPDATE night_inputs SET inputs = replace(inputs, '\"provider\":\"local\"', '\"provider\":\"vertex\"')")
-    with pytest.raises(Rejected, match="--provider local"):
-        replay_night(place, NIGHT)
 
 
 def test_inputs_survive_json_and_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
