@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import Any, assert_never
 
@@ -18,6 +18,7 @@ from shell.contract import Action, Signal
 from shell.engine_config import EngineConfig
 from shell.errors import Fatal, OutcomeUnknown, Rejected, StrategyFault, StrategyRejected
 from shell.exchange.gateway import Gateway, GatewayEvent
+from shell.execution.lately import Lately
 from shell.execution.monitor import level_between, points_of, untouched
 from shell.execution.protector import Protector
 from shell.execution.record import WRITTEN_OFF, Journal, ScanDone, StepRecord, never_taken
@@ -45,7 +46,6 @@ from shell.seat import Seat
 MINUTE_MS = 60_000
 # The shortest interval of scans, assumed until the strategy is started and tells its own.
 SLOT_MINUTES = 5
-ORDER_RATE_WINDOW = timedelta(minutes=1)
 VENUE_REFUSED = "VENUE_REFUSED"
 
 
@@ -69,7 +69,7 @@ class Engine:
         self._steps = Steps(journal, self._undo)
         self._cursor = market.cursor
         self._last_slot_ms = to_ms(last_scan) if last_scan else -1
-        self._recent, self._order_times = list[RecentSignal](), list[datetime]()
+        self._lately = Lately()
         self._booked, self._entered = set[str](), set[str]()
         self._try, self._joined = "", False
         self._worth, self._days = Worth(market), LocalDays(config.zone)
@@ -81,7 +81,7 @@ class Engine:
 
     def remember(self, signals: Sequence[RecentSignal], order_times: Sequence[datetime], exits: Sequence[WaitingExit]) -> None:
         """What an earlier process approved and sent lately, and what could not leave: its throttles hold on."""
-        self._recent, self._order_times = list(signals), list(order_times)
+        self._lately = Lately(signals, order_times)
         self._exits.take_up(exits)
 
     def attach(self, host: StrategyHost, version: str, state: Mapping[str, Any] | None) -> None:
@@ -389,7 +389,7 @@ class Engine:
                 if (held := self._exits.hold(signal, order, now, record)) is not None:
                     answer = answer_of(signal, held, ids=ids, now=now)
                 else:
-                    self._recent.append((signal.symbol, signal.action, now))
+                    self._lately.signals.append((signal.symbol, signal.action, now))
                     if refusal := self._submit(order, now, record):
                         answer = replace(answer, approved=False, code=VENUE_REFUSED, sentence=refusal)
             case Approved(grant=ProtectionChange() as change):
@@ -403,13 +403,12 @@ class Engine:
 
     def _view(self, now: datetime) -> RiskView:
         assert self.marks is not None
-        working, window = self.gateway.open_orders(), self.config.risk.duplicate_window
-        self._recent = [each for each in self._recent if now - each[2] < window]
-        self._order_times = [at for at in self._order_times if now - at < ORDER_RATE_WINDOW]
+        working, lately = self.gateway.open_orders(), self._lately
+        lately.forget_before(now, self.config.risk.duplicate_window)
         return RiskView(
             cash_free=self.ledger.cash - reserved(working), equity=self.equity(), positions=self.ledger.positions,
             prices=self.prices(), working=working, halts=self.halts.keys(), marks=self.marks,
-            order_times=self._order_times, recent_signals=self._recent, fees=self.config.fees,
+            order_times=lately.order_times, recent_signals=lately.signals, fees=self.config.fees,
             allowance_pct=self.config.fill_allowance_pct, closed=self.market.closed, capital_share=self.config.capital_share,
         )
 
@@ -420,7 +419,7 @@ class Engine:
     def _submit(self, order: ApprovedOrder, now: datetime, record: StepRecord) -> str:
         """Write ahead, send once. Returns a refusal's sentence, or nothing."""
         self._steps.write_ahead(order)
-        self._order_times.append(now)
+        self._lately.order_times.append(now)
         try:
             submitted = self.gateway.submit(order, now)
         except Rejected as error:

@@ -176,8 +176,8 @@ def test_what_was_approved_in_the_last_minute_throttles_the_next_process(stage: 
     on.scan()
     on.settle(2)
     on.restart()
-    assert [(symbol, action) for symbol, action, _ in on.engine._recent] == [(BTC, Action.BUY)]
-    assert len(on.engine._order_times) == 1
+    assert [(symbol, action) for symbol, action, _ in on.engine._lately.signals] == [(BTC, Action.BUY)]
+    assert len(on.engine._lately.order_times) == 1
 
 
 def test_a_limit_exit_is_taken_out_when_the_stop_is_reached(stage: Opens) -> None:
