@@ -438,6 +438,7 @@ class Engine:
         fills = [fill for record in undone for fill in record.fills]
         self._booked -= {fill.fill_id for fill in fills}
         self._entered -= {fill.intent.intent_id for fill in fills}
+        self.seat.unhear(len(fills), sum(len(record.trades) for record in undone))
         self.protector.unsure |= bool(fills)
 
     def _begin(self, at: datetime, **facts: Any) -> StepRecord:

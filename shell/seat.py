@@ -137,6 +137,11 @@ class Seat:
         """Everything the strategy has not been told yet, to `forget_since` if it turns out not to have happened."""
         return tuple(self._notices), tuple(self._fresh)
 
+    def unhear(self, fills: int, trades: int) -> None:
+        """Take back the newest so many fills and closed positions, as far as the strategy was not told of them yet."""
+        del self._notices[max(0, len(self._notices) - fills - trades):]
+        del self._fresh[max(0, len(self._fresh) - trades):]
+
     def forget_since(self, untold: Untold) -> None:
         """Take back what was heard after `untold` was asked for."""
         self._notices[:], self._fresh[:] = untold

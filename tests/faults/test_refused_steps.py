@@ -119,3 +119,17 @@ def test_books_go_back_and_follow_the_account_when_a_fill_cannot_be_booked_or_st
     assert (on.held() > 0) == (purpose is Purpose.ENTRY)
     tally = on.judge()
     assert not tally.wrong.total(), tally.sentences
+
+
+def test_the_strategy_hears_once_of_a_fill_that_was_undone_and_booked_afresh(
+    opens: Callable[..., Refusing], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = refuse_first(monkeypatch, Purpose.ENTRY)
+    on = opens([buy(target=30_500.0)])
+    on.scan()
+    for _ in range(4):
+        on.settle(1)
+        on.watch()
+    on.quiet()
+    assert len(refused) == 1 and on.held() > 0
+    assert len(on.engine.seat.owed) == 1
