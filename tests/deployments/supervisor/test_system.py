@@ -22,6 +22,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from deployments.prefect_api import PrefectApi, call, is_healthy
+from deployments.prefect_password import password_of
 from deployments.supervisor import conductor
 from deployments.supervisor.deployed_run import follow, require_completed, start
 from deployments.supervisor.note import Process, is_alive, is_up, leftovers, read_note
@@ -84,8 +86,8 @@ class Up:
         return self.child(name) not in (before, NOBODY)
 
     @property
-    def api(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api"
+    def api(self) -> PrefectApi:
+        return PrefectApi(url=f"http://127.0.0.1:{self.port}/api", password=password_of(self.home))
 
     def trades_on(self, shell: Process) -> None:
         """The same shell process answers, and its own time goes on."""
@@ -131,15 +133,15 @@ def test_every_process_killed_in_turn_and_the_shell_trades_on() -> None:
         server = system.child("server")
         os.kill(server.pid, signal.SIGKILL)
         system.trades_on(shell)
-        until(lambda: system.comes_back("server", server) and conductor.is_healthy(system.api), "the server came back")
-        found = conductor.call(system.api, "POST", "/flow_runs/filter", {"flow_runs": {"name": {"like_": "snapshot"}}})
+        until(lambda: system.comes_back("server", server) and is_healthy(system.api.url), "the server came back")
+        found = call(system.api, "POST", "/flow_runs/filter", {"flow_runs": {"name": {"like_": "snapshot"}}})
         assert [run["state_type"] for run in found] == ["COMPLETED"]
 
         # The server hangs: it answers nobody, and is replaced.
         server = system.child("server")
         os.kill(server.pid, signal.SIGSTOP)
         system.trades_on(shell)
-        until(lambda: system.comes_back("server", server) and conductor.is_healthy(system.api), "a hung one was replaced")
+        until(lambda: system.comes_back("server", server) and is_healthy(system.api.url), "a hung one was replaced")
 
         # Its database: the server rides it out.
         database = system.child("postgres")
@@ -195,7 +197,7 @@ def test_no_room_for_run_history_stops_no_trading_and_it_goes_on_when_there_is_r
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, 8192))
         query = {"name": "no room", "flow_id": str(uuid4())}
-        assert httpx.post(f"{system.api}/flows/", json=query, timeout=120).is_error
+        assert httpx.post(f"{system.api.url}/flows/", json=query, headers=system.api.headers(), timeout=120).is_error
         system.trades_on(shell)
         assert system.client.snapshot(system.client.status().now)["cash"] == "10000"
         time.sleep(5)
