@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shell.errors import BadInput, Rejected
-from shell.home import Home
+from shell.home import Home, make_private
 from shell.secrets import PREFECT_API_AUTH_STRING, Secret, load_secrets
 
 SERVER_VARIABLE = "PREFECT_SERVER_API_AUTH_STRING"
@@ -106,8 +106,9 @@ def _read(file: Path) -> Password | None:
 
 def _make(file: Path, text: str) -> None:
     """Write it whole, its owner's alone from the first byte. Where another process was first, its file stays."""
+    # The run history beside it is nobody else's, either.
+    make_private(file.parent)
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         # mkstemp's files have mode 0600.
         descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         try:

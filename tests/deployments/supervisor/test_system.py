@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -23,12 +24,14 @@ import httpx
 import pytest
 
 from deployments.prefect_api import PrefectApi, call, is_healthy
-from deployments.prefect_password import password_of
+from deployments.prefect_password import PASSWORD_FILE, password_of
 from deployments.supervisor import conductor
 from deployments.supervisor.deployed_run import follow, require_completed, start
 from deployments.supervisor.note import Process, is_alive, is_up, leftovers, read_note
 from shell.clock import monotonic
+from shell.errors import Rejected
 from shell.home import Home
+from shell.secrets import Secret
 from tasks.socket_client import SocketClient
 from tests.thorough import THOROUGH
 
@@ -117,10 +120,33 @@ def run_now(system: Up, flow: str) -> Any:
     return run.answer
 
 
+def require_kept_to_prefect(system: Up) -> None:
+    """Prefect's password is in its own file, and in the environments of server and worker and of no other process: the shell and
+    its strategy have none. It is in no log, database or argument."""
+    api = system.api
+    secret = api.password.secret.reveal().encode()
+    files = [path for path in system.home.root.parent.rglob("*") if path.is_file()]
+    assert any(path.name == "up-worker.log" for path in files) and any("postgres" in path.parts for path in files)
+    assert [path for path in files if secret in path.read_bytes()] == [system.home.prefect / PASSWORD_FILE]
+    named = {system.child(name).pid: name for name in ("shell", "postgres", "server", "worker")}
+    holders = set()
+    for each in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+            assert secret not in (each / "cmdline").read_bytes()
+            if secret in (each / "environ").read_bytes():
+                holders.add(named.get(os.getsid(int(each.name)), each.name))
+    assert holders == {"server", "worker"}
+    wrong = replace(api, password=replace(api.password, secret=Secret("brain:not-this-one-012345")))
+    with pytest.raises(Rejected, match="does not take the password"):
+        call(wrong, "POST", "/flows/filter", {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
 def test_every_process_killed_in_turn_and_the_shell_trades_on() -> None:
     with up("embedded") as system:
         shell = system.child("shell")
         assert {name: pid for name, pid in run_now(system, "snapshot").items() if name == "cash"} == {"cash": "10000"}
+        require_kept_to_prefect(system)
 
         # The worker, by force: it is started again and runs flows.
         worker = system.child("worker")
