@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -9,8 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from deployments.cli import status, up
 from deployments.cli.main import app
 from deployments.prefect_api import PrefectApi
 from deployments.prefect_password import (
@@ -21,6 +24,7 @@ from deployments.prefect_password import (
     password_command,
     password_of,
 )
+from deployments.standing import prefect_of
 from deployments.supervisor import conductor
 from deployments.supervisor.child import Program
 from shell.config import PrefectConfig
@@ -116,3 +120,14 @@ def test_one_command_shows_it_and_says_where_it_comes_from(tmp_path: Path) -> No
     assert (shown.exit_code, shown.stdout) == (0, f"{made.secret.reveal()}\n")
     facts = json.loads(CliRunner().invoke(app, [*asked, "--json"]).stdout)
     assert facts == {"password": made.secret.reveal(), "place": made.place}
+
+
+def test_up_and_status_name_the_command_and_print_no_password(home: Home) -> None:
+    secret, said = password_of(home, {}).secret.reveal(), Console(record=True, width=300, file=io.StringIO())
+    by = password_command(home)
+    up._show(said, {"ui": "http://127.0.0.1:1", "home": str(home.root), "page": "", "children": {}, "password_command": by})
+    found = prefect_of(home)
+    told = said.export_text() + status._prefect({**found, "reachable": True})
+    assert told.count(f"`{by}`") == 2
+    assert status._prefect(found) == "not running"
+    assert secret not in told + str(found)

@@ -55,7 +55,8 @@ class Prefect(BaseHTTPRequestHandler):
 def api() -> Iterator[PrefectApi]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Prefect)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield PrefectApi(url=f"http://127.0.0.1:{server.server_port}", password=Password(secret=Secret("brain:of-a-test"), place="a test"))
+    password = Password(secret=Secret("brain:of-a-test"), place="a test")
+    yield PrefectApi(url=f"http://127.0.0.1:{server.server_port}", password=password)
     server.shutdown()
     server.server_close()
 
