@@ -16,6 +16,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from deployments.kraken_probe import CLOCK_SECONDS_MAX, probe_kraken
+from deployments.prefect_api import DOOR, PrefectApi, call, is_open
+from deployments.prefect_password import known_password
 from deployments.standing import page_of, prefect_of
 from shell.clock import from_ms
 from shell.config import Settings
@@ -84,7 +86,7 @@ def every_check(home: Home, environ: Mapping[str, str], now: datetime, *, networ
     found += [lock_check(home), beat_check(home, now)]
     found += [wall_check(settings), *secrets_check(settings, secrets), page_check(home, settings, secrets)]
     found += stored_checks(home, settings, now)
-    found.append(prefect_check(home))
+    found.append(prefect_check(home, environ))
     if network:
         found += kraken_check(home, settings, environ)
     return found
@@ -251,11 +253,22 @@ def _candles(store: Store, settings: Settings, now: datetime) -> Check:
     return note("candles", f"{told}: a running shell keeps them up to date") if age > DATA_AGE_MAX else ok("candles", told)
 
 
-def prefect_check(home: Home) -> Check:
+def prefect_check(home: Home, environ: Mapping[str, str]) -> Check:
+    """Whether a server answers, to whoever knows the home's password and to nobody else."""
     found = prefect_of(home)
-    if found["reachable"]:
-        return ok("Prefect", f"answers at {found['url']}")
-    return note("Prefect", "not running; trading does not depend on it, nights and reports do: `brain up` starts it")
+    anew = "`brain down`, then `brain up`"
+    try:
+        password = known_password(home, environ)
+        if not found["reachable"]:
+            return note("Prefect", "not running; trading does not depend on it, nights and reports do: `brain up` starts it")
+        if is_open(found["url"]):
+            return wrong("Prefect", f"asks for no password: every account of this machine can have flows run as you; {anew}")
+        if password is None:
+            return wrong("Prefect", f"its password is kept nowhere any more, so nothing of ours can ask it; {anew}")
+        call(PrefectApi(url=found["url"], password=password), "GET", DOOR, None)
+    except BrainError as error:
+        return wrong("Prefect", str(error))
+    return ok("Prefect", f"answers at {found['url']}, to its password alone")
 
 
 def kraken_check(home: Home, settings: Settings, environ: Mapping[str, str]) -> Iterable[Check]:

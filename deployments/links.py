@@ -12,7 +12,7 @@ PREFECT = "Prefect"
 
 
 def stored_links(home: Home) -> Sequence[LinkHealth]:
-    """Prefect, which answers anybody. What only the shell knows (the exchange, Telegram) its own page shows."""
+    """Prefect, which tells anybody that it is well. What only the shell knows (the exchange, Telegram) its own page shows."""
     found = prefect_of(home)
     if found["reachable"]:
         return (LinkHealth(name=PREFECT, ok=True, sentence=f"answers at {found['url']}"),)

@@ -24,6 +24,7 @@ from typing import Self
 
 import httpx
 
+from deployments.prefect_password import Password, kept_password
 from shell.clock import monotonic
 from shell.errors import NotNow
 
@@ -69,8 +70,9 @@ def server_command(port: int) -> list[str]:
 class PrefectServer:
     """One server process. `start` returns at once; `wait` blocks until it answers."""
 
-    def __init__(self, home: Path, *, services: bool = False) -> None:
+    def __init__(self, home: Path, password: Password, *, services: bool = False) -> None:
         self._home = home
+        self.password = password
         self._services = services
         self._process: subprocess.Popen[bytes] | None = None
         self._log = home / "server.log"
@@ -83,7 +85,7 @@ class PrefectServer:
     def start(self) -> Self:
         self._home.mkdir(parents=True, exist_ok=True)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-        environment |= private_environment(self._home)
+        environment |= private_environment(self._home) | self.password.of_server()
         # The page asks this server, not the port that Prefect takes by default.
         environment["PREFECT_SERVER_UI_API_URL"] = self.api_url
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{self._home / DATABASE}"
@@ -166,6 +168,7 @@ def using(server: PrefectServer, home: Path) -> Iterator[None]:
     os.environ["PREFECT_API_URL"] = server.api_url
     # Imported here: prefect takes two seconds to import and reads the environment when it is.
     from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
         PREFECT_API_URL,
         PREFECT_HOME,
         PREFECT_LOGGING_LEVEL,
@@ -174,8 +177,9 @@ def using(server: PrefectServer, home: Path) -> Iterator[None]:
     )
 
     updates = {
-        PREFECT_API_URL: server.api_url, PREFECT_HOME: home, PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False,
-        PREFECT_LOGGING_LEVEL: "WARNING",
+        # Not into our own environment, as the rest is: every child would inherit it.
+        PREFECT_API_AUTH_STRING: server.password.secret.reveal(), PREFECT_API_URL: server.api_url, PREFECT_HOME: home,
+        PREFECT_SERVER_ALLOW_EPHEMERAL_MODE: False, PREFECT_LOGGING_LEVEL: "WARNING",
     }
     try:
         with temporary_settings(updates=updates):
@@ -203,7 +207,7 @@ def _free_port() -> int:
 
 def prepare() -> None:
     """Make the empty database once, at set-up, so that no later start waits for it."""
-    with tempfile.TemporaryDirectory() as folder, PrefectServer(Path(folder)) as server:
+    with tempfile.TemporaryDirectory() as folder, PrefectServer(Path(folder), kept_password(Path(folder))) as server:
         server.wait()
 
 

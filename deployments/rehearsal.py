@@ -19,6 +19,7 @@ from typing import Any
 from deployments.fallen_market import fallen
 from deployments.incidents import Misfortune, script_of, told_of
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
+from deployments.prefect_password import password_of
 from deployments.prefect_server import PrefectServer, using
 from deployments.rehearsal_venue import Comparison, RehearsalExchange
 from deployments.reporting import write_report
@@ -143,7 +144,7 @@ def rehearse(options: Options, tell: Tell) -> dict[str, Any]:
         _clear(home)
         configure(home, settings.log.level, console=False)
         with ExitStack() as held:
-            server = held.enter_context(PrefectServer(home.prefect))
+            server = held.enter_context(PrefectServer(home.prefect, password_of(home)))
             clock, exchange = VirtualClock(start), None
             if options.venue == SIMULATOR:
                 home.create()

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from deployments.prefect_password import password_command
 from deployments.prefect_server import URL_FILE
 from shell.book_figures import newest_prices, position_row
 from shell.clock import SystemClock
@@ -111,13 +112,14 @@ def lift_stored(store: Store, kind: HaltKind, by: str, at: datetime, settings: S
 
 
 def prefect_of(home: Home) -> dict[str, Any]:
-    """Whether a Prefect server of this home answers. Nothing of trading depends on it (D1)."""
+    """Whether a Prefect server of this home answers, and what shows its password. Nothing of trading depends on it (D1)."""
     note = home.prefect / URL_FILE
     if not note.is_file():
-        return {"reachable": False, "pid": None, "url": None}
+        return {"reachable": False, "pid": None, "url": None, "password_command": password_command(home)}
     url, _, pid = note.read_text(encoding="utf-8").strip().partition(" ")
     try:
         reachable = httpx.get(f"{url}/health", timeout=PREFECT_SECONDS_MAX).status_code == 200
     except httpx.HTTPError:
         reachable = False
-    return {"reachable": reachable, "pid": int(pid) if reachable and pid.isdigit() else None, "url": url}
+    found = int(pid) if reachable and pid.isdigit() else None
+    return {"reachable": reachable, "pid": found, "url": url, "password_command": password_command(home)}

@@ -144,7 +144,7 @@ class OrchestratorConfig(_Section):
         default=timedelta(days=7), gt=_NO_TIME, le=timedelta(days=90), description="time after which no answer is a no"
     )
     approval_form: Literal["", True, False] = Field(
-        default="", description="whether an answer on Prefect's page, which asks nobody for a password, counts; "
+        default="", description="whether an answer on Prefect's page, whose password names nobody, counts; "
         "empty: in paper mode alone",
     )
     first_capital_pct: Decimal = Field(

@@ -26,9 +26,11 @@ CONTROL_TOKEN = "CONTROL_TOKEN"
 CLOUDSDK_AUTH_ACCESS_TOKEN = "CLOUDSDK_AUTH_ACCESS_TOKEN"
 PAGE_TOKEN = "PAGE_TOKEN"
 BRAIN_DATABASE_URL = "BRAIN_DATABASE_URL"
+# Under the name that Prefect itself reads.
+PREFECT_API_AUTH_STRING = "PREFECT_API_AUTH_STRING"
 SECRET_NAMES = (
     KRAKEN_API_KEY, KRAKEN_API_SECRET, TELEGRAM_BOT_TOKEN, ANTHROPIC_API_KEY, CONTROL_TOKEN, CLOUDSDK_AUTH_ACCESS_TOKEN,
-    PAGE_TOKEN, BRAIN_DATABASE_URL,
+    PAGE_TOKEN, BRAIN_DATABASE_URL, PREFECT_API_AUTH_STRING,
 )
 
 
@@ -87,12 +89,14 @@ class Secrets:
     cloudsdk_auth_access_token: Secret | None = None
     page_token: Secret | None = None
     brain_database_url: Secret | None = None
+    prefect_api_auth_string: Secret | None = None
 
     def known(self) -> tuple[Secret, ...]:
         """Those that are set, for the log's mask."""
         every = (
             self.kraken_api_key, self.kraken_api_secret, self.telegram_bot_token, self.anthropic_api_key,
             self.control_token, self.cloudsdk_auth_access_token, self.page_token, self.brain_database_url,
+            self.prefect_api_auth_string,
         )
         return tuple(secret for secret in every if secret is not None)
 

@@ -19,7 +19,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 # Before anything imports prefect: no reports home, no server or profile of this machine's user, a home of our own.
 _prefect_home = tempfile.mkdtemp(prefix="prefect-home-")
 atexit.register(shutil.rmtree, _prefect_home, ignore_errors=True)
-for _name in ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"):
+for _name in ("PREFECT_API_URL", "PREFECT_API_KEY", "PREFECT_API_AUTH_STRING", "PREFECT_PROFILE", "PREFECT_PROFILES_PATH"):
     os.environ.pop(_name, None)
 os.environ.update(
     PREFECT_HOME=_prefect_home,

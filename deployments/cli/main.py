@@ -17,6 +17,7 @@ from deployments.cli import (
     night,
     null_test,
     page,
+    prefect_password,
     rehearse,
     report,
     run,
@@ -51,6 +52,7 @@ app.command("status")(status.status)
 app.command("init")(init.init)
 app.command("doctor")(doctor.doctor)
 app.command("page")(page.page)
+app.command("prefect-password")(prefect_password.prefect_password)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("kill")(status.kill)

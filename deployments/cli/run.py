@@ -13,6 +13,7 @@ from deployments.cli.output import JsonFlag, answer, command, console_for
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from deployments.prefect_api import PrefectApi
     from shell.home import Home
 
 
@@ -28,6 +29,8 @@ def run(
     Else in this process, over a shell on this home and a private Prefect server; the market is what the home has stored then,
     and `now` defaults to the newest stored moment.
     """
+    from deployments.prefect_api import PrefectApi
+    from deployments.prefect_password import password_of
     from deployments.supervisor.note import is_up, read_note
     from flows.registry import find_flow
 
@@ -36,12 +39,13 @@ def run(
     place = home_of(home).create()
     note = read_note(place) if is_up(place) else None
     if note is not None:
-        _run_deployed(flow, given, note.api, note.ui, as_json=as_json)
+        api = PrefectApi(url=note.api, password=password_of(place))
+        _run_deployed(flow, given, api, note.ui, as_json=as_json)
     else:
         _run_here(flow, given, place, as_json=as_json)
 
 
-def _run_deployed(flow: str, given: dict[str, str], api: str, ui: str, *, as_json: bool) -> None:
+def _run_deployed(flow: str, given: dict[str, str], api: PrefectApi, ui: str, *, as_json: bool) -> None:
     from deployments.supervisor.deployed_run import SUSPENDED, follow, require_completed, start
 
     console = console_for(as_json)
@@ -60,6 +64,7 @@ def _run_deployed(flow: str, given: dict[str, str], api: str, ui: str, *, as_jso
 
 def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -> None:
     from deployments.opening import last_stored, open_stored, settings_for
+    from deployments.prefect_password import password_of
     from deployments.prefect_server import PrefectServer, using
     from flows.registry import run_flow
     from shell.clock import parse_moment
@@ -82,7 +87,7 @@ def _run_here(flow: str, given: dict[str, str], place: Home, *, as_json: bool) -
     console.print(f"{flow} at {now:%Y-%m-%d %H:%M} UTC on stored candles; no exchange is asked")
     opened = open_stored(place, settings, now)
     try:
-        with PrefectServer(place.prefect) as server:
+        with PrefectServer(place.prefect, password_of(place)) as server:
             for sentence in opened.shell.start(now):
                 console.print(sentence, markup=False, soft_wrap=True)
             server.wait()

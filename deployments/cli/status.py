@@ -147,7 +147,7 @@ def _view(facts: dict[str, Any]) -> Group:
         ["shell", _running(facts["shell"])],
         ["heartbeat", _beat(facts["heartbeat_age"])],
         *_live_rows(facts["shell"]),
-        ["Prefect", "reachable" if facts["prefect"]["reachable"] else "not running"],
+        ["Prefect", _prefect(facts["prefect"])],
         ["strategy's wall", facts["isolation_gap"] or "complete"],
         ["books", "consistent" if not facts["books_check"] else "; ".join(facts["books_check"])],
     ]
@@ -185,6 +185,12 @@ def _running(shell: dict[str, Any]) -> str:
     if not shell["running"]:
         return "not running"
     return f"process {shell['pid']}" if shell["pid"] else "running"
+
+
+def _prefect(found: dict[str, Any]) -> str:
+    if not found["reachable"]:
+        return "not running"
+    return f"reachable; `{found['password_command']}` shows what its pages ask for"
 
 
 def _beat(seconds: float | None) -> str:

@@ -45,6 +45,7 @@ def up(
     stop it: Ctrl-C and SIGTERM run the shutdown sequence. With --detach it returns, and `brain down` stops it.
     """
     from deployments.opening import settings_for
+    from deployments.prefect_password import password_command, password_of
     from deployments.standing import page_of
     from deployments.supervisor.system import Plan, System
     from shell.home import Home
@@ -56,9 +57,10 @@ def up(
     if detach:
         _detach(place, port, simulated=simulated, as_json=as_json)
         return
-    configure(place, settings.log.level, console=False, name="up")
+    password = password_of(place)
+    configure(place, settings.log.level, console=False, name="up", secrets=[password.secret])
     plan = Plan(
-        home=place, settings=settings, root=Home.project().root, port=port, simulated=simulated,
+        home=place, settings=settings, root=Home.project().root, port=port, password=password, simulated=simulated,
         shell=(sys.executable, "-m", "deployments.cli.main", "shell", *_options(place, simulated=simulated)),
     )
     console = console_for(as_json)
@@ -68,6 +70,7 @@ def up(
         with system.running():
             tell("", "")
             facts = system.facts() | {"seconds": round(monotonic() - begun, 1), "page": page_of(place)}
+            facts["password_command"] = password_command(place)
             _show(console, facts)
             if as_json:
                 answer({"up": True, **facts})
@@ -131,6 +134,7 @@ def _options(place: Home, *, simulated: bool) -> list[str]:
 
 def _detach(place: Home, port: int, *, simulated: bool, as_json: bool) -> None:
     """The same command in a session of its own; waits until it is up, or shows why it is not."""
+    from deployments.prefect_password import password_command
     from deployments.standing import page_of
     from deployments.supervisor.note import is_up
     from shell.errors import NotNow
@@ -156,6 +160,7 @@ def _detach(place: Home, port: int, *, simulated: bool, as_json: bool) -> None:
     facts: dict[str, Any] = {
         "home": str(place.root), "ui": note.ui, "api": note.api, "simulated": note.simulated, "supervisor": process.pid,
         "children": {name: each.pid for name, each in note.children.items()}, "page": page_of(place),
+        "password_command": password_command(place),
     }
     _show(console, facts)
     if as_json:
@@ -202,6 +207,7 @@ class _Told:
 def _show(console: Console, facts: dict[str, Any]) -> None:
     page = facts["ui"]
     console.print(f"[bold]up[/]: Prefect's pages at [link={page}]{page}[/link], home {facts['home']}", soft_wrap=True)
+    console.print(f"  they ask for a password: `{facts['password_command']}` shows it", soft_wrap=True)
     if facts["page"]:
         console.print(f"  the shell's own page at {facts['page']}", soft_wrap=True)
     for name, pid in facts["children"].items():

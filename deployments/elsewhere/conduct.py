@@ -15,6 +15,8 @@ from pathlib import Path
 from threading import Event
 
 from deployments.opening import settings_for
+from deployments.prefect_api import PrefectApi, is_healthy
+from deployments.prefect_password import password_of
 from deployments.supervisor import conductor
 from deployments.supervisor.requested import start_requested
 from shell.clock import SystemClock, monotonic
@@ -36,11 +38,11 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        api = api_of(os.environ)
-        await_server(api, stopping)
         home = Home.project()
+        api = PrefectApi(url=api_of(os.environ), password=password_of(home))
+        await_server(api.url, stopping)
         furnish(home, settings_for(home), api)
-        print(f"flows are deployed at {api}", flush=True)  # noqa: T201
+        print(f"flows are deployed at {api.url}", flush=True)  # noqa: T201
         stay(home, api, stopping)
     except BrainError as error:
         print(f"refused: {error}", file=sys.stderr, flush=True)  # noqa: T201
@@ -59,14 +61,14 @@ def api_of(environ: Mapping[str, str]) -> str:
 def await_server(api: str, stopping: Event) -> None:
     """Raises NotNow when it does not answer in time, or somebody asks to stop."""
     deadline = monotonic() + SERVER_SECONDS_MAX
-    while not conductor.is_healthy(api):
+    while not is_healthy(api):
         if monotonic() > deadline:
             raise NotNow(f"the Prefect server at {api} did not answer within {SERVER_SECONDS_MAX:.0f} s")
         if stopping.wait(POLL_SECONDS):
             raise NotNow("asked to stop while waiting for the Prefect server")
 
 
-def furnish(home: Home, settings: Settings, api: str) -> None:
+def furnish(home: Home, settings: Settings, api: PrefectApi) -> None:
     """Pool, deployments, time zone and automation: the same each time. Raises NotNow with what Prefect said."""
     conductor.make_pool(api)
     environment = conductor.client_environment(home, home.root, api)
@@ -83,7 +85,7 @@ def furnish(home: Home, settings: Settings, api: str) -> None:
     conductor.set_automation(api)
 
 
-def stay(home: Home, api: str, stopping: Event) -> None:
+def stay(home: Home, api: PrefectApi, stopping: Event) -> None:
     """Look every few seconds whether the night's work was asked for, until somebody asks to stop."""
     shell = SocketClient(control_socket(home, os.environ), connect_seconds=0.0)
     while not stopping.wait(ASK_SECONDS):

@@ -33,7 +33,8 @@ class Program:
 
     name: str
     command: tuple[str, ...]
-    environment: Mapping[str, str]
+    # Holds secrets: shown nowhere.
+    environment: Mapping[str, str] = field(repr=False)
     folder: Path
     log: Path
     ready: Callable[[], bool]

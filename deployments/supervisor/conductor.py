@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from deployments.prefect_api import PrefectApi, call, send
 from deployments.prefect_server import DATABASE, private_environment
 from deployments.supervisor import postgres
 from deployments.supervisor.note import MARK
@@ -31,7 +31,6 @@ from tasks.context import SOCKET_VARIABLE
 POOL = "trading-brain"
 ROOT_VARIABLE = "TRADING_BRAIN_HOME"
 DEPLOY_SECONDS_MAX = 240.0
-ASK_SECONDS_MAX = 30.0
 HEARTBEAT_SECONDS = 30
 ZOMBIE = "runs whose process is gone"
 ZOMBIE_WITHIN = timedelta(seconds=90)
@@ -50,22 +49,23 @@ def base_environment(home: Home) -> dict[str, str]:
     return environment | {MARK: str(home.run), "PYTHONUNBUFFERED": "1"}
 
 
-def client_environment(home: Home, root: Path, api: str) -> dict[str, str]:
-    """For the worker, its flow runs and `prefect deploy`: the server, the shell's socket and the project."""
+def client_environment(home: Home, root: Path, api: PrefectApi) -> dict[str, str]:
+    """For the worker, its flow runs and `prefect deploy`: the server, its password, the shell's socket and the project."""
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")]))
-    return base_environment(home) | private_environment(home.prefect) | {
-        "PREFECT_API_URL": api, "PREFECT_LOGGING_LEVEL": "INFO", "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+    return base_environment(home) | private_environment(home.prefect) | api.password.of_client() | {
+        "PREFECT_API_URL": api.url, "PREFECT_LOGGING_LEVEL": "INFO",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
         "PREFECT_WORKER_QUERY_SECONDS": str(WORKER_POLL_SECONDS), ROOT_VARIABLE: str(root),
         SOCKET_VARIABLE: str(home.control_socket), BEAT_VARIABLE: str(heartbeat_file(home)), "PYTHONPATH": path,
     }
 
 
-def server_environment(home: Home, config: PrefectConfig, api: str, database: str) -> dict[str, str]:
-    """For the server: its database, its pages' own address, and how long it keeps what."""
-    return base_environment(home) | private_environment(home.prefect) | {
-        "PREFECT_API_DATABASE_CONNECTION_URL": database, "PREFECT_SERVER_UI_API_URL": api,
-        # Its pages ask nobody for a password: at least no other page in the same browser may use its interface.
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": api.removesuffix("/api"),
+def server_environment(home: Home, config: PrefectConfig, api: PrefectApi, database: str) -> dict[str, str]:
+    """For the server: its password, its database, its pages' own address, and how long it keeps what."""
+    return base_environment(home) | private_environment(home.prefect) | api.password.of_server() | {
+        "PREFECT_API_DATABASE_CONNECTION_URL": database, "PREFECT_SERVER_UI_API_URL": api.url,
+        # Beside the password: no other page in the same browser may read what its interface answers.
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": api.url.removesuffix("/api"),
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{int(config.keep_events.total_seconds())}S",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(int(config.keep_runs.total_seconds())),
@@ -89,21 +89,7 @@ def worker_command() -> tuple[str, ...]:
     )
 
 
-@lru_cache(maxsize=1)
-def _http() -> httpx.Client:
-    """One client for all: each new one loads the certificates, which polled five times a second is half a core."""
-    return httpx.Client(timeout=ASK_SECONDS_MAX, trust_env=False)
-
-
-def is_healthy(api: str) -> bool:
-    """Whether the server answers."""
-    try:
-        return _http().get(f"{api}/health", timeout=5.0).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False
-
-
-def has_worker(api: str) -> bool:
+def has_worker(api: PrefectApi) -> bool:
     """Whether a worker of our pool polls."""
     try:
         found = call(api, "POST", f"/work_pools/{POOL}/workers/filter", {})
@@ -112,9 +98,9 @@ def has_worker(api: str) -> bool:
     return any(each.get("status") == "ONLINE" for each in found)
 
 
-def make_pool(api: str) -> None:
+def make_pool(api: PrefectApi) -> None:
     """The work pool, if it is not there."""
-    answer = _send(api, "POST", "/work_pools/", {"name": POOL, "type": "process", "description": "Runs flows as processes."})
+    answer = send(api, "POST", "/work_pools/", {"name": POOL, "type": "process", "description": "Runs flows as processes."})
     if answer.status_code not in (httpx.codes.CREATED, httpx.codes.OK, httpx.codes.CONFLICT):
         raise NotNow(f"Prefect made no work pool: {answer.status_code} {answer.text[:200]}")
 
@@ -143,7 +129,7 @@ def deployed(process: subprocess.Popen[bytes], log: Path, stopping: Callable[[],
         raise NotNow(f"prefect.yaml was not deployed:\n{end}")
 
 
-def set_zone(api: str, name: str, zone: str) -> None:
+def set_zone(api: PrefectApi, name: str, zone: str) -> None:
     """Let a deployment's crons follow the user's local days. A schedule paused by hand stays paused."""
     deployment = call(api, "GET", f"/deployments/name/{name}/{name}", None)
     for kept in deployment["schedules"]:
@@ -152,7 +138,7 @@ def set_zone(api: str, name: str, zone: str) -> None:
             call(api, "PATCH", f"/deployments/{deployment['id']}/schedules/{kept['id']}", {"schedule": wanted})
 
 
-def set_automation(api: str) -> None:
+def set_automation(api: PrefectApi) -> None:
     """A run whose heartbeats stop has lost its process: it is marked as crashed instead of running for ever."""
     wanted = zombie_automation()
     known = call(api, "POST", "/automations/filter", {"automations": {"name": {"any_": [ZOMBIE]}}})
@@ -160,7 +146,7 @@ def set_automation(api: str) -> None:
         call(api, "POST", "/automations/", wanted)
     for first, each in enumerate(known):
         path = f"/automations/{each['id']}"
-        _send(api, "DELETE" if first else "PUT", path, None if first else wanted)
+        send(api, "DELETE" if first else "PUT", path, None if first else wanted)
 
 
 def zombie_automation() -> dict[str, Any]:
@@ -180,18 +166,3 @@ def zombie_automation() -> dict[str, Any]:
             "message": "No heartbeat for 90 seconds: its process is gone. The shell and its trading are not affected.",
         }],
     }
-
-
-def call(api: str, verb: str, path: str, body: Any) -> Any:
-    """One question to Prefect. Raises Transient when it does not answer, NotNow with its words when it refuses."""
-    answer = _send(api, verb, path, body)
-    if answer.is_error:
-        raise NotNow(f"Prefect answered {verb} {path} with {answer.status_code}: {answer.text[:300]}")
-    return answer.json() if answer.content else None
-
-
-def _send(api: str, verb: str, path: str, body: Any) -> httpx.Response:
-    try:
-        return _http().request(verb, f"{api}{path}", json=body)
-    except httpx.TransportError as error:
-        raise Transient(f"Prefect does not answer {path}: {error or type(error).__name__}") from None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deployments.supervisor.conductor import call
+from deployments.prefect_api import PrefectApi, call
 from flows.hooks import AD_HOC
 from shell.clock import monotonic
 from shell.errors import NotNow, Rejected, Transient, UsageError
@@ -42,7 +42,7 @@ class DeployedRun:
     answer: Any
 
 
-def start(api: str, flow: str, parameters: Mapping[str, str]) -> str:
+def start(api: PrefectApi, flow: str, parameters: Mapping[str, str]) -> str:
     """Ask for a run of `flow` now; its id. Raises UsageError for parameters the flow does not take."""
     deployment = call(api, "GET", f"/deployments/name/{flow}/{flow}", None)
     schema = deployment["parameter_openapi_schema"]["properties"]
@@ -55,7 +55,7 @@ def start(api: str, flow: str, parameters: Mapping[str, str]) -> str:
     return str(run["id"])
 
 
-def follow(api: str, ui: str, run_id: str, tell: Callable[[str], None]) -> DeployedRun:
+def follow(api: PrefectApi, ui: str, run_id: str, tell: Callable[[str], None]) -> DeployedRun:
     """Tell its log line by line until the run has ended or suspended itself. Raises NotNow when Prefect is gone for a minute:
     the run goes on."""
     shown: set[str] = set()
@@ -90,7 +90,7 @@ def require_completed(run: DeployedRun) -> None:
         raise Rejected(f"{run.name} ended as {run.state.lower()}: {run.message or 'no reason given'} ({run.link})")
 
 
-def _new_lines(api: str, run_id: str, shown: set[str]) -> Iterator[str]:
+def _new_lines(api: PrefectApi, run_id: str, shown: set[str]) -> Iterator[str]:
     """Lines of the run's log that were not there before, oldest first."""
     query = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_DESC", "limit": LOGS_AT_ONCE}
     for line in reversed(call(api, "POST", "/logs/filter", query)):
@@ -101,7 +101,7 @@ def _new_lines(api: str, run_id: str, shown: set[str]) -> Iterator[str]:
             yield f"{line['timestamp'][11:19]} {line['message']}"
 
 
-def _answer(api: str, run_id: str) -> Any:
+def _answer(api: PrefectApi, run_id: str) -> Any:
     query = {"artifacts": {"flow_run_id": {"any_": [run_id]}, "type": {"any_": ["markdown"]}}, "sort": "CREATED_DESC"}
     for artifact in call(api, "POST", "/artifacts/filter", query):
         text = str(artifact["data"] or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
+from deployments.prefect_api import PrefectApi
 from deployments.supervisor.deployed_run import start
 from shell.errors import BrainError
 
@@ -19,7 +20,7 @@ class Asked(Protocol):
     def notify(self, kind: str, severity: str, text: str, now: datetime) -> None: ...
 
 
-def start_requested(shell: Asked, api: str, now: datetime) -> str:
+def start_requested(shell: Asked, api: PrefectApi, now: datetime) -> str:
     """Start the night's work if somebody asked for it; a sentence about what was done, "" when nobody did.
 
     A shell that does not answer is asked again the next time. A run that Prefect does not take is told of, because its

@@ -18,6 +18,8 @@ from pathlib import Path
 from threading import Event
 from types import FrameType
 
+from deployments.prefect_api import PrefectApi, is_healthy
+from deployments.prefect_password import Password
 from deployments.prefect_server import URL_FILE, server_command
 from deployments.supervisor import conductor, postgres
 from deployments.supervisor.child import Child, Program
@@ -52,13 +54,15 @@ Told = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to run. `root` is the project: prefect.yaml and the flows; `shell` the command of the shell, without its home."""
+    """What to run. `root` is the project: prefect.yaml and the flows; `shell` the command of the shell, without its home;
+    `password` what Prefect's server is started with."""
 
     home: Home
     settings: Settings
     root: Path
     shell: tuple[str, ...]
     port: int
+    password: Password
     simulated: bool = False
 
 
@@ -67,7 +71,7 @@ class System:
 
     def __init__(self, plan: Plan, tell: Told) -> None:
         self.plan = plan
-        self.api = f"http://127.0.0.1:{plan.port}/api"
+        self.api = PrefectApi(url=f"http://127.0.0.1:{plan.port}/api", password=plan.password)
         self.ui = f"http://127.0.0.1:{plan.port}"
         self._tell = tell
         self._children: dict[str, Child] = {}
@@ -118,7 +122,7 @@ class System:
     def facts(self) -> dict[str, object]:
         """For `--json`."""
         return {
-            "home": str(self.plan.home.root), "ui": self.ui, "api": self.api, "simulated": self.plan.simulated,
+            "home": str(self.plan.home.root), "ui": self.ui, "api": self.api.url, "simulated": self.plan.simulated,
             "database": self.plan.settings.prefect.database, "control": str(self.plan.home.control_socket),
             "children": {name: child.pid for name, child in self._children.items()},
             "restarts": {name: child.restarts for name, child in self._children.items()},
@@ -134,7 +138,7 @@ class System:
             self._start_postgres()
         database = conductor.database_url(plan.home, config)
         self._begin(self._server_program(database))
-        (plan.home.prefect / URL_FILE).write_text(f"{self.api} {self._children['server'].pid}\n", encoding="utf-8")
+        (plan.home.prefect / URL_FILE).write_text(f"{self.api.url} {self._children['server'].pid}\n", encoding="utf-8")
         self._await("server")
         conductor.make_pool(self.api)
         environment = conductor.client_environment(plan.home, plan.root, self.api)
@@ -202,7 +206,7 @@ class System:
         environment = conductor.server_environment(home, self.plan.settings.prefect, self.api, database)
         return Program(
             name="server", command=tuple(server_command(self.plan.port)), environment=environment, folder=home.prefect,
-            log=home.logs / "up-server.log", ready=lambda: conductor.is_healthy(self.api),
+            log=home.logs / "up-server.log", ready=lambda: is_healthy(self.api.url),
         )
 
     def _worker_program(self, environment: dict[str, str]) -> Program:
@@ -216,7 +220,7 @@ class System:
     def _probe(self) -> None:
         """A server that lives and does not answer is started anew; the shell is left alone whatever it does."""
         server = self._children["server"]
-        if server.pid is None or conductor.is_healthy(self.api):
+        if server.pid is None or is_healthy(self.api.url):
             self._probes_missed = 0
             return
         self._probes_missed += 1
@@ -261,7 +265,7 @@ class System:
 
     def _keep_note(self) -> None:
         write_note(self.plan.home, UpNote(
-            supervisor=process_of(os.getpid()), ui=self.ui, api=self.api, phase=self._phase, simulated=self.plan.simulated,
+            supervisor=process_of(os.getpid()), ui=self.ui, api=self.api.url, phase=self._phase, simulated=self.plan.simulated,
             children={name: process_of(child.pid) for name, child in self._children.items() if child.pid is not None},
         ))
 

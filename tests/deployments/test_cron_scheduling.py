@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from deployments.prefect_api import PrefectApi
+from deployments.prefect_password import kept_password
 from deployments.prefect_server import PrefectServer, private_environment
 from shell.clock import monotonic
 from tests.thorough import thorough
@@ -28,7 +30,7 @@ SCHEDULED_SECONDS_MAX = 45.0
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[PrefectServer]:
     """A server with its scheduler, of which no process is left afterwards."""
-    with PrefectServer(tmp_path / "prefect", services=True) as server:
+    with PrefectServer(tmp_path / "prefect", kept_password(tmp_path / "prefect"), services=True) as server:
         server.wait()
         yield server
     environments = (path for path in Path("/proc").glob("[0-9]*/environ"))
@@ -48,7 +50,7 @@ def deploy(server: PrefectServer, project: Path, folder: Path, name: str) -> Non
     shutil.copy(project / "prefect.yaml", folder)
     shutil.copytree(project / "flows", folder / "flows", ignore=shutil.ignore_patterns("__pycache__"))
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PREFECT_")}
-    environment |= private_environment(folder / "client")
+    environment |= private_environment(folder / "client") | server.password.of_client()
     environment |= {"PREFECT_API_URL": server.api_url, "TRADING_BRAIN_HOME": str(folder)}
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--name", name]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200, check=False)
@@ -67,7 +69,8 @@ def scheduled_runs(client: httpx.Client) -> list[dict[str, Any]]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_a_deployed_cron_gets_scheduled_runs(server: PrefectServer, project: Path, tmp_path: Path) -> None:
-    with httpx.Client(base_url=server.api_url, timeout=30) as client:
+    headers = PrefectApi(url=server.api_url, password=server.password).headers()
+    with httpx.Client(base_url=server.api_url, headers=headers, timeout=30) as client:
         client.post("/work_pools/", json={"name": "trading-brain", "type": "process"}).raise_for_status()
         deploy(server, project, tmp_path / "project", "scan")
         deadline = monotonic() + SCHEDULED_SECONDS_MAX

@@ -9,17 +9,24 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
 
+from deployments.checks import State, prefect_check
+from deployments.prefect_api import PrefectApi, call
+from deployments.prefect_password import PASSWORD_FILE, known_password
 from deployments.rehearsal import MARK, PAPER, VENUES, Options, rehearse
-from deployments.standing import standing_of
+from deployments.standing import prefect_of, standing_of
 from shell.errors import DataError, NotNow, UsageError
 from shell.home import Home, HomeLock
 from shell.market.synthetic import synthetic_market
+from shell.secrets import Secret
 from shell.store.store import Store
 from tests.thorough import THOROUGH
 
@@ -83,6 +90,29 @@ def test_two_days_and_nights_give_the_same_events_twice_and_a_report(data: Path,
     assert sorted(path.name for path in nights.glob("night-*.md")) == ["night-2023-03-31.md", "night-2023-04-01.md"]
 
 
+def require_closed(home: Home, *, every_path: bool) -> None:
+    """Prefect itself tells nobody without the home's password more than that it is well, and its flows had it."""
+    url, password = prefect_of(home)["url"], known_password(home)
+    assert password is not None and password.place == str(home.prefect / PASSWORD_FILE)
+    api = PrefectApi(url=url, password=password)
+    runs = call(api, "POST", "/flow_runs/filter", {})
+    assert any(run["name"].startswith("orchestrate 2023-03-31") for run in runs), [run["name"] for run in runs]
+    asked = {"post /deployments/", "post /flow_runs/", "get /admin/settings", "get /health"}
+    if every_path:
+        paths = call(api, "GET", "/openapi.json", None)["paths"]
+        asked |= {f"{verb} {path.removeprefix('/api')}" for path, verbs in paths.items() for verb in verbs}
+        assert len(asked) > 100
+    wrong = replace(api, password=replace(password, secret=Secret("brain:not-this-one-0123456789"))).headers()
+    answered = set()
+    with httpx.Client(trust_env=False, timeout=30) as stranger:
+        for each in asked:
+            verb, path = each.replace("{id}", str(UUID(int=0))).split()
+            answered |= {each for headers in ({}, wrong) if stranger.request(verb, url + path, headers=headers).status_code != 401}
+    assert answered - {"get /ready"} == {"get /health"}
+    told = prefect_check(home, {})
+    assert (told.state, told.sentence) == (State.OK, f"answers at {url}, to its password alone")
+
+
 @pytest.mark.prefect
 @pytest.mark.parametrize(
     "sent",
@@ -100,6 +130,7 @@ def test_an_interrupted_rehearsal_leaves_consistent_books(data: Path, tmp_path: 
     while time.monotonic() < deadline and not (out / "reports" / "night-2023-03-31.md").exists():
         time.sleep(0.2)
     server = int((out / "prefect" / "server.url").read_text().split()[1])
+    require_closed(Home.private(out), every_path=sent is signal.SIGKILL)
     time.sleep(0.5)
     os.kill(process.pid, sent)
     stdout, _ = process.communicate(timeout=120)

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from deployments.cli.main import app
+from deployments.prefect_api import PrefectApi
+from deployments.prefect_password import kept_password
 from deployments.supervisor.conductor import client_environment
 from shell.calls import Calls
 from shell.clock import SystemClock
@@ -78,7 +80,8 @@ def test_an_old_heartbeat_is_told_by_status_doctor_and_the_reconcile_flow(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = home_at(tmp_path)
-    monkeypatch.setenv(BEAT_VARIABLE, client_environment(home, tmp_path, "http://127.0.0.1:1/api")[BEAT_VARIABLE])
+    prefect = PrefectApi(url="http://127.0.0.1:1/api", password=kept_password(home.prefect))
+    monkeypatch.setenv(BEAT_VARIABLE, client_environment(home, tmp_path, prefect)[BEAT_VARIABLE])
     assert require_beat() is None, "a shell that was stopped in good order alarms nobody"
     old = datetime.now(UTC) - timedelta(minutes=7)
     heartbeat_file(home).parent.mkdir(parents=True, exist_ok=True)

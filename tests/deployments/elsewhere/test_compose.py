@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from deployments.prefect_password import CLIENT_VARIABLE, SERVER_VARIABLE
 from deployments.supervisor.conductor import POOL, ROOT_VARIABLE
 from shell.secrets import SECRET_NAMES
 from tasks.context import SOCKET_VARIABLE
@@ -83,6 +84,18 @@ def test_nothing_listens_beyond_this_machine_and_every_process_of_ours_is_confin
         if name != "database":
             assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
             assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_prefect_asks_for_the_password_its_clients_have_and_without_one_nothing_starts(compose: dict[str, Any]) -> None:
+    wanted = "${PREFECT_API_AUTH_STRING:?set it}"
+    holders = {
+        name: [key for key, value in service.get("environment", {}).items() if "AUTH_STRING" in key + str(value)]
+        for name, service in services(compose).items()
+    }
+    assert holders == {
+        "database": [], "shell": [], "prefect-server": [SERVER_VARIABLE], "conductor": [CLIENT_VARIABLE], "worker": [CLIENT_VARIABLE],
+    }
+    assert {services(compose)[name]["environment"][key] for name, keys in holders.items() for key in keys} == {wanted}
 
 
 def test_the_names_are_those_the_program_uses(compose: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deployments.elsewhere.with_password import __name__ as WITH_PASSWORD
 from deployments.supervisor.conductor import POOL, ROOT_VARIABLE
 from tasks.context import SOCKET_VARIABLE
 
@@ -99,4 +100,8 @@ def test_the_units_speak_of_the_names_the_program_uses(units: dict[str, configpa
     for name in ("worker", "conductor"):
         assert f"{SOCKET_VARIABLE}={ROOT}/data/run/control.sock" in text[name]
         assert f"{ROOT_VARIABLE}={ROOT}\n" in text[name] or f"{ROOT_VARIABLE}={ROOT} " in text[name]
+    # Whoever starts Prefect's command starts it with the home's password; the conductor finds that by itself.
+    for name, word in (("prefect", "server"), ("worker", "worker")):
+        assert f" -m {WITH_PASSWORD} {word} start " in units[name]["Service"]["ExecStart"]
+    assert not any("/bin/prefect " in each or "AUTH_STRING" in each for each in text.values())
     assert not any(re.search(r"0\.0\.0\.0|KEY=|SECRET=|PASSWORD=", each) for each in text.values())

@@ -11,9 +11,9 @@ import time
 from datetime import timedelta
 from typing import Any
 
-import httpx
 import pytest
 
+from deployments.prefect_api import call, is_healthy, send
 from deployments.supervisor import conductor
 from deployments.supervisor.deployed_run import follow, require_completed, start
 from shell.trials.candidate import Verdict
@@ -29,7 +29,7 @@ STEP = timedelta(minutes=5)
 
 def runs_of(system: Up, candidate_id: str) -> list[dict[str, Any]]:
     query = {"flow_runs": {"tags": {"all_": [candidate_id]}}, "deployments": {"name": {"any_": ["evolve"]}}}
-    found: list[dict[str, Any]] = conductor.call(system.api, "POST", "/flow_runs/filter", query)
+    found: list[dict[str, Any]] = call(system.api, "POST", "/flow_runs/filter", query)
     return found
 
 
@@ -39,7 +39,7 @@ def the_run(system: Up) -> dict[str, Any]:
 
 
 def times_suspended(system: Up) -> int:
-    states = conductor.call(system.api, "GET", f"/flow_run_states/?flow_run_id={the_run(system)['id']}", None)
+    states = call(system.api, "GET", f"/flow_run_states/?flow_run_id={the_run(system)['id']}", None)
     return [state["name"] for state in states].count("Suspended")
 
 
@@ -63,8 +63,7 @@ def reconciled_until_alive(system: Up) -> bool:
 
 
 def answered(system: Up, run: dict[str, Any], **answer: Any) -> int:
-    sent = httpx.post(f"{system.api}/flow_runs/{run['id']}/resume", json={"run_input": answer}, timeout=60.0)
-    return sent.status_code
+    return send(system.api, "POST", f"/flow_runs/{run['id']}/resume", {"run_input": answer}).status_code
 
 
 def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it_promotes() -> None:
@@ -79,7 +78,7 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
         # Before it is due nothing resumes it, and nothing that dies ends it. Heartbeats are missed after 90 seconds.
         for name in ("shell", "server", "worker"):
             killed(system, name)
-        until(lambda: conductor.is_healthy(system.api) and conductor.has_worker(system.api), "all of it is back")
+        until(lambda: is_healthy(system.api.url) and conductor.has_worker(system.api), "all of it is back")
         until(system.client.alive, "the shell is back")
         reconciled(system)
         assert the_run(system)["id"] == begun
@@ -90,7 +89,7 @@ def test_a_candidates_one_run_outlives_every_process_and_asks_a_person_before_it
         until(lambda: times_suspended(system) == 2, "it rests again")
         # Neither does a crash, wherever it comes from: the same run begins again.
         state = {"state": {"type": "CRASHED", "message": "made up"}, "force": True}
-        conductor.call(system.api, "POST", f"/flow_runs/{begun}/set_state", state)
+        call(system.api, "POST", f"/flow_runs/{begun}/set_state", state)
         until(lambda: reconciled_until_alive(system), "it began again", 900)
         until(lambda: times_suspended(system) == 3, "it rests once more")
         [trial] = system.client.paper_trials()

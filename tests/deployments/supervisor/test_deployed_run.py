@@ -9,7 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from deployments.prefect_api import PrefectApi
+from deployments.prefect_password import Password
 from deployments.supervisor.deployed_run import follow
+from shell.secrets import Secret
 
 OWN = (
     "Worker 'trading-brain' submitting flow run '50e7d767'", "Flow run 'glittering-mandrill' submitted to infrastructure",
@@ -49,15 +52,16 @@ class Prefect(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def api() -> Iterator[str]:
+def api() -> Iterator[PrefectApi]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Prefect)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    password = Password(secret=Secret("brain:of-a-test"), place="a test")
+    yield PrefectApi(url=f"http://127.0.0.1:{server.server_port}", password=password)
     server.shutdown()
     server.server_close()
 
 
-def test_whoever_waits_reads_what_happened_and_not_what_prefect_says_of_itself(api: str) -> None:
+def test_whoever_waits_reads_what_happened_and_not_what_prefect_says_of_itself(api: PrefectApi) -> None:
     heard: list[str] = []
     done = follow(api, "http://ui", "50e7d767", heard.append)
     assert heard == [f"13:30:12 {line}" for line in TOLD]

@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+from deployments.prefect_api import PrefectApi
+from deployments.prefect_password import Password
 from deployments.supervisor.requested import start_requested
 from shell.errors import NotNow
+from shell.secrets import Secret
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -34,7 +37,7 @@ class Shell:
 
 
 @contextmanager
-def prefect(begun: list[dict[str, object]], *, status: int = 200) -> Iterator[str]:
+def prefect(begun: list[dict[str, object]], *, status: int = 200) -> Iterator[PrefectApi]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.give({"id": "d1", "parameter_openapi_schema": {"properties": {"now": {}}}, "tags": ["night"]})
@@ -56,7 +59,8 @@ def prefect(begun: list[dict[str, object]], *, status: int = 200) -> Iterator[st
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/api"
+        url = f"http://127.0.0.1:{server.server_address[1]}/api"
+        yield PrefectApi(url=url, password=Password(secret=Secret("brain:of-a-test"), place="a test"))
     finally:
         server.shutdown()
         server.server_close()

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import pytest
 
+from deployments.prefect_api import call
 from deployments.supervisor import conductor, postgres
 from deployments.supervisor.deployed_run import follow, start
 from shell.config import PrefectConfig
@@ -90,9 +91,9 @@ def run_once(system: Up, slot: str) -> str:
 
 def test_a_years_scans_stay_small_and_retention_takes_away_all_that_is_old() -> None:
     with up("embedded", "hurried_shell", {}) as system:
-        for deployment in conductor.call(system.api, "POST", "/deployments/filter", {}):
+        for deployment in call(system.api, "POST", "/deployments/filter", {}):
             # Nothing but our scans: the machine's time is not this shell's.
-            conductor.call(system.api, "POST", f"/deployments/{deployment['id']}/pause_deployment", None)
+            call(system.api, "POST", f"/deployments/{deployment['id']}/pause_deployment", None)
         scanned(system, 0)
         settled(system)
         before = rows_of(system, *RUN_TABLES, *EVENT_TABLES)
@@ -104,8 +105,8 @@ def test_a_years_scans_stay_small_and_retention_takes_away_all_that_is_old() -> 
         report(system, {table: (after[table] - before[table]) / SCANS for table in after})
 
         # Everything becomes older than it is kept; one run that waits for its trial, too, which must stay.
-        kept = conductor.call(system.api, "GET", "/deployments/name/evolve/evolve", None)
-        waiting = conductor.call(system.api, "POST", f"/deployments/{kept['id']}/create_flow_run", {
+        kept = call(system.api, "GET", "/deployments/name/evolve/evolve", None)
+        waiting = call(system.api, "POST", f"/deployments/{kept['id']}/create_flow_run", {
             "state": {"type": "PAUSED", "name": "Suspended"}, "parameters": {}, "tags": ["c0001"],
         })
         old = "interval '400 days'"

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from deployments.prefect_api import call
 from deployments.supervisor import conductor
 from deployments.supervisor.deployed_run import start
 from shell.trials.candidate import Stage
@@ -34,13 +35,13 @@ ROLES = ["analyse", "generate", "review"]
 
 
 def run_of(system: Up, run_id: str) -> dict[str, Any]:
-    found: dict[str, Any] = conductor.call(system.api, "GET", f"/flow_runs/{run_id}", None)
+    found: dict[str, Any] = call(system.api, "GET", f"/flow_runs/{run_id}", None)
     return found
 
 
 def evolutions(system: Up) -> list[dict[str, Any]]:
     query = {"deployments": {"name": {"any_": ["evolve"]}}, "sort": "EXPECTED_START_TIME_ASC"}
-    found: list[dict[str, Any]] = conductor.call(system.api, "POST", "/flow_runs/filter", query)
+    found: list[dict[str, Any]] = call(system.api, "POST", "/flow_runs/filter", query)
     return found
 
 

@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 
+from deployments.prefect_api import call, is_healthy
 from deployments.supervisor import conductor
 from deployments.supervisor.deployed_run import follow, require_completed, start
 from deployments.supervisor.note import is_alive
@@ -36,9 +37,9 @@ AHEAD_SECONDS_MAX, BEGIN_SECONDS_MAX, REGISTER_SECONDS = 6.0, 60.0, 4.0
 def test_every_slot_is_scanned_once_and_visible_whatever_dies(seed: int) -> None:
     drawn = random.Random(seed)
     with up("sqlite", "hurried_shell", {"slots": True}) as system:
-        for deployment in conductor.call(system.api, "POST", "/deployments/filter", {}):
+        for deployment in call(system.api, "POST", "/deployments/filter", {}):
             # The machine's time is not this shell's: a scan of the schedule would lie months ahead of it.
-            conductor.call(system.api, "POST", f"/deployments/{deployment['id']}/pause_deployment", None)
+            call(system.api, "POST", f"/deployments/{deployment['id']}/pause_deployment", None)
         expected = [START + number * STEP for number in range(1, SLOTS + 1)]
         deaths: Counter[str] = Counter()
         for slot in expected:
@@ -50,7 +51,7 @@ def test_every_slot_is_scanned_once_and_visible_whatever_dies(seed: int) -> None
                 time.sleep(drawn.random())
                 deaths[killed(system, drawn.choice(PARTS))] += 1
             until(partial(reached, system, slot), f"the shell came to {slot}")
-        until(lambda: conductor.is_healthy(system.api) and conductor.has_worker(system.api), "all of it is back")
+        until(lambda: is_healthy(system.api.url) and conductor.has_worker(system.api), "all of it is back")
         # One more slot, so that the last of the others is over and can be told of.
         let_time_pass(system.home.root, expected[-1] + STEP)
         until(partial(reached, system, expected[-1] + STEP), "the last slot is over")
@@ -122,7 +123,7 @@ def scanned(system: Up) -> dict[datetime, str]:
 def visible(system: Up) -> set[datetime]:
     """The slots of the scans on the runs page."""
     query = {"flows": {"name": {"any_": ["scan"]}}, "limit": 200}
-    names = [run["name"] for run in conductor.call(system.api, "POST", "/flow_runs/filter", query)]
+    names = [run["name"] for run in call(system.api, "POST", "/flow_runs/filter", query)]
     return {
         datetime.fromisoformat(f"{name[5:15]}T{name[16:21]}+00:00") for name in names if name.startswith("scan 20")
     }

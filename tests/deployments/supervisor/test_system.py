@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,11 +23,15 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from deployments.prefect_api import PrefectApi, call, is_healthy
+from deployments.prefect_password import PASSWORD_FILE, password_of
 from deployments.supervisor import conductor
 from deployments.supervisor.deployed_run import follow, require_completed, start
 from deployments.supervisor.note import Process, is_alive, is_up, leftovers, read_note
 from shell.clock import monotonic
+from shell.errors import Rejected
 from shell.home import Home
+from shell.secrets import Secret
 from tasks.socket_client import SocketClient
 from tests.thorough import THOROUGH
 
@@ -84,8 +89,8 @@ class Up:
         return self.child(name) not in (before, NOBODY)
 
     @property
-    def api(self) -> str:
-        return f"http://127.0.0.1:{self.port}/api"
+    def api(self) -> PrefectApi:
+        return PrefectApi(url=f"http://127.0.0.1:{self.port}/api", password=password_of(self.home))
 
     def trades_on(self, shell: Process) -> None:
         """The same shell process answers, and its own time goes on."""
@@ -115,10 +120,50 @@ def run_now(system: Up, flow: str) -> Any:
     return run.answer
 
 
+def content_of(path: Path) -> bytes:
+    """What it holds; nothing where it is gone by now, or another user's."""
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return b""
+
+
+def part_of(pid: int, named: dict[int, str]) -> str:
+    """Which child of the supervisor a process is, or comes from; "nobody's" for any other, "gone" for one that ended."""
+    while pid > 1 and pid not in named:
+        stat = content_of(Path(f"/proc/{pid}/stat"))
+        if not stat:
+            return "gone"
+        pid = int(stat.rpartition(b")")[2].split()[1])
+    return named.get(pid, "nobody's")
+
+
+def require_kept_to_prefect(system: Up) -> None:
+    """Prefect's password is in its own file, and in the environments of server, worker and flows and of no other process: the
+    shell and its strategy have none. It is in no log, database or argument."""
+    api = system.api
+    secret = api.password.secret.reveal().encode()
+    files = [path for path in system.home.root.parent.rglob("*") if path.is_file()]
+    assert any(path.name == "up-worker.log" for path in files) and any("postgres" in path.parts for path in files)
+    assert [path for path in files if secret in content_of(path)] == [system.home.prefect / PASSWORD_FILE]
+    named = {system.child(name).pid: name for name in ("shell", "postgres", "server", "worker")}
+    holders = set()
+    for each in Path("/proc").glob("[0-9]*"):
+        assert secret not in content_of(each / "cmdline")
+        if secret in content_of(each / "environ"):
+            holders.add(part_of(int(each.name), named))
+    assert holders - {"gone"} == {"server", "worker"}
+    wrong = replace(api, password=replace(api.password, secret=Secret("brain:not-this-one-012345")))
+    with pytest.raises(Rejected, match="does not take the password"):
+        call(wrong, "POST", "/flows/filter", {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes are looked at in /proc")
 def test_every_process_killed_in_turn_and_the_shell_trades_on() -> None:
     with up("embedded") as system:
         shell = system.child("shell")
         assert {name: pid for name, pid in run_now(system, "snapshot").items() if name == "cash"} == {"cash": "10000"}
+        require_kept_to_prefect(system)
 
         # The worker, by force: it is started again and runs flows.
         worker = system.child("worker")
@@ -131,15 +176,15 @@ def test_every_process_killed_in_turn_and_the_shell_trades_on() -> None:
         server = system.child("server")
         os.kill(server.pid, signal.SIGKILL)
         system.trades_on(shell)
-        until(lambda: system.comes_back("server", server) and conductor.is_healthy(system.api), "the server came back")
-        found = conductor.call(system.api, "POST", "/flow_runs/filter", {"flow_runs": {"name": {"like_": "snapshot"}}})
+        until(lambda: system.comes_back("server", server) and is_healthy(system.api.url), "the server came back")
+        found = call(system.api, "POST", "/flow_runs/filter", {"flow_runs": {"name": {"like_": "snapshot"}}})
         assert [run["state_type"] for run in found] == ["COMPLETED"]
 
         # The server hangs: it answers nobody, and is replaced.
         server = system.child("server")
         os.kill(server.pid, signal.SIGSTOP)
         system.trades_on(shell)
-        until(lambda: system.comes_back("server", server) and conductor.is_healthy(system.api), "a hung one was replaced")
+        until(lambda: system.comes_back("server", server) and is_healthy(system.api.url), "a hung one was replaced")
 
         # Its database: the server rides it out.
         database = system.child("postgres")
@@ -195,7 +240,7 @@ def test_no_room_for_run_history_stops_no_trading_and_it_goes_on_when_there_is_r
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (8192, 8192))
         query = {"name": "no room", "flow_id": str(uuid4())}
-        assert httpx.post(f"{system.api}/flows/", json=query, timeout=120).is_error
+        assert httpx.post(f"{system.api.url}/flows/", json=query, headers=system.api.headers(), timeout=120).is_error
         system.trades_on(shell)
         assert system.client.snapshot(system.client.status().now)["cash"] == "10000"
         time.sleep(5)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from deployments.opening import settings_for
+from deployments.prefect_password import password_of
 from deployments.supervisor.system import Plan, System
 from shell.home import Home
 from shell.log import configure
@@ -20,7 +21,7 @@ def main(folder: Path, port: int, database: str, shell_module: str) -> None:
     settings = settings_for(home, {"prefect.database": database})
     configure(home, "info", console=False, name="up")
     shell = (sys.executable, "-m", shell_module, str(folder))
-    plan = Plan(home=home, settings=settings, root=Path(__file__).parents[3], shell=shell, port=port)
+    plan = Plan(home=home, settings=settings, root=Path(__file__).parents[3], shell=shell, port=port, password=password_of(home))
     system = System(plan, lambda part, told: print(f"{part}: {told}", file=sys.stderr, flush=True))
     with system.running():
         print(json.dumps(system.facts()), flush=True)

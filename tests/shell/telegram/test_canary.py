@@ -38,6 +38,7 @@ CANARIES = {
     "control_token": "canary-control/7d1e+Qq4-0123456789",
     "cloudsdk_auth_access_token": "ya29.canary-cloud_0123456789-abcdef",
     "brain_database_url": "postgresql://brain:canary-database-0123@127.0.0.1:1/brain",
+    "prefect_api_auth_string": "canary:prefect/0123456789+abcdef",
     "page_token": "canary page 0123456789 &=/ token",
 }
 
