@@ -21,7 +21,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
     ),
     ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book", "config_ai",
      "capital_notes"),
-    ("market.bars", "market.columns", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port",
+    ("market.bars", "market.columns", "market.frames", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port",
      "execution.client_id"),
     ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document", "model_calls", "model_costs", "predictions"),
     ("market",),
