@@ -162,4 +162,6 @@ def _environment(hash_seed: str) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "_RJEM_MALLOC_CONF": "background_thread:false",
+        # Else pydantic reads the metadata of every installed package, in search of code to load.
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
     }
