@@ -20,7 +20,7 @@ LADDER: tuple[tuple[str, ...], ...] = (
         *("notices.kinds", "notices.link_watch", "notices.notice"),
     ),
     ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book", "config_ai",
-     "capital_notes"),
+     "config_book", "capital_notes"),
     ("market.bars", "market.columns", "market.frames", "market.tape", "market.pair", "market.history", "orders", "indicators", "host.port",
      "execution.client_id"),
     ("trials.candidate", "trials.segments", "answers", "exchange.gateway", "document", "model_calls", "model_costs", "predictions"),

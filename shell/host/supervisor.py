@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from shell.config import HostConfig
+from shell.config_book import HostConfig
 from shell.contract import RECENT_TRADES_MAX, ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
 from shell.host.isolation import attested
