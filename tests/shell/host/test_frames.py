@@ -94,7 +94,6 @@ def test_a_process_without_polars_stands_behind_the_same_walls_with_fewer_thread
     "reaching",
     [
         "str(data)",
-        "{data}",
         "import copy; copy.deepcopy(data)",
         "import xml",
     ],
@@ -119,7 +118,7 @@ def test_where_there_is_polars_nobody_can_ask_for_it_by_dying() -> None:
 
 
 def test_the_ways_tried_here_pass_the_policy() -> None:
-    for reaching in ("str(data)", "{data}", "import copy; copy.deepcopy(data)"):
+    for reaching in ("str(data)", "import copy; copy.deepcopy(data)"):
         require_policy(frameless(f"data = markets['BTC/USD']\n{reaching}"))
 
 
