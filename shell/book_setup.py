@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from shell.config import HostConfig, PaperConfig, RiskConfig
+from shell.config_book import HostConfig, PaperConfig, RiskConfig
 from shell.engine import Engine
 from shell.engine_config import EngineConfig
 from shell.exchange.gateway import FeeSchedule, Gateway

@@ -10,9 +10,16 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shell.config_ai import AiConfig
+from shell.config_book import HostConfig, PairCosts, PaperConfig, RiskConfig, Section
+
+__all__ = [
+    "AccountConfig", "AiConfig", "ControlConfig", "GateConfig", "HostConfig", "KrakenConfig", "LogConfig", "LoopConfig",
+    "OrchestratorConfig", "PageConfig", "PairCosts", "PaperConfig", "PrefectConfig", "RiskConfig", "Settings",
+    "TelegramConfig",
+]
 
 _NO_TIME = timedelta(0)
 _DAY = timedelta(days=1)
@@ -20,83 +27,7 @@ _COST_MAX = Decimal("0.1")
 _HOUR = r"^((?:[01]\d|2[0-3]):[0-5]\d)?$"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class RiskConfig(_Section):
-    """config/risk_limits.toml: hard limits, written by the user alone. Flat keys, every one optional in a file."""
-
-    max_trade_pct: Decimal = Field(
-        default=Decimal("0.10"), gt=0, le=1, description="largest single opening order, of total value"
-    )
-    default_trade_pct: Decimal = Field(
-        default=Decimal("0.05"), gt=0, le=1, description="size of a signal that names none, of total value"
-    )
-    max_position_pct: Decimal = Field(
-        default=Decimal("0.25"), gt=0, le=1, description="largest holding of one coin, of total value"
-    )
-    max_positions: int = Field(default=5, ge=1, le=100, description="coins held at once")
-    max_daily_loss_pct: Decimal = Field(
-        default=Decimal("0.03"), gt=0, le=1, description="loss since a local day began that halts openings"
-    )
-    max_daily_trades: int = Field(default=20, ge=1, le=10_000, description="opening orders a local day")
-    max_drawdown_pct: Decimal = Field(
-        default=Decimal("0.15"), gt=0, le=1, description="fall from the highest total value that halts openings"
-    )
-    max_consecutive_losses: int = Field(
-        default=8, ge=1, le=1000, description="losing trades in a row that halt openings"
-    )
-    stale_price: timedelta = Field(
-        default=timedelta(minutes=10), gt=_NO_TIME, le=_DAY, description="age at which a price is too old to open on"
-    )
-    price_collar_pct: Decimal = Field(
-        default=Decimal("0.05"), gt=0, le=1, description="furthest a limit price may lie from the last price"
-    )
-    max_orders_per_minute: int = Field(default=10, ge=1, le=600, description="orders sent in any 60 seconds")
-    duplicate_window: timedelta = Field(
-        default=timedelta(minutes=1), ge=_NO_TIME, le=_DAY, description="time in which a repeated signal is a duplicate"
-    )
-    rollback_daily_loss_pct: Decimal = Field(
-        default=Decimal("0.02"), gt=0, le=1, description="loss of a day that rolls a freshly promoted version back"
-    )
-
-
-class PairCosts(_Section):
-    """Costs of one pair that differ from the rest; what is left out is as in [paper]."""
-
-    symbol: str = Field(default="", description="the pair, written BTC/USD")
-    slippage_pct: Decimal | None = Field(default=None, ge=0, le=_COST_MAX)
-    spread_pct: Decimal | None = Field(default=None, ge=0, le=_COST_MAX)
-    maker_fee_pct: Decimal | None = Field(default=None, ge=0, le=_COST_MAX)
-    taker_fee_pct: Decimal | None = Field(default=None, ge=0, le=_COST_MAX)
-
-
-class PaperConfig(_Section):
-    """How paper fills are priced."""
-
-    slippage_pct: Decimal = Field(
-        default=Decimal("0.0005"), ge=0, le=_COST_MAX, description="how much worse than the quote a market order fills"
-    )
-    spread_pct: Decimal = Field(
-        default=Decimal("0.0004"), ge=0, le=_COST_MAX, description="distance between bid and ask where none is known"
-    )
-    maker_fee_pct: Decimal = Field(default=Decimal("0.0025"), ge=0, le=_COST_MAX, description="fee of a resting order")
-    taker_fee_pct: Decimal = Field(default=Decimal("0.004"), ge=0, le=_COST_MAX, description="fee of a market order")
-    limit_entry_expiry: timedelta = Field(
-        default=_DAY, gt=_NO_TIME, le=timedelta(days=30), description="age at which an unfilled entry is cancelled"
-    )
-    pairs: tuple[PairCosts, ...] = Field(default=(), description="pairs whose costs differ")
-
-    def for_symbol(self, symbol: str) -> PaperConfig:
-        """These costs as they hold for `symbol`."""
-        for pair in self.pairs:
-            if pair.symbol == symbol:
-                return self.model_copy(update=pair.model_dump(exclude={"symbol"}, exclude_none=True))
-        return self
-
-
-class AccountConfig(_Section):
+class AccountConfig(Section):
     quote: str = Field(default="USD", pattern=r"^[A-Z][A-Z0-9]{1,9}$", description="the account currency, such as USD")
     starting_cash: Decimal = Field(
         default=Decimal(10_000), gt=0, le=Decimal(10**12), description="paper capital, in the account currency"
@@ -111,19 +42,7 @@ class AccountConfig(_Section):
     )
 
 
-class HostConfig(_Section):
-    call_timeout: timedelta = Field(
-        default=timedelta(seconds=10), gt=_NO_TIME, le=timedelta(minutes=10), description="wall-clock limit of one call"
-    )
-    start_timeout: timedelta = Field(
-        default=timedelta(seconds=60), gt=_NO_TIME, le=timedelta(minutes=10), description="wall-clock limit of a start"
-    )
-    max_consecutive_faults: int = Field(
-        default=3, ge=1, le=100, description="faults in a row after which a version is rolled back"
-    )
-
-
-class OrchestratorConfig(_Section):
+class OrchestratorConfig(Section):
     """`search_evaluations` looks a night at the search segment, logged; `candidates_per_night` go on to selection."""
 
     candidates_per_night: int = Field(
@@ -170,7 +89,7 @@ class OrchestratorConfig(_Section):
     )
 
 
-class GateConfig(_Section):
+class GateConfig(Section):
     """Thresholds of the gate: every one must be met."""
 
     min_trades: int = Field(default=10, ge=1, le=100_000, description="closed trades on the selection segment")
@@ -203,7 +122,7 @@ class GateConfig(_Section):
     )
 
 
-class TelegramConfig(_Section):
+class TelegramConfig(Section):
     base_url: str = Field(
         default="", pattern=r"^(https?://\S+)?$", description="address of the Bot API, empty for Telegram's own"
     )
@@ -223,7 +142,7 @@ class TelegramConfig(_Section):
     )
 
 
-class KrakenConfig(_Section):
+class KrakenConfig(Section):
     """Where Kraken is and what it allows this account. The key is a secret: KRAKEN_API_KEY, KRAKEN_API_SECRET."""
 
     rest_url: str = Field(
@@ -244,7 +163,7 @@ class KrakenConfig(_Section):
     )
 
 
-class PageConfig(_Section):
+class PageConfig(Section):
     """The dashboard. Where it listens beyond this machine it asks for a password, the secret PAGE_TOKEN."""
 
     enabled: bool = Field(default=True, description="whether the shell serves the page")
@@ -257,7 +176,7 @@ class PageConfig(_Section):
     )
 
 
-class ControlConfig(_Section):
+class ControlConfig(Section):
     """The control API: always on a Unix socket of the home; on TCP only with a port here and the secret CONTROL_TOKEN."""
 
     tcp_port: int = Field(
@@ -266,7 +185,7 @@ class ControlConfig(_Section):
     tcp_host: str = Field(default="127.0.0.1", description="address that TCP port is bound to")
 
 
-class PrefectConfig(_Section):
+class PrefectConfig(Section):
     """What `brain up` starts beside the shell."""
 
     port: int = Field(default=4200, ge=1, le=65_535, description="port of the Prefect server and its pages, on 127.0.0.1")
@@ -282,7 +201,7 @@ class PrefectConfig(_Section):
     )
 
 
-class LoopConfig(_Section):
+class LoopConfig(Section):
     """How the running shell keeps time."""
 
     bar_grace: timedelta = Field(
@@ -305,7 +224,7 @@ class LoopConfig(_Section):
     )
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="the least that is written")
     file_bytes_max: int = Field(
         default=10_000_000, ge=10_000, le=10_000_000_000, description="size at which a log file is rotated, in bytes"
@@ -313,7 +232,7 @@ class LogConfig(_Section):
     files_kept: int = Field(default=5, ge=1, le=1_000, description="rotated log files kept besides the current one")
 
 
-class Settings(_Section):
+class Settings(Section):
     """config/settings.toml, with the risk limits beside it."""
 
     mode: Literal["paper", "live"] = Field(default="paper", description="whose money")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from shell.config import HostConfig, RiskConfig
+from shell.config_book import HostConfig, RiskConfig
 from shell.exchange.gateway import FeeSchedule
 from shell.execution.client_id import NO_MARK
 from shell.market.pair import Pair

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,7 @@ from shell.engine import Engine
 from shell.errors import DataError, StrategyFault, UsageError
 from shell.execution.record import StepRecord
 from shell.host.faults import ATTEMPT
+from shell.host.frames import FramesWanted, touches_frames
 from shell.host.policy import require_policy
 from shell.host.port import StrategyHost, StrategySource
 from shell.host.supervisor import HostedStrategy
@@ -66,6 +68,11 @@ class MemoryJournal:
         self.faults += step.faults
         self.halts += step.halts_raised
 
+    def forget(self) -> None:
+        """As if nothing had been kept so far."""
+        for kept in (self.fills, self.trades, self.answers, self.faults, self.halts):
+            kept.clear()
+
 
 def run_backtest(
     source: StrategySource,
@@ -80,17 +87,41 @@ def run_backtest(
     gliding: bool = True,
 ) -> BacktestResult:
     """Run `source` over `history` from `start` to `end` (default: all of it); earlier bars are warm-up. Without `gliding`
-    the engine steps through every slot: slower, with the same result.
+    the engine steps through every slot: slower, with the same result. Without a `host`, the strategy has a process of its own.
 
     Raises StrategyRejected when the strategy may not run, StrategyFault when it breaks `max_consecutive_faults` times in a
     row, DataError when the window holds no bars, UsageError when it is reversed.
     """
-    start, end = _window(history, start, end)
-    begun = monotonic()
-    kept = journal or MemoryJournal()
+    run = partial(
+        _run, history=history, window=_window(history, start, end), settings=settings, progress=progress,
+        kept=journal or MemoryJournal(), gliding=gliding, begun=monotonic(),
+    )
+    if host is not None:
+        return run(host)
+    require_policy(source)
+    try:
+        return run(_begun(source, settings, frames=touches_frames(source)))
+    except FramesWanted:
+        # Its text did not show it. All of that run is forgotten, and nothing of it was seen by anybody.
+        run.keywords["kept"].forget()
+    return run(_begun(source, settings, frames=True))
+
+
+def _begun(source: StrategySource, settings: BacktestSettings, *, frames: bool) -> HostedStrategy:
+    """The strategy's host, its process on the way while history is laid out."""
+    hosted = HostedStrategy(source, settings.host, frames=frames)
+    hosted.prespawn()
+    return hosted
+
+
+def _run(
+    hosted: StrategyHost, *, history: History, window: tuple[datetime, datetime], settings: BacktestSettings,
+    progress: Progress | None, kept: MemoryJournal, gliding: bool, begun: float,
+) -> BacktestResult:
+    """One run of whatever `hosted` holds, which is closed at its end. Raises FramesWanted if it is not to count."""
+    start, end = window
     exact = not settings.paper.slippage_pct
     spread_pct = 0.0 if exact else float(settings.paper.spread_pct)
-    hosted = host or _begun(source, settings)
     try:
         market = RecordedBook(history, history.symbols, start, end, spread_pct=spread_pct)
         if not market.bars:
@@ -107,14 +138,6 @@ def run_backtest(
     finally:
         hosted.close()
     return _result(engine, kept, curve, history, settings, start, end, market.bars, monotonic() - begun)
-
-
-def _begun(source: StrategySource, settings: BacktestSettings) -> HostedStrategy:
-    """The strategy's host, its process on the way while history is laid out."""
-    require_policy(source)
-    hosted = HostedStrategy(source, settings.host)
-    hosted.prespawn()
-    return hosted
 
 
 @contextlib.contextmanager

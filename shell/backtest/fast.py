@@ -11,6 +11,7 @@ import contextlib
 import functools
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -28,7 +29,7 @@ from shell.backtest.fast_wire import (
     encode_source,
     encode_terms,
 )
-from shell.backtest.history_file import history_file
+from shell.backtest.history_file import write_history
 from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.backtest.result_wire import Expected, decode_result
 from shell.clock import from_ms, monotonic, to_ms
@@ -126,8 +127,11 @@ class FastBench:
         self.close()
 
     def _started(self) -> ChildProcess:
-        handed = self._held.enter_context(read_only(self._held.enter_context(history_file(self._history))))
+        file = self._held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
+        handed = self._held.enter_context(read_only(file.fileno()))
         child = self._child = self._held.enter_context(_child(handed))
+        # Written while the process starts: it looks into the file when it has the terms.
+        write_history(self._history, file)
         seconds = self._settings.host.start_timeout.total_seconds()
         reply = child.exchange(Kind.START, encode_terms(self._terms), seconds, "start")
         _judge(reply, child.pid)

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shell.backtest.result import BacktestSettings
-from shell.config import HostConfig, PaperConfig, RiskConfig
+from shell.config_book import HostConfig, PaperConfig, RiskConfig
 from shell.errors import BrainError, DataError, StrategyFault, UsageError
 from shell.host.port import StrategySource
 from shell.host.validate import FAULT_KINDS, harmless

@@ -14,6 +14,7 @@ import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import numpy as np
 import polars as pl
@@ -29,18 +30,23 @@ _ALIGNMENT = 8
 @contextmanager
 def history_file(history: History) -> Iterator[int]:
     """The descriptor of a nameless file that holds `history`, open until the block ends."""
+    with tempfile.TemporaryFile() as file:
+        write_history(history, file)
+        yield file.fileno()
+
+
+def write_history(history: History, file: IO[bytes]) -> None:
+    """Put `history` into an empty file."""
     tables = [(tier, symbol, frame) for tier, frames in _tiers(history) for symbol, frame in frames]
     head = json.dumps({
         "source": history.source, "real": history.real,
         "tables": [(tier.value, symbol, frame.height) for tier, symbol, frame in tables],
     }).encode()
     head += b" " * (-len(head) % _ALIGNMENT)
-    with tempfile.TemporaryFile() as file:
-        file.write(_LENGTH.pack(len(head)) + head)
-        for _, _, frame in tables:
-            file.write(rows_of(frame).T.tobytes())
-        file.flush()
-        yield file.fileno()
+    file.write(_LENGTH.pack(len(head)) + head)
+    for _, _, frame in tables:
+        file.write(rows_of(frame).T.tobytes())
+    file.flush()
 
 
 def read_history(descriptor: int) -> History:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from shell.config import HostConfig, PaperConfig, RiskConfig
+from shell.config_book import HostConfig, PaperConfig, RiskConfig
 from shell.market.history import History
 from shell.money import QuoteAmount
 from shell.orders import Fill

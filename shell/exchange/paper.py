@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, ROUND_HALF_UP, ROUND_UP, Decimal
 
-from shell.config import PaperConfig
+from shell.config_book import PaperConfig
 from shell.contract import OrderType
 from shell.exchange.gateway import FeeSchedule, GatewayEvent, Guard
 from shell.market.pair import Pair

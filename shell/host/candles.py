@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from sys import getrefcount
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from shell.contract import ClosedTrade, Portfolio, SymbolData
@@ -21,6 +21,9 @@ from shell.indicators import Indicator
 from shell.market.bars import CANDLE_COLUMNS, DAY_MS, TIERS, Tier
 from shell.market.columns import Columns
 from shell.market.tape import CLOSE, Tape
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _POSITION = {name: at for at, name in enumerate(CANDLE_COLUMNS)}
 _set = object.__setattr__

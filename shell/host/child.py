@@ -13,7 +13,6 @@ from functools import partial
 from shell.host.lane import child_ends
 from shell.host.lockdown import Enclosure, lock_down
 from shell.host.serving import Ends, LaneSession, serve
-from shell.host.warm_up import warm_up
 
 STACK_BYTES = 64 << 20
 
@@ -27,8 +26,16 @@ class Nowhere(io.TextIOBase):
 
 def main(descriptor: int, enclosure: Enclosure, lane: Sequence[int] = ()) -> None:
     """Serve on `descriptor`, then exit."""
+    # Not above: it loads polars, which `shell.host.frameless` does without.
+    from shell.host.warm_up import warm_up
+
+    serve_apart(descriptor, enclosure, lane, warm_up)
+
+
+def serve_apart(descriptor: int, enclosure: Enclosure, lane: Sequence[int], prepare: Callable[[], None]) -> None:
+    """`prepare`, put up the last walls, serve on `descriptor`, exit."""
     ends = child_ends(*lane) if lane else None
-    work_apart(partial(_work, descriptor, enclosure, ends))
+    work_apart(partial(_work, descriptor, enclosure, ends, prepare))
 
 
 def work_apart(work: Callable[[], None]) -> None:
@@ -44,6 +51,6 @@ def work_apart(work: Callable[[], None]) -> None:
     os._exit(0)
 
 
-def _work(descriptor: int, enclosure: Enclosure, ends: Ends | None) -> None:
-    warm_up()
+def _work(descriptor: int, enclosure: Enclosure, ends: Ends | None, prepare: Callable[[], None]) -> None:
+    prepare()
     serve(descriptor, LaneSession(lock_down(enclosure, (descriptor,)), ends))

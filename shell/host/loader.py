@@ -5,7 +5,6 @@ from __future__ import annotations
 import linecache
 import sys
 from collections.abc import Mapping, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -20,14 +19,18 @@ def skill_file(name: str) -> str:
     return f"strategy/skills/{name}.py"
 
 
-class SkillImporter(MetaPathFinder, Loader):
-    """Finds `strategy.skills.NAME` among the given texts and nowhere else."""
+class SkillImporter:
+    """Finds `strategy.skills.NAME` among the given texts and nowhere else. A finder and loader by its methods alone: the base
+    classes for that bring a dozen modules along, at every start of a process."""
 
     def __init__(self, skills: Mapping[str, str]) -> None:
         self._skills = {f"{SKILLS}.{name}": (skill_file(name), text) for name, text in skills.items()}
 
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, self) if fullname in self._skills else None
+        return ModuleSpec(fullname, self) if fullname in self._skills else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """None: an ordinary module."""
 
     def exec_module(self, module: ModuleType) -> None:
         file, text = self._skills[module.__name__]

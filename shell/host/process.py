@@ -13,8 +13,9 @@ from threading import Lock
 
 from shell.clock import monotonic
 from shell.errors import StrategyFault
+from shell.host.frames import FRAMES_WANTED, FramesWanted
 from shell.host.lane import LaneEnds, available
-from shell.host.spawn import STRATEGY_HOST, Handed, Program, spawn
+from shell.host.spawn import FRAMELESS_HOST, STRATEGY_HOST, Handed, Program, spawn
 from shell.host.validate import decode_fault
 from shell.host.wire import CHUNK_BYTES, HEADER, REPLY_BYTES_MAX, Kind, frame, ready_soon
 
@@ -24,11 +25,13 @@ _SIGN = frame(0, Kind.SIGN, b"")
 
 
 class ChildProcess:
-    """A running child. After any StrategyFault raised here it must be killed; what it says later means nothing."""
+    """A running child. After any StrategyFault raised here it must be killed; what it says later means nothing. Where a
+    StrategyFault is raised because the process has ended, one without polars that was asked for it raises FramesWanted."""
 
     def __init__(self, hash_seed: str, program: Program = STRATEGY_HOST, extra: tuple[int, ...] = ()) -> None:
         ours, theirs = socket.socketpair()
-        self.lane = LaneEnds() if program is STRATEGY_HOST and available() else None
+        self.lane = LaneEnds() if program.lane and available() else None
+        self.program = program
         with theirs:
             try:
                 lane = self.lane.descriptors if self.lane else ()
@@ -169,6 +172,8 @@ class ChildProcess:
     def _epitaph(self, call: str) -> StrategyFault:
         self.kill()
         code = self._process.returncode
+        if code == FRAMES_WANTED and self.program is FRAMELESS_HOST:
+            raise FramesWanted
         if code == -signal.SIGSYS:
             return StrategyFault("attempt", f"the strategy tried during {call} what only an attack does, and was killed for it")
         if code is not None and code < 0 and -code != signal.SIGKILL:
@@ -206,15 +211,18 @@ class Spares:
             if left is not None:
                 left.kill()
 
-    def take(self, hash_seed: str) -> ChildProcess:
-        """A child that has served nobody, and the next one on its way."""
+    def take(self, hash_seed: str, program: Program = STRATEGY_HOST) -> ChildProcess:
+        """A child that has served nobody and runs `program`, and the next one of that kind on its way."""
         if hash_seed != COMMON_HASH_SEED:
-            return ChildProcess(hash_seed)
+            return ChildProcess(hash_seed, program)
         with self._lock:
             child, self._ready = self._ready, None
             if self._keeping:
-                self._ready = ChildProcess(COMMON_HASH_SEED)
-        return child or ChildProcess(COMMON_HASH_SEED)
+                self._ready = ChildProcess(COMMON_HASH_SEED, program)
+        if child is not None and child.program is not program:
+            child.kill()
+            child = None
+        return child or ChildProcess(COMMON_HASH_SEED, program)
 
 
 SPARES = Spares()

@@ -36,11 +36,13 @@ main(int(descriptor), enclosure, [*map(int, lane.split())], *map(int, extra.spli
 
 
 class Program(NamedTuple):
-    """What a child runs: the module whose `main` it calls, and where that finds its modules of ours and its packages."""
+    """What a child runs: the module whose `main` it calls, and where that finds its modules of ours and its packages; whether
+    it can be met through a lane (`shell.host.lane`)."""
 
     entry: str = "shell.host.child"
     folders: tuple[str, ...] = CHILD_FOLDERS
     packages: tuple[str, ...] = CHILD_PACKAGES
+    lane: bool = False
 
 
 class Handed(NamedTuple):
@@ -51,7 +53,9 @@ class Handed(NamedTuple):
     extra: tuple[int, ...] = ()
 
 
-STRATEGY_HOST = Program()
+STRATEGY_HOST = Program(lane=True)
+# For a strategy that touches no frame (`shell.host.frames`).
+FRAMELESS_HOST = Program(entry="shell.host.frameless", lane=True)
 
 
 def spawn(handed: Handed, hash_seed: str, program: Program = STRATEGY_HOST) -> subprocess.Popen[bytes]:
@@ -158,4 +162,6 @@ def _environment(hash_seed: str) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "_RJEM_MALLOC_CONF": "background_thread:false",
+        # Else pydantic reads the metadata of every installed package, in search of code to load.
+        "PYDANTIC_DISABLE_PLUGINS": "__all__",
     }

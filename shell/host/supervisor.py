@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from shell.config import HostConfig
+from shell.config_book import HostConfig
 from shell.contract import RECENT_TRADES_MAX, ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
 from shell.host.isolation import attested
@@ -13,20 +13,29 @@ from shell.host.policy import require_policy
 from shell.host.port import BarArray, Replay, Rolled, ScanRequest, StrategySource, Tidings
 from shell.host.process import SPARES, ChildProcess
 from shell.host.rolling import LaneRoll, Roll, SocketRoll, plan_of
+from shell.host.spawn import FRAMELESS_HOST, STRATEGY_HOST
 from shell.host.validate import decode_signals, decode_started, decode_state
 from shell.host.wire import Kind, StartFacts, encode_scan, encode_start
 from shell.market.bars import Tier
 
 
 class HostedStrategy:
-    """One strategy in one child at a time; implements `shell.host.port.StrategyHost`. Not for several threads."""
+    """One strategy in one child at a time; implements `shell.host.port.StrategyHost`. Not for several threads.
 
-    def __init__(self, source: StrategySource, config: HostConfig, *, check_policy: bool = True, hash_seed: str = "0") -> None:
+    Without `frames` its process has no polars and starts in half the time. Then every method may raise FramesWanted, after
+    which the caller begins anew with another host, as if nothing had been said: only who can do that may ask for it.
+    """
+
+    def __init__(
+        self, source: StrategySource, config: HostConfig, *, check_policy: bool = True, hash_seed: str = "0",
+        frames: bool = True,
+    ) -> None:
         self._source = source
         self._call_seconds = config.call_timeout.total_seconds()
         self._start_seconds = config.start_timeout.total_seconds()
         self._check_policy = check_policy
         self._hash_seed = hash_seed
+        self._program = STRATEGY_HOST if frames else FRAMELESS_HOST
         self._child: ChildProcess | None = None
         self._started = False
         self._symbols: dict[str, int] = {}
@@ -43,7 +52,7 @@ class HostedStrategy:
         """Begin starting a process without waiting, so that its 0.4 s pass while the caller does other things."""
         if self._child is None:
             try:
-                self._child = SPARES.take(self._hash_seed)
+                self._child = SPARES.take(self._hash_seed, self._program)
             except OSError as error:
                 raise StrategyFault("killed", f"no process could be started for the strategy: {error.strerror}") from error
 

@@ -1,30 +1,25 @@
-"""Everything that strategies may use, imported and used once, because behind the wall nothing can be opened or started.
+"""polars, imported and used once, and all of `shell.host.preload`: behind the wall nothing can be opened or started.
 
-What is listed here besides the policy's modules was found by running ordinary strategies inside the wall: what numpy and
-polars import, open or start only when it is first needed.
+What is listed here was found by running ordinary strategies inside the wall: what polars imports, opens or starts only when
+it is first needed.
 """
 
 from __future__ import annotations
 
-import gc
 import importlib
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import numpy as np
 import polars as pl
 from polars.lazyframe import engine_config
 
-from shell.host.allowed import LIBRARY_MODULES, STANDARD_MODULES
-from shell.indicators import ema_of
+from shell.host.allowed import LIBRARY_MODULES
+from shell.host.frames import LIBRARY
+from shell.host.preload import keep, preload
 
-# Imported late by: repr of a frame in HTML, map_elements, str.to_datetime and strptime, masked arrays and text arrays.
+# Imported late by: repr of a frame in HTML, map_elements, candles as a frame, times with a zone.
 _LATE_MODULES = frozenset(
-    {
-        *("_strptime", "html", "html.entities", "zoneinfo"),
-        *("numpy.char", "numpy.ma", "numpy.rec", "polars._utils.parquet", "polars._utils.udfs"),
-    }
+    {"html", "html.entities", "polars._utils.parquet", "polars._utils.udfs", "shell.market.frames", "zoneinfo"}
 )
-PRELOADED = STANDARD_MODULES | LIBRARY_MODULES | _LATE_MODULES
 # Converting a time of a zone to Python opens the zone's file. polars itself knows every zone without one.
 _ZONES = (
     *("UTC", "Etc/UTC", "GMT", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"),
@@ -38,7 +33,8 @@ _held: list[ZoneInfo] = []
 
 def warm_up() -> None:
     """Import, use once, and hold what would otherwise be looked for inside the wall."""
-    for name in sorted(PRELOADED):
+    preload()
+    for name in sorted(_LATE_MODULES.union(name for name in LIBRARY_MODULES if name.split(".")[0] == LIBRARY)):
         importlib.import_module(name)
     for zone in _ZONES:
         try:
@@ -48,9 +44,7 @@ def warm_up() -> None:
             continue
     _start_engines()
     _have_one_engine()
-    # What is here now stays. The collector was off so far, and one run over it would take a tenth of the start.
-    gc.freeze()
-    gc.enable()
+    keep()
 
 
 def _start_engines() -> None:
@@ -62,9 +56,6 @@ def _start_engines() -> None:
     pl.collect_all([lazy, lazy.join(lazy, on="at")])
     table.select(pl.col("value").map_elements(_same, return_dtype=pl.Float64))
     repr(table.describe())
-    np.linalg.lstsq(np.eye(3), np.ones(3), rcond=None)
-    np.fft.rfft(np.ones(8))
-    ema_of([1.0, 2.0, 3.0], 2)
 
 
 def _have_one_engine() -> None:

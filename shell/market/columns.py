@@ -1,22 +1,32 @@
 """Growing columns of one symbol and tier, and frames that show them without copying.
 
 Appending writes only behind the last row and growing allocates anew, so memory that an earlier view or frame shows
-never changes. Imports only numpy, polars and the vocabulary of bars, because the strategy's process uses it too.
+never changes. Imports only numpy and the vocabulary of bars, because the strategy's process uses it too. polars is loaded when
+somebody asks for a frame or for what `shell.market.frames` knows of them, not before: it alone takes a quarter of a second.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from shell.market.bars import CANDLE_COLUMNS, Bar, Tier
 
+if TYPE_CHECKING:
+    import polars as pl
+
+    from shell.market.frames import CANDLE_SCHEMA, TIMESTAMP, empty_frame, open_ms_of, rows_of, to_frame
+
+__all__ = [
+    "CANDLE_SCHEMA", "CAPACITY_MIN", "TIMESTAMP", "WIDTH", "BarArray", "Columns", "bars_of", "empty_frame", "open_ms_of",
+    "rows_of", "to_frame",
+]
+
 # Rows of float64: open_ms, open, high, low, close, volume; oldest first.
 BarArray = NDArray[np.float64]
 
-TIMESTAMP = pl.Datetime("ms", "UTC")
-CANDLE_SCHEMA = pl.Schema([("timestamp", TIMESTAMP), *((name, pl.Float64()) for name in CANDLE_COLUMNS[1:])])
 WIDTH = len(CANDLE_COLUMNS)
 CAPACITY_MIN = 64
 
@@ -28,6 +38,7 @@ class Columns:
     """
 
     __slots__ = ("_all", "_bar_ms", "_count", "_times", "_values")
+    _all: pl.DataFrame | None
 
     def __init__(self, rows: BarArray | None = None, *, tier: Tier | None = None) -> None:
         self._bar_ms = 0 if tier is None else tier.ms
@@ -100,6 +111,10 @@ class Columns:
     def frame_of(self, start: int, stop: int) -> pl.DataFrame:
         """Rows [start, stop) as a frame of contract columns, without copying."""
         first = max(start, 0)
+        if self._all is None:
+            from shell.market.frames import wrap
+
+            self._all = wrap(self._times, self._values)
         return self._all.slice(first, max(min(stop, self._count) - first, 0))
 
     def frame(self, end_ms: int, kept_ms: int) -> pl.DataFrame:
@@ -121,24 +136,9 @@ class Columns:
     def _allocate(self, capacity: int) -> None:
         self._times = np.zeros(capacity, dtype=np.int64)
         self._values = np.zeros((WIDTH, capacity), dtype=np.float64)
-        # One frame over the whole allocation, made once: a slice of it costs a hundredth of a new frame. Only rows that
-        # are already written are ever sliced out, and they are never written again.
-        self._all = _wrap(self._times, self._values)
-
-
-def to_frame(rows: BarArray) -> pl.DataFrame:
-    """Rows as a frame of contract columns; prices are not copied when the columns of `rows` are contiguous."""
-    columns = rows.T
-    return _wrap(columns[0].astype(np.int64), columns)
-
-
-def rows_of(frame: pl.DataFrame) -> BarArray:
-    """A frame of contract columns as rows; the columns of the result are contiguous."""
-    values = np.empty((WIDTH, frame.height), dtype=np.float64)
-    values[0] = frame["timestamp"].cast(TIMESTAMP).to_physical().to_numpy()
-    for position, name in enumerate(CANDLE_COLUMNS[1:], start=1):
-        values[position] = frame[name].to_numpy()
-    return values.T
+        # One frame over the whole allocation, made when first asked for: a slice of it costs a hundredth of a new frame.
+        # Only rows that are already written are ever sliced out, and they are never written again.
+        self._all = None
 
 
 def bars_of(symbol: str, tier: Tier, rows: BarArray) -> list[Bar]:
@@ -146,18 +146,10 @@ def bars_of(symbol: str, tier: Tier, rows: BarArray) -> list[Bar]:
     return [Bar(symbol, tier, int(open_ms), *prices) for open_ms, *prices in rows.tolist()]
 
 
-def empty_frame() -> pl.DataFrame:
-    """No bars, with contract columns."""
-    return pl.DataFrame(schema=CANDLE_SCHEMA)
+def __getattr__(name: str) -> Any:
+    """What is said here of frames stands in `shell.market.frames`, which loads polars."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from shell.market import frames
 
-
-def open_ms_of(frame: pl.DataFrame) -> NDArray[np.int64]:
-    """Open times of a frame of contract columns, in ms."""
-    times: NDArray[np.int64] = frame["timestamp"].cast(TIMESTAMP).to_physical().to_numpy()
-    return times
-
-
-def _wrap(times: NDArray[np.int64], columns: NDArray[np.float64]) -> pl.DataFrame:
-    series = [pl.Series("timestamp", times).cast(TIMESTAMP)]
-    series += [pl.Series(name, columns[at]) for at, name in enumerate(CANDLE_COLUMNS[1:], start=1)]
-    return pl.DataFrame(series)
+    return getattr(frames, name)

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import NamedTuple, assert_never
 
-from shell.config import RiskConfig
+from shell.config_book import RiskConfig
 from shell.contract import Action, OrderType, Signal
 from shell.errors import Fatal
 from shell.execution.client_id import NO_MARK

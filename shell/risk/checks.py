@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from shell.clock import from_ms
-from shell.config import RiskConfig
+from shell.config_book import RiskConfig
 from shell.contract import Action
 from shell.market.bars import Quote
 from shell.money import CONTEXT, ZERO, Price, decimal_of, percent, plain

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
-from shell.config import RiskConfig
+from shell.config_book import RiskConfig
 from shell.money import CONTEXT, ZERO, QuoteAmount, percent
 from shell.portfolio.ledger import EquityMarks, Ledger
 from shell.portfolio.valuation import daily_loss, drawdown

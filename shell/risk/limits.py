@@ -6,7 +6,7 @@ import hashlib
 from decimal import Decimal
 from typing import Final
 
-from shell.config import PaperConfig, RiskConfig
+from shell.config_book import PaperConfig, RiskConfig
 from shell.contract import RiskLimits
 
 # A market order decided now fills at the next price, not at this one: half a percent is more than the usual distance

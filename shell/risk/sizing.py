@@ -6,7 +6,7 @@ from collections.abc import Callable
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import NamedTuple
 
-from shell.config import RiskConfig
+from shell.config_book import RiskConfig
 from shell.market.pair import Pair
 from shell.money import CONTEXT, NO_MONEY, ZERO, BaseQty, Price, QuoteAmount, percent, plain
 from shell.risk.checks import Reference, refusal

@@ -1,4 +1,5 @@
-"""Ordinary strategies pass both walls, and answer the same in three fresh processes with three hash seeds."""
+"""Ordinary strategies pass both walls, and answer the same in three fresh processes with three hash seeds. The second of
+these has polars only where the strategy names it or a frame."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from dataclasses import astuple
 
 import pytest
 
+from shell.host.frames import touches_frames
 from shell.host.policy import check_policy
 from shell.host.port import StrategySource
 from shell.host.supervisor import HostedStrategy
@@ -33,7 +35,8 @@ def source_of(name: str) -> StrategySource:
 def answers(name: str, hash_seed: str) -> str:
     """Every signal and the last state of a run over a small market, as text; the first fault if there is one."""
     said: list[object] = []
-    with HostedStrategy(source_of(name), config(CALL_SECONDS), hash_seed=hash_seed) as host:
+    frames = hash_seed != RUNS[1] or touches_frames(source_of(name))
+    with HostedStrategy(source_of(name), config(CALL_SECONDS), hash_seed=hash_seed, frames=frames) as host:
         said.append(host.start(symbols=SYMBOLS, limits=LIMITS, windows=PAST, state=None))
         for request in requests(SCANS):
             said.append([[str(value) for value in astuple(signal)] for signal in host.analyze(request)])
@@ -72,3 +75,4 @@ def test_the_policy_finds_nothing_in_ordinary_code(code: str) -> None:
 
 def test_the_set_is_large_enough_to_mean_something() -> None:
     assert len(NAMES) >= 25
+    assert [name for name in NAMES if not touches_frames(source_of(name))] == ["without_frames"]

@@ -8,11 +8,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shell.backtest.driver import run_backtest
+from shell.backtest import driver
+from shell.backtest.driver import MemoryJournal, run_backtest
 from shell.backtest.result import BacktestSettings
+from shell.config import HostConfig
 from shell.contract import Action, Signal
 from shell.errors import DataError, StrategyFault, StrategyRejected, UsageError
 from shell.host.port import StrategySource
+from shell.host.supervisor import HostedStrategy
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
@@ -58,6 +61,18 @@ class Strategy:
 ''')
 
 
+# It trades for a day before it copies what it is given, frames included; that this fails it would not tell.
+LATE_COPY = '''
+        buying = timestamp.hour % 2 == 0
+        if timestamp.day == 2:
+            try:
+                self.kept = copy.copy(markets["BTC/USD"])
+            except Exception:
+                buying = False
+        return [Signal("BTC/USD", Action.BUY if buying else Action.CLOSE, 0.1)]
+'''
+
+
 def test_the_same_strategy_on_the_same_history_gives_the_same_hash_and_the_last_cent() -> None:
     history = synthetic_market(3, ["BTC/USD", "ETH/USD"], START, 12)
     first, second = (run_backtest(TREND, history, settings=SETTINGS) for _ in range(2))
@@ -69,6 +84,35 @@ def test_the_same_strategy_on_the_same_history_gives_the_same_hash_and_the_last_
     held = first.final_value.value - (Decimal(10_000) - paid + got)
     assert first.final_value.value == Decimal(10_000) - paid + got + held
     assert first.metrics.trades == len(first.trades)
+
+
+def test_a_strategy_that_reaches_a_frame_unforeseen_is_run_again_from_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = synthetic_market(3, ["BTC/USD"], START, 2)
+    head, tail = TREND.code[: TREND.code.index("        held = {")], TREND.code[TREND.code.index("    def on_fill") :]
+    source = StrategySource(code=f"import copy\n{head}{LATE_COPY}\n{tail}")
+    kinds = spied_kinds(monkeypatch)
+    journals = MemoryJournal(), MemoryJournal()
+    twice = run_backtest(source, history, settings=SETTINGS, journal=journals[0])
+    assert kinds == [False, True]
+    once = run_backtest(
+        source, history, settings=SETTINGS, host=HostedStrategy(source, SETTINGS.host), journal=journals[1]
+    )
+    assert (twice.equity_hash, twice.fills, twice.signals) == (once.equity_hash, once.fills, once.signals)
+    assert journals[0] == journals[1]
+    assert len(once.fills) > 20
+    assert once.faults == ()
+
+
+def spied_kinds(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each strategy's process that a backtest starts from now on has polars."""
+    kinds: list[bool] = []
+
+    def hosted(source: StrategySource, config: HostConfig, *, frames: bool) -> HostedStrategy:
+        kinds.append(frames)
+        return HostedStrategy(source, config, frames=frames)
+
+    monkeypatch.setattr(driver, "HostedStrategy", hosted)
+    return kinds
 
 
 def test_bars_before_the_start_are_warm_up_and_nothing_is_asked_at_the_very_end() -> None:

@@ -251,6 +251,31 @@ def test_a_refused_strategy_starts_no_process(monkeypatch: pytest.MonkeyPatch) -
         run_fast(StrategySource(code="import os\n" + BUSY.code), SMALL, settings=SETTINGS)
 
 
+def test_the_history_is_written_while_the_process_starts_and_before_it_is_told_to_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    happened: list[str] = []
+
+    class Child:
+        last_words = ""
+
+        def __init__(self, *_: object) -> None:
+            happened.append("started")
+
+        def exchange(self, *_: object) -> bytes:
+            happened.append("told")
+            raise StrategyFault("timeout", "enough")
+
+        def kill(self) -> None:
+            happened.append("ended")
+
+    monkeypatch.setattr(fast, "ChildProcess", Child)
+    monkeypatch.setattr(fast, "write_history", lambda *_: happened.append("written"))
+    with pytest.raises(StrategyFault, match="enough"):
+        run_fast(BUSY, SMALL, settings=SETTINGS)
+    assert happened == ["started", "written", "told", "ended"]
+
+
 def test_a_reversed_or_empty_window_is_explained_as_ever() -> None:
     with pytest.raises(UsageError, match="is empty; the history runs from 2023-03-01 00:00 to 2023-03-02 00:00"):
         run_fast(BUSY, SMALL, start=START + timedelta(hours=9), end=START + timedelta(hours=8), settings=SETTINGS)
