@@ -53,7 +53,7 @@ class _Crossings:
         found = {}
         # The hottest lines of a backtest: one plain loop costs half of three comprehensions, and no more than arrays do.
         at = 0
-        for x in values:  # noqa: SIM113  # a counter costs less than the pairs of `enumerate`
+        for x in values:
             if x == x:
                 one, other = quick[at], calm[at]
                 quick[at] = one = one + fast * (x - one)
@@ -65,7 +65,7 @@ class _Crossings:
                     above[at], found[symbols[at]] = False, -1
             elif symbols[at] in before:
                 found[symbols[at]] = before[symbols[at]]
-            at += 1
+            at += 1  # noqa: SIM113  # less than the pairs of `enumerate` cost
         self._found = found
 
 
