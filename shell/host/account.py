@@ -9,12 +9,14 @@ from __future__ import annotations
 import marshal
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from shell.contract import Action, ClosedTrade, Intent, OpenPosition, Portfolio
 from shell.host.port import Account, ClosedNotice, FillNotice, Holding, Tidings
 
 LONG = "long"
+HOLDINGS_KEPT = 256
 _set = object.__setattr__
 
 Prices = Callable[[str], float]
@@ -54,9 +56,7 @@ def decode_tidings(body: bytes) -> Tidings:
     rows, notices, trades = marshal.loads(body)  # the child reads its parent
     account = None
     if rows is not None:
-        held = tuple(
-            Holding(row[0], row[1], row[2], Intent(row[3]), row[4], row[5], _moment(row[6]), row[7]) for row in rows[4]
-        )
+        held = tuple([_holding(*row) for row in rows[4]])
         account = Account(rows[0], rows[1], rows[2], rows[3], held)
     return Tidings(
         account,
@@ -73,6 +73,15 @@ def decode_tidings(body: bytes) -> Tidings:
             for row in trades
         ],
     )
+
+
+@lru_cache(maxsize=HOLDINGS_KEPT)
+def _holding(
+    symbol: str, qty: float, avg_entry: float, intent: str, stop: float | None, target: float | None, opened_at: str | None,
+    tag: str,
+) -> Holding:
+    """One position: most of those an account tells of were in the account before."""
+    return Holding(symbol, qty, avg_entry, Intent(intent), stop, target, _moment(opened_at), tag)
 
 
 class HostPosition(OpenPosition):
@@ -122,8 +131,9 @@ class HostPortfolio(Portfolio):
         _set(self, "_account", account)
         _set(self, "_prices", prices)
         _set(self, "_trades", trades)
-        _set(self, "cash", account.cash)
-        _set(self, "fees", account.fees)
+
+    cash = property(lambda self: self._account.cash)
+    fees = property(lambda self: self._account.fees)
 
     @property
     def positions(self) -> list[OpenPosition]:
