@@ -27,14 +27,7 @@ def encode_tidings(tidings: Tidings) -> bytes:
     account = tidings.account
     rows: Any = None
     if account is not None:
-        held = [
-            (
-                each.symbol, each.qty, each.avg_entry, each.intent.value, each.stop_loss, each.take_profit,
-                _iso(each.opened_at), each.tag,
-            )
-            for each in account.holdings
-        ]
-        rows = (*account[:4], held)
+        rows = (*account[:4], [_held(each) for each in account.holdings])
     notices = [
         (each.symbol, each.action.value, each.qty, each.price, each.intent.value)
         if isinstance(each, FillNotice)
@@ -75,12 +68,18 @@ def decode_tidings(body: bytes) -> Tidings:
     )
 
 
+# Most positions that an account tells of were in the account before it.
+@lru_cache(maxsize=HOLDINGS_KEPT)
+def _held(holding: Holding) -> tuple[object, ...]:
+    symbol, qty, avg_entry, intent, stop, target, opened_at, tag = holding
+    return symbol, qty, avg_entry, intent.value, stop, target, _iso(opened_at), tag
+
+
 @lru_cache(maxsize=HOLDINGS_KEPT)
 def _holding(
     symbol: str, qty: float, avg_entry: float, intent: str, stop: float | None, target: float | None, opened_at: str | None,
     tag: str,
 ) -> Holding:
-    """One position: most of those an account tells of were in the account before."""
     return Holding(symbol, qty, avg_entry, Intent(intent), stop, target, _moment(opened_at), tag)
 
 

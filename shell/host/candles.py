@@ -269,8 +269,9 @@ class CandleShelf:
 
     def replayed(self, now_ms: int) -> dict[str, SymbolData]:
         """The `markets` argument of `analyze` at `now_ms`, prices those of the tape."""
+        markets: dict[str, SymbolData]
         if self._ready is None:
-            scan, markets = self._next_scan(), dict(self._data)
+            scan, markets = self._next_scan(), {**self._data}
         else:
             (scan, markets), self._ready = self._ready, None
         scan.now_ms, scan.rows = now_ms, self._m5.count
