@@ -9,12 +9,14 @@ from __future__ import annotations
 import marshal
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from shell.contract import Action, ClosedTrade, Intent, OpenPosition, Portfolio
 from shell.host.port import Account, ClosedNotice, FillNotice, Holding, Tidings
 
 LONG = "long"
+HOLDINGS_KEPT = 256
 _set = object.__setattr__
 
 Prices = Callable[[str], float]
@@ -25,14 +27,7 @@ def encode_tidings(tidings: Tidings) -> bytes:
     account = tidings.account
     rows: Any = None
     if account is not None:
-        held = [
-            (
-                each.symbol, each.qty, each.avg_entry, each.intent.value, each.stop_loss, each.take_profit,
-                _iso(each.opened_at), each.tag,
-            )
-            for each in account.holdings
-        ]
-        rows = (*account[:4], held)
+        rows = (*account[:4], [_held(each) for each in account.holdings])
     notices = [
         (each.symbol, each.action.value, each.qty, each.price, each.intent.value)
         if isinstance(each, FillNotice)
@@ -54,9 +49,7 @@ def decode_tidings(body: bytes) -> Tidings:
     rows, notices, trades = marshal.loads(body)  # the child reads its parent
     account = None
     if rows is not None:
-        held = tuple(
-            Holding(row[0], row[1], row[2], Intent(row[3]), row[4], row[5], _moment(row[6]), row[7]) for row in rows[4]
-        )
+        held = tuple([_holding(*row) for row in rows[4]])
         account = Account(rows[0], rows[1], rows[2], rows[3], held)
     return Tidings(
         account,
@@ -73,6 +66,21 @@ def decode_tidings(body: bytes) -> Tidings:
             for row in trades
         ],
     )
+
+
+# Most positions that an account tells of were in the account before it.
+@lru_cache(maxsize=HOLDINGS_KEPT)
+def _held(holding: Holding) -> tuple[object, ...]:
+    symbol, qty, avg_entry, intent, stop, target, opened_at, tag = holding
+    return symbol, qty, avg_entry, intent.value, stop, target, _iso(opened_at), tag
+
+
+@lru_cache(maxsize=HOLDINGS_KEPT)
+def _holding(
+    symbol: str, qty: float, avg_entry: float, intent: str, stop: float | None, target: float | None, opened_at: str | None,
+    tag: str,
+) -> Holding:
+    return Holding(symbol, qty, avg_entry, Intent(intent), stop, target, _moment(opened_at), tag)
 
 
 class HostPosition(OpenPosition):
@@ -122,8 +130,9 @@ class HostPortfolio(Portfolio):
         _set(self, "_account", account)
         _set(self, "_prices", prices)
         _set(self, "_trades", trades)
-        _set(self, "cash", account.cash)
-        _set(self, "fees", account.fees)
+
+    cash = property(lambda self: self._account.cash)
+    fees = property(lambda self: self._account.fees)
 
     @property
     def positions(self) -> list[OpenPosition]:

@@ -42,15 +42,6 @@ def encode_signals(result: object) -> bytes:
     return json.dumps([_signal_row(item, number) for number, item in enumerate(result, start=1)]).encode()
 
 
-def plain_signals(result: object) -> bytes | list[list[object]]:
-    """For a reader in this very process: the rows that JSON would give back as they are; anything else as `encode_signals`."""
-    if type(result) is list and 0 < len(result) <= SIGNALS_MAX:
-        rows = [row for row in map(_plain_row, result) if row is not None]
-        if len(rows) == len(result):
-            return rows
-    return encode_signals(result)
-
-
 def encode_state(state: object) -> bytes:
     """The reply to STATE. Raises AnswerError for what JSON cannot hold: sets, objects, keys that are not texts."""
     if not isinstance(state, dict):

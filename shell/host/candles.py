@@ -7,7 +7,7 @@ memory. Per symbol they become columns, and frames over them, only when a strate
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from sys import getrefcount
 from typing import TYPE_CHECKING
 
@@ -272,10 +272,11 @@ class CandleShelf:
 
     def replayed(self, now_ms: int) -> dict[str, SymbolData]:
         """The `markets` argument of `analyze` at `now_ms`, prices those of the tape."""
+        markets: dict[str, SymbolData]
         if self._ready is None:
-            self.prepare()
-            assert self._ready is not None
-        (scan, markets), self._ready = self._ready, None
+            scan, markets = self._next_scan(), {**self._data}
+        else:
+            (scan, markets), self._ready = self._ready, None
         scan.now_ms, scan.rows = now_ms, self._m5.count
         if len(self._present) < len(self.symbols):
             present = [at for at in range(len(self.symbols)) if not math.isnan(self.price(at, scan))]
@@ -289,10 +290,10 @@ class CandleShelf:
         strategy kept of the scan before shows by then, for none of its code runs before the next."""
         self._ready = self._next_scan(), dict(self._data)
 
-    def portfolio(self, account: Account, trades: Iterable[ClosedTrade], changed: bool) -> Portfolio:
+    def portfolio(self, account: Account, trades: tuple[ClosedTrade, ...], changed: bool) -> Portfolio:
         """The `portfolio` argument of `analyze` at the scan that `markets` or `replayed` just began."""
         if changed or self._portfolio is None:
-            self._portfolio = HostPortfolio(account, self._prices, tuple(trades))
+            self._portfolio = HostPortfolio(account, self._prices, trades)
             self._portfolio_alone = getrefcount(self._portfolio)
             self._prices_alone = getrefcount(self._prices)
         return self._portfolio

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 from shell.clock import monotonic
 from shell.contract import ClosedTrade, RiskLimits, Signal
 from shell.errors import StrategyFault
-from shell.host.answers import plain_signals
+from shell.host.answers import encode_signals
 from shell.host.candles import CandleShelf
 from shell.host.loader import PACKAGE, SkillImporter
 from shell.host.port import BarArray, Replay, Rolled, ScanRequest, StrategySource, Tidings
 from shell.host.session import Session
-from shell.host.validate import decode_fault, decode_interval, decode_signals, decode_state, read_signals
+from shell.host.validate import decode_fault, decode_interval, decode_signals, decode_state, usual_signals
 from shell.host.wire import Kind, ReplayPlan, StartFacts
 from shell.market.bars import TIERS, Tier
 from shell.market.tape import Table, Tape
@@ -112,10 +112,12 @@ class InlineHost:
         if monotonic() >= self._pulse.due:
             self._pulse.beat(slot)
         try:
-            answer = plain_signals(session.step(now_ms, tidings))
+            answer = session.step(now_ms, tidings)
+            signals = usual_signals(answer, self._symbols)
+            body = encode_signals(answer) if signals is None else b""
         except BaseException as error:  # noqa: BLE001  # as above
             raise self._fault(error) from None
-        return self._signals(answer)
+        return decode_signals(body, self._symbols) if signals is None else signals
 
     def roll(self, first: int, stop: int, every: int) -> Rolled:
         """Show and ask at slots first, first + every ... below `stop`, as long as there are no signals. Never raises."""
@@ -132,7 +134,10 @@ class InlineHost:
                     pulse.beat(slot)
                 answer = ask(start_ms + slot * STEP_MS)
                 if type(answer) is not list or answer:
-                    signals = self._signals(plain_signals(answer))
+                    signals = usual_signals(answer, self._symbols)
+                    if signals is None:
+                        # Held to the same as behind a wall, and told the same of it.
+                        signals = decode_signals(encode_signals(answer), self._symbols)
                     if signals:
                         return Rolled(slot, signals)
                 slot += every
@@ -155,10 +160,6 @@ class InlineHost:
     def close(self) -> None:
         """Forget the strategy."""
         self._session = None
-
-    def _signals(self, answer: bytes | list[list[object]]) -> list[Signal]:
-        """The signals, held to the same as behind a wall. Raises StrategyFault."""
-        return decode_signals(answer, self._symbols) if isinstance(answer, bytes) else read_signals(answer, self._symbols)
 
     def _show(self, slot: int | None) -> tuple[Session, int]:
         if self._session is None or self._replay is None:

@@ -39,17 +39,24 @@ def decode_signals(body: bytes, symbols: Collection[str]) -> list[Signal]:
     """The signals of one analyze. Raises StrategyFault naming the signal, the field and what is allowed."""
     if body == _NO_SIGNALS:
         return []
-    return read_signals(_json(body, "analyze"), symbols)
-
-
-def read_signals(rows: Any, symbols: Collection[str]) -> list[Signal]:
-    """`decode_signals` for rows that are read already."""
+    rows = _json(body, "analyze")
     if not isinstance(rows, list):
         _refuse("analyze answered something else than a list of signals")
     if len(rows) > SIGNALS_MAX:
         _refuse(f"analyze returned {len(rows)} signals; at most {SIGNALS_MAX} are allowed")
     # A repeated symbol and action is no fault: risk answers the second with DUPLICATE_SIGNAL or EXIT_PENDING.
     return [_signal(row, number, symbols) for number, row in enumerate(rows, start=1)]
+
+
+def usual_signals(result: object, symbols: Collection[str]) -> list[Signal] | None:
+    """For a strategy in this very process: its own signals, where `decode_signals` would make the like of each of them; None
+    where anything is unusual."""
+    if type(result) is not list or len(result) > SIGNALS_MAX:
+        return None
+    for item in result:
+        if type(item) is not Signal or not _usual(item, symbols):
+            return None
+    return result.copy()
 
 
 def decode_state(body: bytes) -> dict[str, Any]:
@@ -102,6 +109,34 @@ def harmless(text: object, chars_max: int) -> str:
         return "no message"
     clean = "".join(char if char.isprintable() else " " for char in text[: 2 * chars_max])
     return _ADDRESS.sub("0x…", clean)[:chars_max].strip()
+
+
+def _usual(item: Signal, symbols: Collection[str]) -> bool:
+    """True for a signal that is what `_signal` makes of it: exact types, each value in its range."""
+    return (
+        type(item.symbol) is str
+        and item.symbol in symbols
+        and type(item.action) is Action
+        and type(item.size_pct) is float
+        and 0.0 <= item.size_pct <= 1.0
+        and type(item.order_type) is OrderType
+        and _usual_price(item.limit_price)
+        and _usual_price(item.stop_loss)
+        and _usual_price(item.take_profit)
+        and type(item.intent) is Intent
+        and type(item.confidence) is float
+        and 0.0 <= item.confidence <= 1.0
+        and _usual_text(item.reasoning, TEXT_CHARS_MAX)
+        and _usual_text(item.tag, TAG_CHARS_MAX)
+    )
+
+
+def _usual_price(value: object) -> bool:
+    return value is None or (type(value) is float and 0.0 < value < math.inf)
+
+
+def _usual_text(value: object, chars_max: int) -> bool:
+    return type(value) is str and len(value) <= chars_max and value.isprintable()
 
 
 def _signal(row: Any, number: int, symbols: Collection[str]) -> Signal:

@@ -127,10 +127,11 @@ class Rsi:
 
     def push_last(self, values: Sequence[float]) -> float:
         """The index after the last of `values`, oldest first: what lies between is not worked out."""
-        period, previous, gain, loss = self.period, self._previous, self._gain, self._loss
+        # As a float the period gives the same quotients and products, without being made one at every bar.
+        period, previous, gain, loss = float(self.period), self._previous, self._gain, self._loss
         if self._changes <= period:
             return self.push_all(values)[-1]
-        before = period - 1
+        before = period - 1.0
         for x in values:
             change, previous = x - previous, x
             if change > 0.0:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from shell.contract import SIGNALS_MAX, Action, Intent, OrderType, Signal
 from shell.errors import StrategyFault
-from shell.host.answers import AnswerError, encode_fault, encode_signals, encode_started, encode_state, plain_signals
-from shell.host.validate import decode_signals, decode_state, read_signals
+from shell.host.answers import AnswerError, encode_fault, encode_signals, encode_started, encode_state
+from shell.host.validate import decode_signals, decode_state, usual_signals
 
 
 class Mood(Enum):
@@ -122,14 +122,17 @@ def test_what_stays_in_one_process_is_read_as_what_crosses_a_wall(result: object
             return str(fault)
 
     def near() -> object:
-        answer = plain_signals(result)
-        return decode_signals(answer, {"A/B"}) if isinstance(answer, bytes) else read_signals(answer, {"A/B"})
+        signals = usual_signals(result, {"A/B"})
+        return decode_signals(encode_signals(result), {"A/B"}) if signals is None else signals
 
     assert told(near) == told(lambda: decode_signals(encode_signals(result), {"A/B"}))
 
 
-def test_usual_signals_stay_rows() -> None:
+def test_usual_signals_stay_what_they_are_and_their_list_does_not() -> None:
     usual = [Signal("A/B", Action.BUY, 0.1, stop_loss=1.5), Signal("A/B", Action.CLOSE)]
-    assert isinstance(plain_signals(usual), list)
-    unusual = [*usual, Signal("A/B", Action.BUY, np.float64(0.1))]
-    assert plain_signals(unusual) == encode_signals(unusual)
+    taken = usual_signals(usual, {"A/B"})
+    assert taken is not None
+    assert taken is not usual
+    assert [id(each) for each in taken] == [id(each) for each in usual]
+    assert usual_signals([*usual, Signal("A/B", Action.BUY, np.float64(0.1))], {"A/B"}) is None
+    assert usual_signals([*usual, Signal("C/D", Action.BUY)], {"A/B"}) is None

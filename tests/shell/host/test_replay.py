@@ -267,6 +267,24 @@ def test_the_portfolio_moves_with_the_price_and_a_kept_one_stands_still(worlds: 
         assert answer.reasoning == f"{now} {[1000.0 + 2.0 * first, 2.0 * first - 180.0, first]}"
 
 
+@pytest.mark.parametrize("inline", [False, True])
+def test_the_recent_trades_are_still_there_after_a_portfolio_was_kept(worlds: Worlds, inline: bool) -> None:
+    keeps = """
+    self.kept = [*getattr(self, "kept", []), portfolio]
+    return [Signal("BTC/USD", Action.CLOSE, reasoning=str([len(each.recent_trades) for each in self.kept]))]
+    """
+    trade = ClosedTrade(
+        symbol="BTC/USD", side="long", qty=1.0, entry_price=2.0, exit_price=3.0, pnl=0.9, pnl_pct=0.45, intent=Intent.SWING,
+        opened_at=START, closed_at=START + STEP,
+    )
+    host = worlds.start(strategy(keeps), inline=inline)
+    host.step(0, Tidings(account(), [], [trade]))
+    (second,) = host.roll(1, 2, 1).signals
+    host.step(2, Tidings(account(), [], [trade]))
+    (fourth,) = host.roll(3, 4, 1).signals
+    assert (second.reasoning, fourth.reasoning) == ("[1, 1]", "[1, 1, 2, 2]")
+
+
 def test_asking_a_host_that_is_not_running_is_a_fault(worlds: Worlds) -> None:
     make: list[Callable[[], Host]] = [lambda: InlineHost(strategy()), lambda: HostedStrategy(strategy(), QUICK)]
     for each in make:
