@@ -7,6 +7,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from tests.hostile.catalogue import Attack
 from tests.hostile.control import run_unwalled
@@ -18,9 +19,9 @@ WORKERS = 1 + (os.cpu_count() or 1)
 Run = Callable[[Iterable[Attack], World], Iterator[Outcome]]
 
 
-def all_walled(attacks: Iterable[Attack]) -> dict[Attack, Outcome]:
+def all_walled(attacks: Iterable[Attack], *, patient: bool = False) -> dict[Attack, Outcome]:
     """The outcome of each attack behind the walls. To be called in the main thread, which hears the signals."""
-    return _run_all(run_walled, attacks)
+    return _run_all(partial(run_walled, patient=patient), attacks)
 
 
 def all_unwalled(attacks: Iterable[Attack]) -> dict[Attack, Outcome]:

@@ -40,6 +40,6 @@ SEEN = {
 def test_damage_is_seen_where_the_walls_have_fallen(monkeypatch: pytest.MonkeyPatch) -> None:
     assert STANDING in spawn._BOOTSTRAP
     monkeypatch.setattr(spawn, "_BOOTSTRAP", spawn._BOOTSTRAP.replace(STANDING, FALLEN))
-    outcomes = all_walled(attack for attack in attacks() if attack.name in SEEN)
+    outcomes = all_walled((attack for attack in attacks() if attack.name in SEEN), patient=True)
     seen = {attack.name: SEEN[attack.name] in outcome.won for attack, outcome in outcomes.items()}
     assert seen == dict.fromkeys(SEEN, True)

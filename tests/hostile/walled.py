@@ -52,8 +52,9 @@ def config(seconds: float) -> HostConfig:
     return HostConfig(call_timeout=timedelta(seconds=seconds), start_timeout=timedelta(seconds=START_SECONDS))
 
 
-def run_walled(attacks: Iterable[Attack], world: World) -> Iterator[Outcome]:
-    """Each attack in turn; a fresh child after every fault and after every success."""
+def run_walled(attacks: Iterable[Attack], world: World, *, patient: bool = False) -> Iterator[Outcome]:
+    """Each attack in turn; a fresh child after every fault and after every success. With `patient` what an attack is for is
+    waited for, as where the walls have fallen: on a busy machine it may take its time."""
     waiting = deque(attacks)
     while waiting:
         mark = fresh_mark()
@@ -68,7 +69,7 @@ def run_walled(attacks: Iterable[Attack], world: World) -> Iterator[Outcome]:
             observer = Observer(world, pid, mark)
             ended = False
             while waiting and not ended:
-                outcome = _run(waiting.popleft(), host, scans, observer)
+                outcome = _run(waiting.popleft(), host, scans, observer, patient)
                 ended = outcome.how != "answered" or bool(outcome.won) or not waiting
                 if not ended:
                     yield outcome
@@ -81,7 +82,7 @@ def run_walled(attacks: Iterable[Attack], world: World) -> Iterator[Outcome]:
             world.renew()
 
 
-def _run(attack: Attack, host: HostedStrategy, scans: Iterator[ScanRequest], observer: Observer) -> Outcome:
+def _run(attack: Attack, host: HostedStrategy, scans: Iterator[ScanRequest], observer: Observer, patient: bool) -> Outcome:
     """One attack, looked at while its process still lives if it does. Compared with how all was before the first attack."""
     said: list[str] = []
     won: set[Prize] = set()
@@ -103,7 +104,7 @@ def _run(attack: Attack, host: HostedStrategy, scans: Iterator[ScanRequest], obs
         observer.settle()
     if time.monotonic() - began > attack.steps * (attack.seconds + attack.pause) + GRACE_SECONDS:
         won.add(Prize.LATE)
-    won |= observer.after(" ".join(said))
+    won |= observer.after(" ".join(said), attack.prize if patient else None)
     return Outcome(attack=attack, won=frozenset(won), how=how, text=" ".join(said)[:500])
 
 
