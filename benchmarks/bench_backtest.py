@@ -115,7 +115,7 @@ def fast_path_exists() -> bool:
 
 def write_bars(folder: Path, days: int, symbols: int, seed: int) -> None:
     """Invent the bars once; every measured process only reads them."""
-    from shell.market.columns import rows_of
+    from shell.market.frames import rows_of
 
     for symbol, frame in market(days, symbols, seed).m5.items():
         np.save(folder / file_name(symbol), rows_of(frame).T)

@@ -31,7 +31,7 @@ from shell.host.supervisor import HostedStrategy
 from shell.market.aggregate import aggregate_rows
 from shell.market.bars import DAY_MS, Tier
 from shell.market.book import MarketBook, ReplayFeed
-from shell.market.columns import rows_of, to_frame
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount

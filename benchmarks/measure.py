@@ -67,7 +67,7 @@ def _fast(rows: Rows, averages: Averages) -> Prepared:
 def _ours(backtest: Callable[..., Any], rows: Rows, averages: Averages) -> Prepared:
     from workload import account, ema_cross
 
-    from shell.market.columns import to_frame
+    from shell.market.frames import to_frame
     from shell.market.history import History
 
     source, settings = ema_cross(averages), account()

@@ -13,7 +13,8 @@ import numpy as np
 
 from deployments.incidents import CRASH, SLUMP, Incident
 from shell.clock import to_ms
-from shell.market.columns import BarArray, rows_of, to_frame
+from shell.market.columns import BarArray
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 
 CRASH_LOW, CRASH_CLOSE = 0.60, 0.65

@@ -39,7 +39,8 @@ from shell.live_mode import live_blockers
 from shell.main_book import KIND_FACT
 from shell.market.archive import Archive
 from shell.market.bars import Bar, Tier
-from shell.market.columns import WIDTH, bars_of, rows_of, to_frame
+from shell.market.columns import WIDTH, bars_of
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 from shell.market.importer import import_frame
 from shell.market.live import LiveBook

@@ -27,7 +27,7 @@ from shell.exchange.simulator.venue import Rules
 from shell.home import Home
 from shell.main_book import MAIN_BOOK
 from shell.market.bars import Tier
-from shell.market.columns import rows_of, to_frame
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 from shell.money import NO_QTY, Price
 from shell.service import Shell

@@ -9,7 +9,7 @@ import numpy as np
 from shell.clock import from_ms
 from shell.market.bars import Bar, Tier
 from shell.market.book import MarketBook
-from shell.market.columns import to_frame
+from shell.market.frames import to_frame
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 

@@ -20,7 +20,8 @@ import numpy as np
 import polars as pl
 
 from shell.market.bars import Tier
-from shell.market.columns import WIDTH, rows_of, to_frame
+from shell.market.columns import WIDTH
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 
 _LENGTH = struct.Struct("<Q")

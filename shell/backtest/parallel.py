@@ -20,7 +20,7 @@ from shell.backtest.result import BacktestResult
 from shell.backtest.worker import PROGRESS
 from shell.clock import to_ms
 from shell.errors import BrainError, UsageError
-from shell.market.columns import open_ms_of
+from shell.market.frames import open_ms_of
 from shell.market.history import History
 
 WORKERS_MAX = 128

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from shell.market.bars import Bar, Tier
-from shell.market.columns import WIDTH, BarArray, rows_of, to_frame
+from shell.market.columns import WIDTH, BarArray
+from shell.market.frames import rows_of, to_frame
 
 HIGHER_TIERS: tuple[Tier, ...] = (Tier.H1, Tier.D1)
 

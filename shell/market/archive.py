@@ -18,7 +18,7 @@ from polars.exceptions import PolarsError
 from shell.clock import to_ms
 from shell.errors import DataError
 from shell.market.bars import CANDLE_COLUMNS, Tier
-from shell.market.columns import CANDLE_SCHEMA, empty_frame, open_ms_of
+from shell.market.frames import CANDLE_SCHEMA, empty_frame, open_ms_of
 
 _MONTH_FILES = "[0-9][0-9][0-9][0-9]-[0-9][0-9].parquet"
 

@@ -18,7 +18,8 @@ from shell.clock import to_ms
 from shell.errors import DataError, Fatal
 from shell.market.aggregate import BucketBuilder, aggregate
 from shell.market.bars import DAY_MS, TIERS, Bar, Quote, Tier
-from shell.market.columns import BarArray, Columns, bars_of, rows_of
+from shell.market.columns import BarArray, Columns, bars_of
+from shell.market.frames import rows_of
 from shell.market.history import History
 from shell.money import Price, decimal_of
 

@@ -13,7 +13,7 @@ from polars.exceptions import PolarsError
 
 from shell.errors import DataError
 from shell.market.bars import CANDLE_COLUMNS
-from shell.market.columns import CANDLE_SCHEMA, TIMESTAMP
+from shell.market.frames import CANDLE_SCHEMA, TIMESTAMP
 
 SUFFIXES = (".parquet", ".csv")
 TIME_NAMES = ("timestamp", "time", "date", "datetime")

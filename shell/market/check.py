@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from shell.clock import from_ms
 from shell.market.bars import CANDLE_COLUMNS, Tier
-from shell.market.columns import CANDLE_SCHEMA
+from shell.market.frames import CANDLE_SCHEMA
 
 # A wick this far beyond everything around it is reported; real crashes make some, and a backtest without them would be
 # kinder than the market was, so a row is left out only when its wick is absurd.

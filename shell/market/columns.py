@@ -2,12 +2,12 @@
 
 Appending writes only behind the last row and growing allocates anew, so memory that an earlier view or frame shows
 never changes. Imports only numpy and the vocabulary of bars, because the strategy's process uses it too. polars is loaded when
-somebody asks for a frame or for what `shell.market.frames` knows of them, not before: it alone takes a quarter of a second.
+somebody asks for a frame (`shell.market.frames`), not before: it alone takes a quarter of a second.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,6 @@ from shell.market.bars import CANDLE_COLUMNS, Bar, Tier
 
 if TYPE_CHECKING:
     import polars as pl
-
-    from shell.market.frames import CANDLE_SCHEMA, TIMESTAMP, empty_frame, open_ms_of, rows_of, to_frame
-
-__all__ = [
-    "CANDLE_SCHEMA", "CAPACITY_MIN", "TIMESTAMP", "WIDTH", "BarArray", "Columns", "bars_of", "empty_frame", "open_ms_of",
-    "rows_of", "to_frame",
-]
 
 # Rows of float64: open_ms, open, high, low, close, volume; oldest first.
 BarArray = NDArray[np.float64]
@@ -144,12 +137,3 @@ class Columns:
 def bars_of(symbol: str, tier: Tier, rows: BarArray) -> list[Bar]:
     """Rows as `Bar` values."""
     return [Bar(symbol, tier, int(open_ms), *prices) for open_ms, *prices in rows.tolist()]
-
-
-def __getattr__(name: str) -> Any:
-    """What is said here of frames stands in `shell.market.frames`, which loads polars."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from shell.market import frames
-
-    return getattr(frames, name)

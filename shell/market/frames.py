@@ -1,4 +1,4 @@
-"""Candles as polars frames: their columns and types, and the way there and back. Asked for through `shell.market.columns`."""
+"""Candles as polars frames: their columns and types, and the way there and back."""
 
 from __future__ import annotations
 

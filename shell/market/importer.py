@@ -23,8 +23,8 @@ from shell.market.archive import Archive
 from shell.market.bars import DAY_MS, Tier
 from shell.market.candle_file import SUFFIXES, read_candle_file
 from shell.market.check import CheckedSeries, DataReport, SeriesReport, check_frame
-from shell.market.columns import open_ms_of
 from shell.market.folder import refuse_other_kind
+from shell.market.frames import open_ms_of
 from shell.market.pair import parse_symbol
 from shell.market.port import CandleKeeper
 from shell.market.tiers import archive_leaving, build_tiers

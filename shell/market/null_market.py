@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 from shell.clock import to_ms
 from shell.errors import DataError
 from shell.market.bars import DAY_MS, Tier
-from shell.market.columns import WIDTH, rows_of, to_frame
+from shell.market.columns import WIDTH
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 from shell.market.pair import replay_pair
 

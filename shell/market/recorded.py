@@ -18,7 +18,8 @@ from shell.errors import DataError
 from shell.market.aggregate import HIGHER_TIERS, aggregate_rows
 from shell.market.bars import TIERS, Bar, Quote, Tier
 from shell.market.book import join_deeper
-from shell.market.columns import BarArray, bars_of, rows_of
+from shell.market.columns import BarArray, bars_of
+from shell.market.frames import rows_of
 from shell.market.history import History
 from shell.market.tape import CLOSE, Table, Tape, width_of
 from shell.money import Price, decimal_of

@@ -11,7 +11,7 @@ from shell.market.aggregate import aggregate, closed_only
 from shell.market.archive import Archive
 from shell.market.bars import TIERS, Tier
 from shell.market.book import join_deeper
-from shell.market.columns import open_ms_of, rows_of, to_frame
+from shell.market.frames import open_ms_of, rows_of, to_frame
 from shell.market.history import History
 from shell.market.port import CandleKeeper
 from shell.market.tiers import kept_since

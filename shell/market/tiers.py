@@ -17,7 +17,7 @@ from shell.errors import DataError
 from shell.market.aggregate import aggregate, closed_only
 from shell.market.archive import Archive
 from shell.market.bars import DAY_MS, TIERS, Tier
-from shell.market.columns import open_ms_of
+from shell.market.frames import open_ms_of
 from shell.market.history import History
 from shell.market.port import CandleKeeper
 

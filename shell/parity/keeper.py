@@ -17,7 +17,7 @@ from shell.errors import BrainError, StrategyFault
 from shell.exchange.gateway import FeeSchedule
 from shell.market.bars import Tier
 from shell.market.check import find_gaps
-from shell.market.columns import rows_of
+from shell.market.frames import rows_of
 from shell.market.history import History
 from shell.market.pair import Pair
 from shell.measured_halts import MEASURED_HALTS

@@ -21,7 +21,8 @@ from shell.clock import from_ms, to_ms
 from shell.errors import DataError
 from shell.market.bars import Bar, Tier
 from shell.market.check import Gap, QuarantinedRow, find_gaps
-from shell.market.columns import WIDTH, BarArray, bars_of, open_ms_of, rows_of, to_frame
+from shell.market.columns import WIDTH, BarArray, bars_of
+from shell.market.frames import open_ms_of, rows_of, to_frame
 from shell.store.metadata import table_of
 from shell.store.tables_candles import CandleGapRow, CandleQuarantineRow, CandleRow
 

@@ -38,7 +38,7 @@ class Markets(dict[str, Any]):
     def __missing__(self, symbol: str) -> Any:
         from shell.contract import SymbolData
         from shell.market.bars import Tier
-        from shell.market.columns import to_frame
+        from shell.market.frames import to_frame
         from tests.hostile.market import BARS, HISTORY
 
         if not FRAMES:

@@ -19,7 +19,7 @@ from shell.engine import Engine
 from shell.errors import StrategyFault
 from shell.host.port import ScanRequest
 from shell.market.book import MarketBook, ReplayFeed
-from shell.market.columns import CANDLE_SCHEMA
+from shell.market.frames import CANDLE_SCHEMA
 from shell.market.history import History
 from shell.money import QuoteAmount
 from shell.portfolio.ledger import CapitalEvent, Ledger

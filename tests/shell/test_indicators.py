@@ -18,7 +18,7 @@ from shell.contract import SymbolData
 from shell.host.candles import CandleShelf
 from shell.indicators import Values
 from shell.market.bars import TIERS, Tier
-from shell.market.columns import empty_frame, to_frame
+from shell.market.frames import empty_frame, to_frame
 
 T0 = 1_700_000_000_000 // Tier.D1.ms * Tier.D1.ms
 FACTS = (0.0, 99.0, 101.0, 100.0, 5.0, 0.0025, 0.004)

@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from shell.market.bars import Tier
-from shell.market.columns import BarArray, rows_of, to_frame
+from shell.market.columns import BarArray
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 
 # The absurd future: this factor a bar for this many bars (80 times the price after two hours), then no move at all.

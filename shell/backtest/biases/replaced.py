@@ -23,7 +23,7 @@ from shell.backtest.biases.histories import stranger_from
 from shell.backtest.biases.subject import Baseline, Subject, run_on
 from shell.clock import to_ms
 from shell.market.bars import DAY_MS, Tier
-from shell.market.columns import rows_of
+from shell.market.frames import rows_of
 from shell.market.history import History
 from shell.orders import Fill, Side
 

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from shell.market.aggregate import aggregate_rows
 from shell.market.bars import Tier
-from shell.market.columns import BarArray, rows_of
+from shell.market.columns import BarArray
+from shell.market.frames import rows_of
 from shell.market.history import History
 
 TOLERANCE = 1e-6

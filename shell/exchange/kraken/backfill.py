@@ -24,7 +24,8 @@ from shell.exchange.kraken.public_types import Candle, CandlePage
 from shell.exchange.kraken.trade_bars import TradeBars, to_ms_floor
 from shell.market.archive import Archive
 from shell.market.bars import DAY_MS, Tier
-from shell.market.columns import WIDTH, to_frame
+from shell.market.columns import WIDTH
+from shell.market.frames import to_frame
 from shell.market.importer import import_frame
 from shell.market.port import CandleKeeper
 

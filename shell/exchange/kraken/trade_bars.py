@@ -14,7 +14,8 @@ import polars as pl
 from shell.clock import to_ms
 from shell.exchange.kraken.public_types import PublicTrade
 from shell.market.bars import Tier
-from shell.market.columns import WIDTH, to_frame
+from shell.market.columns import WIDTH
+from shell.market.frames import to_frame
 
 
 class TradeBars:

@@ -22,7 +22,8 @@ from shell.errors import DataError
 from shell.exchange.simulator.moments import MS_NS
 from shell.exchange.simulator.names import Listing, listing_of
 from shell.market.bars import Tier
-from shell.market.columns import BarArray, rows_of
+from shell.market.columns import BarArray
+from shell.market.frames import rows_of
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 

@@ -19,7 +19,8 @@ from shell.errors import StrategyFault
 from shell.host.port import FillNotice, ScanRequest, StrategySource
 from shell.market.aggregate import aggregate_rows
 from shell.market.bars import TIERS, Tier
-from shell.market.columns import Columns, rows_of
+from shell.market.columns import Columns
+from shell.market.frames import rows_of
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount

@@ -26,7 +26,7 @@ from shell.contract import Action
 from shell.host.policy import check_policy
 from shell.market.aggregate import aggregate
 from shell.market.bars import TIERS, Tier
-from shell.market.columns import rows_of, to_frame
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 from tests.shell.backtest.biases_stage import BTC, HONEST, START, market, subject
 

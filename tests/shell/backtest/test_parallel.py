@@ -31,7 +31,7 @@ from shell.errors import DataError, StrategyFault, StrategyRejected, UsageError
 from shell.host.port import StrategySource
 from shell.market.aggregate import aggregate
 from shell.market.bars import Tier
-from shell.market.columns import empty_frame
+from shell.market.frames import empty_frame
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount

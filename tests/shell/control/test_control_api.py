@@ -24,7 +24,7 @@ from shell.config import ControlConfig
 from shell.control.server import ControlApi
 from shell.desk import Desk
 from shell.errors import BadInput, NotNow, OutcomeUnknown, Rejected, UsageError
-from shell.market.columns import rows_of
+from shell.market.frames import rows_of
 from shell.market.history import data_hash
 from shell.secrets import Secret
 from shell.trials.candidate import ChangeClass, Proposal, Stage, StageResult, TrialScore

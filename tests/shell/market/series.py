@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from shell.clock import to_ms
 from shell.market.bars import Tier
-from shell.market.columns import BarArray, to_frame
+from shell.market.columns import BarArray
+from shell.market.frames import to_frame
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
 START_MS = to_ms(START)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from shell.market.aggregate import BucketBuilder, aggregate, closed_only
 from shell.market.bars import Bar, Tier
-from shell.market.columns import bars_of, empty_frame, rows_of
+from shell.market.columns import bars_of
+from shell.market.frames import empty_frame, rows_of
 from tests.shell.market.series import START_MS, bar_times, five_minutes, frame_at, rows_at
 
 HOUR = Tier.H1.ms

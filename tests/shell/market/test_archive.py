@@ -14,7 +14,7 @@ from shell.errors import DataError
 from shell.market import archive as archive_module
 from shell.market.archive import Archive
 from shell.market.bars import Tier
-from shell.market.columns import empty_frame
+from shell.market.frames import empty_frame
 from tests.shell.market.series import START, START_MS, bar_times, five_minutes, frame_at
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)

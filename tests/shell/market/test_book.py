@@ -14,7 +14,7 @@ from shell.errors import DataError
 from shell.market.aggregate import aggregate_rows
 from shell.market.bars import TIERS, Tier
 from shell.market.book import MarketBook, ReplayFeed
-from shell.market.columns import rows_of
+from shell.market.frames import rows_of
 from shell.market.history import History
 from tests.shell.scripted import BTC, ETH, START, STEP, candles, flat
 

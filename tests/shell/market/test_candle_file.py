@@ -9,7 +9,7 @@ import pytest
 
 from shell.errors import DataError
 from shell.market.candle_file import read_candle_file
-from shell.market.columns import CANDLE_SCHEMA
+from shell.market.frames import CANDLE_SCHEMA
 from tests.shell.market.series import five_minutes
 
 FRAME = five_minutes(24)

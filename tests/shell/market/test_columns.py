@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shell.market.bars import CANDLE_COLUMNS, Tier
-from shell.market.columns import CANDLE_SCHEMA, CAPACITY_MIN, Columns, bars_of, empty_frame, rows_of, to_frame
+from shell.market.columns import CAPACITY_MIN, Columns, bars_of
+from shell.market.frames import CANDLE_SCHEMA, empty_frame, rows_of, to_frame
 from tests.shell.market.series import START_MS, bar_times, rows_at
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from shell.clock import to_ms
 from shell.market.bars import TIERS, Bar, Quote, Tier
 from shell.market.book import MarketBook, ReplayFeed
-from shell.market.columns import bars_of, rows_of, to_frame
+from shell.market.columns import bars_of
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 from shell.market.live import LiveBook
 from shell.market.live_inbox import Delivery, Tick

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shell.errors import DataError
 from shell.market.bars import Tier
 from shell.market.check import check_frame
-from shell.market.columns import rows_of, to_frame
+from shell.market.frames import rows_of, to_frame
 from shell.market.history import History
 from shell.market.null_market import BARS_A_DAY, NullKind, null_market
 from shell.market.synthetic import synthetic_market

@@ -18,7 +18,7 @@ from shell.errors import DataError
 from shell.market.aggregate import aggregate, closed_only
 from shell.market.archive import Archive
 from shell.market.bars import Tier
-from shell.market.columns import open_ms_of
+from shell.market.frames import open_ms_of
 from shell.market.tiers import aggregate_tiers, build_tiers, full_history, kept_since
 from shell.store.candles import CandleStore
 from shell.store.store import Store

@@ -11,7 +11,7 @@ from shell.clock import to_ms
 from shell.config import Settings
 from shell.home import Home
 from shell.market.bars import Tier
-from shell.market.columns import to_frame
+from shell.market.frames import to_frame
 from shell.money import QuoteAmount
 from shell.orders import Side
 from shell.store.candles import CandleStore

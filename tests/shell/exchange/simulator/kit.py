@@ -21,7 +21,7 @@ from shell.exchange.simulator.rest import Answer, Request
 from shell.exchange.simulator.tape import BAR_MS, Tape, tape_of
 from shell.exchange.simulator.venue import Rules
 from shell.exchange.simulator.ws import Session
-from shell.market.columns import to_frame
+from shell.market.frames import to_frame
 from shell.market.history import History
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
