@@ -105,7 +105,7 @@ class ApprovedOrder:
 
     intent: OrderIntent
     reserved: QuoteAmount
-    seal: object
+    seal: _Seal
 
     def __post_init__(self) -> None:
         if self.seal is not APPROVAL_SEAL:

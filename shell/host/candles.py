@@ -109,79 +109,6 @@ class Scan:
         self.facts = facts
 
 
-class HostSymbolData(SymbolData):
-    """`SymbolData` over growing series: candles are those known at the scan it was made for, whenever they are read."""
-
-    __slots__ = ("_index", "_shelf", "cells", "scan", "shared")
-    _index: int
-    _shelf: CandleShelf
-    scan: Scan
-    cells: dict[tuple[object, ...], object]
-    shared: dict[tuple[object, ...], object]
-
-    def __init__(self, shelf: CandleShelf, index: int, scan: Scan) -> None:
-        _set(self, "_shelf", shelf)
-        _set(self, "_index", index)
-        _set(self, "scan", scan)
-        _set(self, "cells", shelf.cells[index])
-        _set(self, "shared", shelf.shared)
-        _set(self, "symbol", shelf.symbols[index])
-
-    @property
-    def current_price(self) -> float:
-        return self._shelf.price(self._index, self.scan)
-
-    @property
-    def spread(self) -> float:
-        facts = self.scan.facts
-        if facts is not None:
-            return facts[self._index][2] - facts[self._index][1]
-        close = self._shelf.price(self._index, self.scan)
-        half = close * self._shelf.terms.half_spread
-        return (close + half) - (close - half)
-
-    @property
-    def volume_24h(self) -> float:
-        """Base units traded in 24 hours: the venue's figure, or the sum of the candles where it gave none."""
-        facts = self.scan.facts
-        if facts is not None and not math.isnan(facts[self._index][4]):
-            return facts[self._index][4]
-        columns = self.series(Tier.M5).columns
-        return float(columns.window(self.scan.now_ms, DAY_MS)[:, _POSITION["volume"]].sum())
-
-    @property
-    def maker_fee_pct(self) -> float:
-        facts = self.scan.facts
-        return self._shelf.terms.fees[self._index][0] if facts is None else facts[self._index][5]
-
-    @property
-    def taker_fee_pct(self) -> float:
-        facts = self.scan.facts
-        return self._shelf.terms.fees[self._index][1] if facts is None else facts[self._index][6]
-
-    @property
-    def candles_5m(self) -> pl.DataFrame:
-        return self.series(Tier.M5).frame(self.scan.now_ms)
-
-    @property
-    def candles_1h(self) -> pl.DataFrame:
-        return self.series(Tier.H1).frame(self.scan.now_ms)
-
-    @property
-    def candles_1d(self) -> pl.DataFrame:
-        return self.series(Tier.D1).frame(self.scan.now_ms)
-
-    def series(self, tier: Tier) -> TierSeries:
-        """For `shell.indicators`: this symbol's series of a tier."""
-        return self._shelf.series[self._index][tier]
-
-    def growing(self, tier: Tier) -> tuple[TierSeries, int, int]:
-        """For `shell.indicators`: the series of a tier and the bounds of this scan's window in it."""
-        series = self.series(tier)
-        start, stop = series.bounds(self.scan.now_ms)
-        return series, start, stop
-
-
 class ScanPrices:
     """The newest price by symbol at one scan, NaN for a symbol that has none."""
 
@@ -316,3 +243,76 @@ class CandleShelf:
         self._present = present
         self._data = {self.symbols[index]: HostSymbolData(self, index, self.scan) for index in present}
         self._alone = sum(map(getrefcount, self._data.values()))
+
+
+class HostSymbolData(SymbolData):
+    """`SymbolData` over growing series: candles are those known at the scan it was made for, whenever they are read."""
+
+    __slots__ = ("_index", "_shelf", "cells", "scan", "shared")
+    _index: int
+    _shelf: CandleShelf
+    scan: Scan
+    cells: dict[tuple[object, ...], object]
+    shared: dict[tuple[object, ...], object]
+
+    def __init__(self, shelf: CandleShelf, index: int, scan: Scan) -> None:
+        _set(self, "_shelf", shelf)
+        _set(self, "_index", index)
+        _set(self, "scan", scan)
+        _set(self, "cells", shelf.cells[index])
+        _set(self, "shared", shelf.shared)
+        _set(self, "symbol", shelf.symbols[index])
+
+    @property
+    def current_price(self) -> float:
+        return self._shelf.price(self._index, self.scan)
+
+    @property
+    def spread(self) -> float:
+        facts = self.scan.facts
+        if facts is not None:
+            return facts[self._index][2] - facts[self._index][1]
+        close = self._shelf.price(self._index, self.scan)
+        half = close * self._shelf.terms.half_spread
+        return (close + half) - (close - half)
+
+    @property
+    def volume_24h(self) -> float:
+        """Base units traded in 24 hours: the venue's figure, or the sum of the candles where it gave none."""
+        facts = self.scan.facts
+        if facts is not None and not math.isnan(facts[self._index][4]):
+            return facts[self._index][4]
+        columns = self.series(Tier.M5).columns
+        return float(columns.window(self.scan.now_ms, DAY_MS)[:, _POSITION["volume"]].sum())
+
+    @property
+    def maker_fee_pct(self) -> float:
+        facts = self.scan.facts
+        return self._shelf.terms.fees[self._index][0] if facts is None else facts[self._index][5]
+
+    @property
+    def taker_fee_pct(self) -> float:
+        facts = self.scan.facts
+        return self._shelf.terms.fees[self._index][1] if facts is None else facts[self._index][6]
+
+    @property
+    def candles_5m(self) -> pl.DataFrame:
+        return self.series(Tier.M5).frame(self.scan.now_ms)
+
+    @property
+    def candles_1h(self) -> pl.DataFrame:
+        return self.series(Tier.H1).frame(self.scan.now_ms)
+
+    @property
+    def candles_1d(self) -> pl.DataFrame:
+        return self.series(Tier.D1).frame(self.scan.now_ms)
+
+    def series(self, tier: Tier) -> TierSeries:
+        """For `shell.indicators`: this symbol's series of a tier."""
+        return self._shelf.series[self._index][tier]
+
+    def growing(self, tier: Tier) -> tuple[TierSeries, int, int]:
+        """For `shell.indicators`: the series of a tier and the bounds of this scan's window in it."""
+        series = self.series(tier)
+        start, stop = series.bounds(self.scan.now_ms)
+        return series, start, stop

@@ -210,10 +210,17 @@ class RecordedBook:
             self._prices[symbol] = self.slot, price
         return price
 
-    # Everything there is to see are bars.
-    unseen_since = m5_since
-    live_quote = quote
-    live_price = price
+    def unseen_since(self, cursor: int, symbols: Collection[str]) -> list[Bar]:
+        """As `m5_since`: everything there is to see are bars."""
+        return self.m5_since(cursor, symbols)
+
+    def live_quote(self, symbol: str) -> Quote | None:
+        """As `quote`."""
+        return self.quote(symbol)
+
+    def live_price(self, symbol: str) -> Price | None:
+        """As `price`."""
+        return self.price(symbol)
 
     def _priced_at(self, index: int) -> int:
         row = self.tapes[Tier.M5].row_of(index, self.slot)
