@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -245,12 +244,9 @@ def _result(
         ),
         open_since=[position.opened_at for position in engine.ledger.positions.values()],
     )
-    digest = hashlib.sha256(curve.times_ms.tobytes() + curve.values.tobytes())
-    for fill in kept.fills:
-        digest.update(f"{fill.filled_at.isoformat()}|{fill.symbol}|{fill.side.value}|{fill.qty}|{fill.price}\n".encode())
     return BacktestResult(
         metrics=metrics, fills=tuple(kept.fills), trades=tuple(kept.trades), curve=curve,
-        daily_returns=daily_returns(curve), final_value=engine.equity(), equity_hash=digest.hexdigest(), bars=bars,
+        daily_returns=daily_returns(curve), final_value=engine.equity(), bars=bars,
         steps=len(curve.values), signals=len(kept.answers),
         refusals=Counter(answer.code for answer in kept.answers if not answer.approved), faults=tuple(kept.faults),
         halts=Counter(halt.kind.value for halt in kept.halts),

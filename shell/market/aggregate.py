@@ -1,7 +1,7 @@
 """5-minute bars into hours and days, all at once or one bar at a time, with the same result to the last bit.
 
 Buckets are UTC hours and days. A bucket is made of the bars that exist; one without bars does not exist (gaps are
-recorded, never invented). Volume is summed exactly and rounded once (`math.fsum`), so that the order cannot matter.
+recorded, never invented). Volume is summed exactly and rounded once (as by `math.fsum`), so that the order cannot matter.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import polars as pl
 
 from shell.market.bars import Bar, Tier
 from shell.market.columns import WIDTH, BarArray
+from shell.market.exact_sum import sums_of
 from shell.market.frames import rows_of, to_frame
 
 HIGHER_TIERS: tuple[Tier, ...] = (Tier.H1, Tier.D1)
@@ -36,8 +37,7 @@ def aggregate_rows(rows: BarArray, tier: Tier) -> BarArray:
     columns[2] = np.maximum.reduceat(rows[:, 2], starts)
     columns[3] = np.minimum.reduceat(rows[:, 3], starts)
     columns[4] = rows[stops - 1, 4]
-    volumes = rows[:, 5].tolist()
-    columns[5] = [math.fsum(volumes[start:stop]) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    columns[5] = sums_of(rows[:, 5], starts, stops)
     return columns.T
 
 

@@ -36,7 +36,6 @@ from shell.backtest.result_wire import (
     Expected,
     decode_result,
     encode_result,
-    equity_hash_of,
 )
 from shell.config import HostConfig, PaperConfig
 from shell.contract import Action, Intent, OrderType, Signal
@@ -112,9 +111,14 @@ def test_money_comes_back_to_the_last_digit() -> None:
             assert getattr(ours, name).value.as_tuple() == getattr(theirs, name).value.as_tuple()
 
 
-def test_the_hash_is_the_drivers() -> None:
-    assert equity_hash_of(HONEST.curve, HONEST.fills) == HONEST.equity_hash
-    assert equity_hash_of(HONEST.curve, HONEST.fills[:-1]) != HONEST.equity_hash
+def test_the_hash_covers_every_fill_and_every_mark() -> None:
+    values = HONEST.curve.values.copy()
+    values[len(values) // 2] = np.nextafter(values[len(values) // 2], np.inf)
+    others = [
+        replace(HONEST, fills=HONEST.fills[:-1]), replace(HONEST, curve=replace(HONEST.curve, values=values)),
+        replace(HONEST, curve=replace(HONEST.curve, times_ms=HONEST.curve.times_ms + 1)),
+    ]
+    assert len({HONEST.equity_hash, *(other.equity_hash for other in others)}) == 4
 
 
 @pytest.mark.parametrize("count", [0, 1, ROWS_A_LINE - 1, ROWS_A_LINE, ROWS_A_LINE + 1, 3 * ROWS_A_LINE])
