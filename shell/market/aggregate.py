@@ -2,25 +2,28 @@
 
 Buckets are UTC hours and days. A bucket is made of the bars that exist; one without bars does not exist (gaps are
 recorded, never invented). Volume is summed exactly and rounded once (as by `math.fsum`), so that the order cannot matter.
+Frames are imported where there are some: a backtest on rows alone has no library for them.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from shell.market.bars import Bar, Tier
+from shell.market.bars import HIGHER_TIERS, Bar, Tier
 from shell.market.columns import WIDTH, BarArray
 from shell.market.exact_sum import sums_of
-from shell.market.frames import rows_of, to_frame
 
-HIGHER_TIERS: tuple[Tier, ...] = (Tier.H1, Tier.D1)
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def aggregate(frame: pl.DataFrame, tier: Tier) -> pl.DataFrame:
     """Bars of a lower tier, sorted by time, as bars of `tier`. The last bucket may be incomplete: see `closed_only`."""
+    from shell.market.frames import rows_of, to_frame
+
     return to_frame(aggregate_rows(rows_of(frame), tier))
 
 
@@ -43,6 +46,8 @@ def aggregate_rows(rows: BarArray, tier: Tier) -> BarArray:
 
 def closed_only(frame: pl.DataFrame, tier: Tier, now_ms: int) -> pl.DataFrame:
     """The bars of a sorted frame that have closed at `now_ms`."""
+    from shell.market.frames import rows_of
+
     closed = rows_of(frame)[:, 0].searchsorted(now_ms - tier.ms, side="right")
     return frame.head(int(closed))
 

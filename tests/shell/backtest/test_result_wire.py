@@ -20,7 +20,6 @@ import pytest
 from shell.backtest.driver import run_backtest
 from shell.backtest.fast_wire import (
     REFUSAL_BYTES_MAX,
-    Terms,
     decode_beat,
     decode_refusal,
     decode_source,
@@ -294,10 +293,7 @@ def test_a_beat_of_another_length_is_a_bad_reply() -> None:
 
 
 def test_terms_and_code_arrive_as_they_were_sent() -> None:
-    terms = Terms(
-        settings=replace(SETTINGS, zone=ZoneInfo("America/New_York"), host=HostConfig(max_consecutive_faults=7)),
-        start=None, end=START + timedelta(microseconds=1),
-    )
+    terms = replace(SETTINGS, zone=ZoneInfo("America/New_York"), host=HostConfig(max_consecutive_faults=7))
     assert decode_terms(encode_terms(terms)) == terms
     source = StrategySource(code="x = 'ü'\n", skills={"a": "b"}, origin="c.py")
     assert decode_source(encode_source(source)) == source
