@@ -340,7 +340,7 @@ class Engine:
         if outcome is None:
             return
         self._last_slot_ms = self._slot_ms(now)
-        slot = now if to_ms(now) == self._last_slot_ms else from_ms(self._last_slot_ms)
+        slot = from_ms(self._last_slot_ms)
         scan = record.scan = ScanDone(slot=slot, origin=origin, version=self.config.version, signals=0, approved=0)
         if isinstance(outcome, list):
             self.faults_in_row = 0

@@ -46,6 +46,7 @@ class _Touch(NamedTuple):
 class _Held(NamedTuple):
     """A position as the curve needs it: its symbol's place in the book, and its quantity."""
 
+    position: Position
     at: int
     qty: float
 
@@ -100,14 +101,14 @@ class Glide:
         """What the books are worth at slots [begin, end) as they stand now, in float, position by position: one number
         where they are worth the same throughout, or for one slot."""
         self._read()
-        closes = self._book.closes
         total: Curve | float = self._cash
         if end - begin == 1:
             # The same sums in the same order as below.
-            for at, qty in self._held:
-                total += qty * closes.item(at, begin)
+            for _, at, qty in self._held:
+                total += qty * self._book.close_of(at, begin)
         else:
-            for at, qty in self._held:
+            closes = self._book.closes
+            for _, at, qty in self._held:
                 total = total + qty * closes[at, begin:end]
         return total
 
@@ -139,9 +140,13 @@ class Glide:
         ledger, marks = self._engine.ledger, self._engine.marks
         if ledger is not self._ledger:
             self._ledger, self._cash = ledger, float(ledger.cash.value)
-            self._held = [
-                _Held(self._index[symbol], float(position.qty.value)) for symbol, position in sorted(ledger.positions.items())
-            ]
+            known = {held.position.symbol: held for held in self._held}
+            self._held = []
+            for symbol, position in sorted(ledger.positions.items()):
+                held = known.get(symbol)
+                if held is None or held.position is not position:
+                    held = _Held(position, self._index[symbol], float(position.qty.value))
+                self._held.append(held)
         if marks is not self._marks and marks is not None:
             self._marks, self._day_start, self._peak = marks, float(marks.day_start.value), float(marks.peak.value)
 

@@ -42,6 +42,8 @@ class RecordedBook:
         self.tapes: Mapping[Tier, Tape] = {tier: _whole(table, len(self.symbols)) for tier, table in recording.tables.items()}
         self._closed = {tier: self._closings(tier) for tier in HIGHER_TIERS}
         self.closes = recording.closes
+        # One number of it costs a fifth of what it costs through the array.
+        self.flat_closes: memoryview[float] = self.closes.reshape(-1).data  # type: ignore[assignment]  # of an array of floats
         self._prices: dict[str, tuple[int, Price | None]] = {}
         self._moment = 0, from_ms(self.start_ms)
 
@@ -140,17 +142,21 @@ class RecordedBook:
     def quote(self, symbol: str) -> Quote | None:
         """The newest price, true at its bar's close; None before the first bar."""
         index = self._index[symbol]
-        close = self.closes.item(index, self.slot)
+        close = self.close_of(index, self.slot)
         if close != close:
             return None
         half = close * self.half_spread
         return Quote(symbol, close - half, close + half, close, self._priced_at(index))
 
+    def close_of(self, index: int, slot: int) -> float:
+        """The newest close known at `slot` of the symbol at that place; NaN before there is any."""
+        return self.flat_closes[index * (self.slots + 1) + slot]
+
     def price(self, symbol: str) -> Price | None:
         """The newest price as money; None before the first bar."""
         at, price = self._prices.get(symbol, (-1, None))
         if at != self.slot:
-            close = self.closes.item(self._index[symbol], self.slot)
+            close = self.close_of(self._index[symbol], self.slot)
             price = None if close != close else Price.of(decimal_of(close))
             self._prices[symbol] = self.slot, price
         return price
