@@ -19,6 +19,7 @@ _INSTANT = timedelta.resolution
 _MILLISECOND = timedelta(milliseconds=1)
 # The moment that `to_ms` was asked for last: one step of an engine asks several times.
 _newest = [(_EPOCH, 0)]
+_EARLIEST_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _LATEST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 MS = 1000
 # How far this machine's clock may be from the exchange's before somebody is told, and before trading starts.
@@ -90,7 +91,7 @@ def to_ms(moment: datetime) -> int:
 
 def from_ms(ms: int) -> datetime:
     """The aware UTC datetime of `ms` milliseconds since the epoch. Raises ValueError or OverflowError beyond the calendar."""
-    if type(ms) is int and 0 <= ms < _LATEST_MS:
+    if type(ms) is int and _EARLIEST_MS <= ms <= _LATEST_MS:
         # A third of what the way below costs, which takes numpy's numbers, too.
         return _EPOCH + ms * _MILLISECOND
     return datetime.fromtimestamp(ms / MS, UTC)
