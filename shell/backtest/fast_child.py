@@ -13,9 +13,10 @@ import signal
 from collections.abc import Sequence
 from functools import partial
 
-from shell.backtest.driver import run_backtest
+from shell.backtest.driver import MemoryJournal, run_backtest
 from shell.backtest.fast_wire import FINISHING, GOING, STARTING, Terms, decode_source, decode_terms, encode_beat, encode_refusal
 from shell.backtest.history_file import read_history
+from shell.backtest.result_stream import SentRows
 from shell.backtest.result_wire import encode_result
 from shell.clock import monotonic
 from shell.errors import BrainError
@@ -39,11 +40,13 @@ def main(descriptor: int, enclosure: Enclosure, _lane: Sequence[int], history: i
 
 
 class Heart:
-    """Implements `shell.host.inline.Pulse`: tells the parent how far the run is, at least `BEAT_SECONDS` apart."""
+    """Implements `shell.host.inline.Pulse`: tells the parent how far the run is, at least `BEAT_SECONDS` apart, and before
+    that what rows of its result are done."""
 
-    def __init__(self, descriptor: int, request_id: int, terms: Terms) -> None:
+    def __init__(self, descriptor: int, request_id: int, terms: Terms, rows: SentRows) -> None:
         self._descriptor = descriptor
         self._request_id = request_id
+        self._rows = rows
         # Should the parent be dead itself, this ends a strategy that never returns.
         self._alarm_seconds = 2.0 * max(terms.host.call_timeout, terms.host.start_timeout).total_seconds() + 5.0
         self._beats = 0
@@ -65,6 +68,9 @@ class Heart:
 
     def _send(self, slot: int, phase: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, self._alarm_seconds)
+        # First, because the beat begins the time that the strategy has for its next answer.
+        for block in self._rows.blocks():
+            _write(self._descriptor, frame(self._request_id, Kind.TABLE, block))
         _write(self._descriptor, frame(self._request_id, Kind.BEAT, encode_beat(slot, phase)))
         self._beats += 1
         gc.collect(1 if self._beats % WHOLE_EVERY_BEATS else 2)
@@ -83,7 +89,7 @@ def _work(descriptor: int, enclosure: Enclosure, history_descriptor: int) -> Non
             request_id, body = _read(descriptor)
         except EOFError:
             return
-        kind, parts = _run(body, terms, history, Heart(descriptor, request_id, terms))
+        kind, parts = _run(body, terms, history, descriptor, request_id)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         _write(descriptor, HEADER.pack(sum(map(len, parts)), request_id, kind))
         for part in parts:
@@ -93,18 +99,21 @@ def _work(descriptor: int, enclosure: Enclosure, history_descriptor: int) -> Non
         gc.collect()
 
 
-def _run(body: bytes, terms: Terms, history: History, heart: Heart) -> tuple[Kind, list[bytes]]:
+def _run(body: bytes, terms: Terms, history: History, descriptor: int, request_id: int) -> tuple[Kind, list[bytes]]:
     source = decode_source(body)
+    journal = MemoryJournal()
+    rows = SentRows(journal, history.symbols)
+    heart = Heart(descriptor, request_id, terms, rows)
     gc.disable()
     try:
         result = run_backtest(
             source, history, start=terms.start, end=terms.end, settings=terms.settings, host=InlineHost(source, heart),
-            progress=heart.progress,
+            progress=heart.progress, journal=journal,
         )
     except BrainError as error:
         return Kind.FAULT, [encode_refusal(error)]
     heart.finish(result.steps)
-    return Kind.ANSWER, encode_result(result, history.symbols)
+    return Kind.ANSWER, encode_result(result, history.symbols, rows.sent)
 
 
 def _read(descriptor: int) -> tuple[int, bytes]:
