@@ -29,7 +29,9 @@ from shell.backtest.fast_wire import (
 )
 from shell.backtest.ground import Ground, write_ground
 from shell.backtest.result import BacktestResult, BacktestSettings
-from shell.backtest.result_wire import Expected, decode_result
+from shell.backtest.result_expected import Expected
+from shell.backtest.result_stream import ReceivedRows
+from shell.backtest.result_wire import answer_bytes_max, decode_result
 from shell.backtest.run import Progress, uncollected
 from shell.backtest.window import Window, ground_of, window_of
 from shell.clock import from_ms, monotonic, to_ms
@@ -110,13 +112,11 @@ class FastBench:
         window = window_of(self._history, self._start, self._end)
         expected = Expected(symbols=self._history.symbols, start=window.start, end=window.end)
         try:
-            body = self._asked(source, window, expected, progress, frames=touches_frames(source))
+            result = self._asked(source, window, expected, progress, frames=touches_frames(source))
         except FramesWanted:
             # Its text did not show it. All of that run is forgotten, and nothing of it was seen by anybody.
             self.close()
-            body = self._asked(source, window, expected, progress, frames=True)
-        with uncollected():
-            result = decode_result(body, expected, 0.0)
+            result = self._asked(source, window, expected, progress, frames=True)
         return replace(result, seconds=monotonic() - begun)
 
     def close(self) -> None:
@@ -132,8 +132,8 @@ class FastBench:
 
     def _asked(
         self, source: StrategySource, window: Window, expected: Expected, progress: Progress | None, *, frames: bool
-    ) -> bytes:
-        """The answer of a process that has what the strategy needs, the last one if that does."""
+    ) -> BacktestResult:
+        """The result from a process that has what the strategy needs, the last one if that does."""
         try:
             if frames and self._child is not None and not self._child.program.frames:
                 self.close()
@@ -212,7 +212,7 @@ def _with_last_words(fault: StrategyFault, child: ChildProcess) -> StrategyFault
 
 
 class _Conversation:
-    """One run's beats and its answer, under the deadlines that a hosted strategy's calls have."""
+    """One run's beats, rows and answer, under the deadlines that a hosted strategy's calls have. Rows extend none of them."""
 
     def __init__(
         self, child: ChildProcess, expected: Expected, settings: BacktestSettings, progress: Progress | None
@@ -223,23 +223,39 @@ class _Conversation:
         self._start_seconds = settings.host.start_timeout.total_seconds()
         self._progress = progress
         self._buffer = bytearray()
+        self._received = ReceivedRows(expected)
+        self._finishing = False
         self._request_id = -1
         self._allowed = self._deadline = 0.0
         self._slot = self._beats = 0
 
-    def result(self, source: StrategySource) -> bytes:
-        """The body of the answer. Raises what the run raised, or StrategyFault."""
+    def result(self, source: StrategySource) -> BacktestResult:
+        """What the run comes to; how long it took is for the caller to say. Raises what the run raised, or StrategyFault."""
         self._request_id = self._child.send(Kind.RUN, encode_source(source), self._start_seconds, _CALL)
         self._allow(self._start_seconds)
         while True:
             kind, body = self._frame()
             if kind == Kind.BEAT:
                 self._heard(*decode_beat(body))
+            elif kind == Kind.TABLE:
+                self._take(body)
             elif kind == Kind.FAULT:
                 raise decode_refusal(body)
             else:
-                self._tell(self._expected.steps)
-                return body
+                return self._answered(body)
+
+    def _take(self, block: bytes) -> None:
+        if self._finishing:
+            raise StrategyFault("bad_reply", "the backtest's process sent rows after the end of the run")
+        with uncollected():
+            self._received.add(block)
+
+    def _answered(self, body: bytes) -> BacktestResult:
+        if self._buffer:
+            raise StrategyFault("bad_reply", "the backtest's process said more after its answer")
+        self._tell(self._expected.steps)
+        with uncollected():
+            return decode_result(body, self._expected, 0.0, self._received)
 
     def _heard(self, slot: int, phase: int) -> None:
         steps = self._expected.steps
@@ -247,6 +263,7 @@ class _Conversation:
         if not self._slot <= slot <= steps or self._beats > BEATS_A_SLOT_MAX:
             raise StrategyFault("bad_reply", "the backtest's process tells of a progress that is none")
         self._slot = slot
+        self._finishing |= phase == FINISHING
         self._allow(self._start_seconds if phase in (STARTING, FINISHING) else self._call_seconds)
         self._tell(slot)
 
@@ -260,7 +277,10 @@ class _Conversation:
 
     def _frame(self) -> tuple[int, bytes]:
         length, request_id, kind = HEADER.unpack(self._read(HEADER.size))
-        most = {Kind.BEAT: BEAT_BYTES, Kind.FAULT: REFUSAL_BYTES_MAX, Kind.ANSWER: self._expected.bytes_max}.get(kind)
+        most = {
+            Kind.BEAT: BEAT_BYTES, Kind.FAULT: REFUSAL_BYTES_MAX, Kind.TABLE: self._received.block_bytes_max,
+            Kind.ANSWER: answer_bytes_max(self._expected, self._received),
+        }.get(kind)
         if request_id != self._request_id or most is None:
             raise StrategyFault("bad_reply", "the backtest's process answered something that was not asked")
         if length > most:

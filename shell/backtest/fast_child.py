@@ -16,8 +16,9 @@ from functools import partial
 from shell.backtest.fast_wire import FINISHING, GOING, STARTING, decode_source, decode_terms, encode_beat, encode_refusal
 from shell.backtest.ground import Ground, read_ground
 from shell.backtest.result import BacktestSettings
+from shell.backtest.result_stream import SentRows
 from shell.backtest.result_wire import encode_result
-from shell.backtest.run import run_over
+from shell.backtest.run import MemoryJournal, run_over
 from shell.clock import monotonic
 from shell.errors import BrainError
 from shell.host.child import work_apart
@@ -41,11 +42,13 @@ def work(
 
 
 class Heart:
-    """Implements `shell.host.inline.Pulse`: tells the parent how far the run is, at least `BEAT_SECONDS` apart."""
+    """Implements `shell.host.inline.Pulse`: tells the parent how far the run is, at least `BEAT_SECONDS` apart, and before
+    that what rows of its result are done."""
 
-    def __init__(self, descriptor: int, request_id: int, terms: BacktestSettings) -> None:
+    def __init__(self, descriptor: int, request_id: int, terms: BacktestSettings, rows: SentRows) -> None:
         self._descriptor = descriptor
         self._request_id = request_id
+        self._rows = rows
         # Should the parent be dead itself, this ends a strategy that never returns.
         self._alarm_seconds = 2.0 * max(terms.host.call_timeout, terms.host.start_timeout).total_seconds() + 5.0
         self._beats = 0
@@ -67,6 +70,9 @@ class Heart:
 
     def _send(self, slot: int, phase: int) -> None:
         signal.setitimer(signal.ITIMER_REAL, self._alarm_seconds)
+        # First, because the beat begins the time that the strategy has for its next answer.
+        for block in self._rows.blocks():
+            _write(self._descriptor, frame(self._request_id, Kind.TABLE, block))
         _write(self._descriptor, frame(self._request_id, Kind.BEAT, encode_beat(slot, phase)))
         self._beats += 1
         gc.collect(1 if self._beats % WHOLE_EVERY_BEATS else 2)
@@ -88,7 +94,7 @@ def _work(
             request_id, body = _read(descriptor)
         except EOFError:
             return
-        kind, parts = _run(body, terms, ground, Heart(descriptor, request_id, terms))
+        kind, parts = _run(body, terms, ground, descriptor, request_id)
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         _write(descriptor, HEADER.pack(sum(map(len, parts)), request_id, kind))
         for part in parts:
@@ -98,17 +104,22 @@ def _work(
         gc.collect()
 
 
-def _run(body: bytes, terms: BacktestSettings, ground: Ground, heart: Heart) -> tuple[Kind, list[bytes]]:
+def _run(
+    body: bytes, terms: BacktestSettings, ground: Ground, descriptor: int, request_id: int
+) -> tuple[Kind, list[bytes]]:
     source = decode_source(body)
+    journal = MemoryJournal()
+    rows = SentRows(journal, ground.recording.symbols)
+    heart = Heart(descriptor, request_id, terms, rows)
     gc.disable()
     try:
         result = run_over(
-            ground, InlineHost(source, heart), settings=terms, progress=heart.progress, begun=monotonic()
+            ground, InlineHost(source, heart), settings=terms, progress=heart.progress, kept=journal, begun=monotonic()
         )
     except BrainError as error:
         return Kind.FAULT, [encode_refusal(error)]
     heart.finish(result.steps)
-    return Kind.ANSWER, encode_result(result, ground.recording.symbols)
+    return Kind.ANSWER, encode_result(result, ground.recording.symbols, rows.sent)
 
 
 def _read(descriptor: int) -> tuple[int, bytes]:

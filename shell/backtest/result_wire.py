@@ -5,7 +5,8 @@ symbols, finite numbers and printable texts, in exactly the types of an honest r
 ("bad_reply"). Whether it is true is another matter: only a certified run, whose books no strategy can reach, is evidence.
 
 Layout: the length of the text, the text, the equity curve as float64. The text is lines of JSON: a head, then tables of
-fills, of trades and of faults as lists of columns, so many rows a line that no line, however nested, takes much memory.
+fills, of trades and of faults as lists of columns. The head counts all rows; the tables begin after those that crossed
+during the run (`shell.backtest.result_stream`).
 """
 
 from __future__ import annotations
@@ -17,9 +18,6 @@ import re
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
 from typing import Any, cast
 
 import numpy as np
@@ -27,24 +25,27 @@ from numpy.typing import NDArray
 
 from shell.backtest.metrics import daily_returns
 from shell.backtest.result import BacktestResult, EquityCurve, Metrics
-from shell.backtest.wire_columns import Column, Reader, amounts, members, moments, optional, refuse, texts
-from shell.clock import MS, to_ms
-from shell.contract import Intent, OrderType
+from shell.backtest.result_expected import Expected
+from shell.backtest.result_rows import (
+    LINE_BYTES_MAX,
+    OTHER_FORM,
+    ROWS_A_LINE,
+    Columns,
+    columns_in,
+    columns_of,
+    fill_row,
+    plain,
+    text_of,
+    trade_row,
+)
+from shell.backtest.result_stream import NOTHING_SENT, ReceivedRows, Sent
+from shell.backtest.wire_columns import amounts, refuse
+from shell.clock import to_ms
 from shell.host.validate import harmless
 from shell.market.bars import Tier
-from shell.money import BaseQty, Price, QuoteAmount
-from shell.orders import Fill, Liquidity, OrderIntent, Purpose, Side
-from shell.portfolio.ledger import TradeClosed
+from shell.money import QuoteAmount
 from shell.risk.halts import HaltKind
 
-ROWS_A_LINE = 256
-LINE_BYTES_MAX = 1 << 20
-# The text of an honest result is some hundred bytes a fill or trade.
-TEXT_BYTES_MAX = 256 << 20
-TEXT_BYTES_A_BAR = 1024
-TEXT_BYTES_SPARE = 1 << 20
-ID_CHARS_MAX = 200
-TAG_CHARS_MAX = 50
 FAULT_CHARS_MAX = 400
 CODES_MAX = 200
 COUNT_MAX = 1 << 53
@@ -55,123 +56,62 @@ _HEAD = ("book", "version", "final_value", "bars", "signals", "refusals", "halts
 _WHOLE_METRICS = ("trades", "days")
 _CODE = re.compile(r"[A-Z][A-Z_]{0,59}").fullmatch
 
-_SIDES, _PURPOSES, _TYPES = tuple(Side), tuple(Purpose), tuple(OrderType)
-_LIQUIDITIES, _HORIZONS = tuple(Liquidity), tuple(Intent)
 
-Columns = list[Column]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """What the parent knows of the result before it comes. `start` is aligned to five minutes."""
-
-    symbols: tuple[str, ...]
-    start: datetime
-    end: datetime
-
-    @property
-    def steps(self) -> int:
-        """Marks of the equity curve: one for every slot from the first to the last."""
-        return (to_ms(self.end) - to_ms(self.start)) // Tier.M5.ms + 1
-
-    @property
-    def bytes_max(self) -> int:
-        """The longest result that is read at all."""
-        return _LENGTH.size + self.text_bytes_max + 8 * self.steps
-
-    @property
-    def text_bytes_max(self) -> int:
-        return min(TEXT_BYTES_MAX, TEXT_BYTES_SPARE + TEXT_BYTES_A_BAR * self.steps * len(self.symbols))
-
-
-def encode_result(result: BacktestResult, symbols: Sequence[str]) -> list[bytes]:
-    """The parts of a result over `symbols`, for `decode_result`."""
+def encode_result(result: BacktestResult, symbols: Sequence[str], sent: Sent = NOTHING_SENT) -> list[bytes]:
+    """The parts of a result over `symbols`, without the rows `sent` already, for `decode_result`."""
     index = {symbol: at for at, symbol in enumerate(symbols)}
     intent = result.fills[0].intent if result.fills else None
     head = {
         "book": intent.book if intent else "", "version": intent.version if intent else "",
-        "final_value": _plain(result.final_value.value), "bars": result.bars, "signals": result.signals,
+        "final_value": plain(result.final_value.value), "bars": result.bars, "signals": result.signals,
         "refusals": dict(result.refusals), "halts": dict(result.halts), "metrics": list(result.metrics.as_dict().values()),
         "fills": len(result.fills), "trades": len(result.trades), "faults": len(result.faults),
     }
-    lines = [_text_of(head)]
-    lines += _lines([_fill_row(fill, index) for fill in result.fills])
-    lines += _lines([_trade_row(trade, index) for trade in result.trades])
+    lines = [text_of(head)]
+    lines += _lines([fill_row(fill, index) for fill in result.fills[sent.fills :]])
+    lines += _lines([trade_row(trade, index) for trade in result.trades[sent.trades :]])
     lines += _lines([[fault] for fault in result.faults])
     text = "\n".join(lines).encode()
     return [_LENGTH.pack(len(text)), text, np.ascontiguousarray(result.curve.values, dtype=np.float64).tobytes()]
 
 
-def decode_result(body: bytes, expected: Expected, seconds: float) -> BacktestResult:
-    """The result, never certified, that took `seconds`. Raises StrategyFault("bad_reply") for any other form."""
+def decode_result(body: bytes, expected: Expected, seconds: float, received: ReceivedRows | None = None) -> BacktestResult:
+    """The result, never certified, that took `seconds`; its first rows are those `received` before it. Raises
+    StrategyFault("bad_reply") for any other form."""
     try:
-        return _result(body, expected, seconds)
-    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, RecursionError):
-        # Each is what a wrong type, number or nesting runs into below.
+        return _result(body, expected, seconds, received or ReceivedRows(expected))
+    except OTHER_FORM:
         refuse("the result has another form")
 
 
-# -- writing ------------------------------------------------------------------------------------------------------
+def answer_bytes_max(expected: Expected, received: ReceivedRows) -> int:
+    """The longest answer that is read at all after these rows."""
+    return _LENGTH.size + received.bytes_left + 8 * expected.steps
 
 
 def _lines(rows: Sequence[Sequence[object]]) -> list[str]:
-    return [_text_of(list(zip(*rows[at : at + ROWS_A_LINE], strict=True))) for at in range(0, len(rows), ROWS_A_LINE)]
-
-
-def _text_of(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _plain(number: Decimal) -> str:
-    return f"{number:f}"
-
-
-def _ms(moment: datetime) -> int:
-    # The engine's own times are UTC already; `to_ms` makes sure of it and takes three times as long.
-    return round(moment.timestamp() * MS)
-
-
-def _or_none(price: Price | None) -> str | None:
-    return None if price is None else _plain(price.value)
-
-
-def _fill_row(fill: Fill, index: dict[str, int]) -> list[object]:
-    intent = fill.intent
-    return [
-        fill.fill_id, fill.order_id, intent.intent_id, intent.signal_id, intent.tag, index[fill.symbol],
-        _SIDES.index(fill.side), _PURPOSES.index(intent.purpose), _TYPES.index(intent.order_type),
-        _LIQUIDITIES.index(fill.liquidity), _HORIZONS.index(intent.horizon), _ms(intent.decided_at), _ms(fill.filled_at),
-        _plain(fill.qty.value), _plain(fill.price.value), _plain(fill.fee.value), _plain(intent.qty.value),
-        _or_none(intent.limit_price), _or_none(intent.stop_loss), _or_none(intent.take_profit),
-    ]
-
-
-def _trade_row(trade: TradeClosed, index: dict[str, int]) -> list[object]:
-    return [
-        trade.trade_id, trade.tag, index[trade.symbol], _HORIZONS.index(trade.horizon),
-        _PURPOSES.index(Purpose(trade.exit_purpose)), _ms(trade.opened_at), _ms(trade.closed_at),
-        _plain(trade.qty.value), _plain(trade.cost.value), _plain(trade.proceeds.value), _plain(trade.fees.value),
-    ]
+    return [text_of(columns_of(rows[at : at + ROWS_A_LINE])) for at in range(0, len(rows), ROWS_A_LINE)]
 
 
 # -- reading ------------------------------------------------------------------------------------------------------
 
 
-def _result(body: bytes, expected: Expected, seconds: float) -> BacktestResult:
+def _result(body: bytes, expected: Expected, seconds: float, received: ReceivedRows) -> BacktestResult:
     length = int.from_bytes(body[: _LENGTH.size], "little")
     curve_at = _LENGTH.size + length
-    if length > expected.text_bytes_max or len(body) - curve_at != 8 * expected.steps:
+    if length > received.bytes_left or len(body) - curve_at != 8 * expected.steps:
         refuse("the result has another length than the period")
     curve = _curve(body[curve_at:], expected)
     lines = io.BytesIO(body[_LENGTH.size : curve_at])
     head = _line(lines)
     if not isinstance(head, dict) or tuple(head) != _HEAD:
         refuse("the result's head has another form")
-    book, version = _text(head["book"], ID_CHARS_MAX), _text(head["version"], ID_CHARS_MAX)
-    readers = _Readers(expected, book, version)
-    fills = [fill for columns in _tables(lines, head["fills"]) for fill in readers.fills(columns)]
-    trades = [trade for columns in _tables(lines, head["trades"]) for trade in readers.trades(columns)]
-    faults = [harmless(text, FAULT_CHARS_MAX) for column, in _tables(lines, head["faults"]) for text in column]
+    readers, fills, trades = received.readers(head["book"], head["version"]), [*received.fills], [*received.trades]
+    for columns in _tables(lines, _count(head["fills"]) - len(fills)):
+        fills += readers.fills(columns)
+    for columns in _tables(lines, _count(head["trades"]) - len(trades)):
+        trades += readers.trades(columns)
+    faults = [harmless(text, FAULT_CHARS_MAX) for column, in _tables(lines, _count(head["faults"])) for text in column]
     if lines.read(1):
         refuse("the result has more lines than it says")
     return BacktestResult(
@@ -200,62 +140,14 @@ def _returns(curve: EquityCurve) -> NDArray[np.float64]:
     return returns
 
 
-class _Readers:
-    """What the columns of fills and of trades are read by, given what the result is expected to be."""
-
-    def __init__(self, expected: Expected, book: str, version: str) -> None:
-        self._book, self._version = book, version
-        ids, symbol, when = texts(ID_CHARS_MAX), members(expected.symbols), moments(to_ms(expected.start), to_ms(expected.end))
-        qty, price, money = amounts(BaseQty), amounts(Price), amounts(QuoteAmount, above_zero=False)
-        tag, horizon, purpose, level = texts(TAG_CHARS_MAX), members(_HORIZONS), members(_PURPOSES), optional(price)
-        self._fill: tuple[Reader, ...] = (
-            ids, ids, ids, optional(ids), tag, symbol, members(_SIDES), purpose, members(_TYPES), members(_LIQUIDITIES),
-            horizon, when, when, qty, price, money, qty, level, level, level,
-        )
-        self._trade: tuple[Reader, ...] = (
-            ids, tag, symbol, horizon, purpose, when, when, qty, amounts(QuoteAmount), money, money,
-        )
-
-    def fills(self, columns: Columns) -> Iterator[Fill]:
-        book, version = self._book, self._version
-        for (
-            fill_id, order_id, intent_id, signal_id, tag, symbol, side, purpose, order_type, liquidity, horizon, decided_at,
-            filled_at, qty, price, fee, intended, limit, stop, target,
-        ) in _read(self._fill, columns):
-            intent = OrderIntent(
-                intent_id=intent_id, book=book, version=version, symbol=symbol, side=side, purpose=purpose,
-                order_type=order_type, qty=intended, limit_price=limit, decided_at=decided_at, signal_id=signal_id,
-                stop_loss=stop, take_profit=target, horizon=horizon, tag=tag,
-            )
-            yield Fill(
-                fill_id=fill_id, order_id=order_id, intent=intent, symbol=symbol, side=side, qty=qty, price=price, fee=fee,
-                liquidity=liquidity, filled_at=filled_at,
-            )
-
-    def trades(self, columns: Columns) -> Iterator[TradeClosed]:
-        for (
-            trade_id, tag, symbol, horizon, purpose, opened_at, closed_at, qty, cost, proceeds, fees,
-        ) in _read(self._trade, columns):
-            yield TradeClosed(
-                trade_id=trade_id, book=self._book, version=self._version, symbol=symbol, qty=qty, cost=cost,
-                proceeds=proceeds, fees=fees, horizon=horizon, opened_at=opened_at, closed_at=closed_at,
-                exit_purpose=purpose.value, tag=tag,
-            )
-
-
-def _read(readers: tuple[Reader, ...], columns: Columns) -> Iterator[tuple[Any, ...]]:
-    return zip(*[reader(column) for reader, column in zip(readers, columns, strict=True)], strict=True)
-
-
-def _tables(lines: io.BytesIO, count: Any) -> Iterator[Columns]:
-    """The lines that hold `count` rows, each as a list of columns of the same length."""
-    left = _count(count)
+def _tables(lines: io.BytesIO, left: int) -> Iterator[Columns]:
+    """The lines that hold the `left` rows that have not come yet, each as a list of columns of the same length."""
+    if left < 0:
+        refuse("the result has fewer rows than came before it")
     while left:
-        columns, rows = _line(lines), min(left, ROWS_A_LINE)
-        if not isinstance(columns, list) or not all(type(column) is list and len(column) == rows for column in columns):
-            refuse("the result has other rows than it says")
+        rows = min(left, ROWS_A_LINE)
+        yield columns_in(_line(lines), rows)
         left -= rows
-        yield columns
 
 
 def _line(lines: io.BytesIO) -> Any:
@@ -268,12 +160,6 @@ def _line(lines: io.BytesIO) -> Any:
 def _money(text: Any) -> QuoteAmount:
     (amount,) = amounts(QuoteAmount, above_zero=False)([text])
     return cast(QuoteAmount, amount)
-
-
-def _text(value: Any, chars_max: int) -> str:
-    if not isinstance(value, str) or len(value) > chars_max or not value.isprintable():
-        refuse("the result has a text that cannot be printed or is too long")
-    return value
 
 
 def _count(value: Any) -> int:

@@ -39,7 +39,7 @@ _BAR_WIDTH = 8
 class Kind(IntEnum):
     """What a frame carries. START, ANALYZE, STATE, STEP and RUN are requests, ANSWER and FAULT replies; SIGN says nothing
     but that the lane has something to read, and is not answered. A RUN is a whole backtest, whose child tells with BEAT
-    frames how far it is."""
+    frames how far it is, and with TABLE frames rows of its result that are done."""
 
     START = 1
     ANALYZE = 2
@@ -50,6 +50,7 @@ class Kind(IntEnum):
     ANSWER = 10
     FAULT = 11
     BEAT = 12
+    TABLE = 13
 
 
 class ReplayPlan(NamedTuple):

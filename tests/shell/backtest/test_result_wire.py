@@ -29,13 +29,10 @@ from shell.backtest.fast_wire import (
     encode_terms,
 )
 from shell.backtest.result import BacktestResult, BacktestSettings
-from shell.backtest.result_wire import (
-    ROWS_A_LINE,
-    TEXT_BYTES_MAX,
-    Expected,
-    decode_result,
-    encode_result,
-)
+from shell.backtest.result_expected import TEXT_BYTES_MAX, Expected
+from shell.backtest.result_rows import ROWS_A_LINE
+from shell.backtest.result_stream import ReceivedRows
+from shell.backtest.result_wire import answer_bytes_max, decode_result, encode_result
 from shell.config import HostConfig, PaperConfig
 from shell.contract import Action, Intent, OrderType, Signal
 from shell.errors import BrainError, DataError, Fatal, StrategyFault, UsageError
@@ -223,9 +220,9 @@ def test_a_body_of_another_form_is_refused(name: str) -> None:
 
 
 def test_a_text_longer_than_any_honest_one_is_not_even_looked_at() -> None:
-    assert EXPECTED.bytes_max < 8 << 20
+    assert answer_bytes_max(EXPECTED, ReceivedRows(EXPECTED)) < 8 << 20
     decades = replace(EXPECTED, end=EXPECTED.start + timedelta(days=20_000))
-    assert decades.bytes_max == 8 + TEXT_BYTES_MAX + 8 * decades.steps
+    assert answer_bytes_max(decades, ReceivedRows(decades)) == 8 + TEXT_BYTES_MAX + 8 * decades.steps
     assert "length" in refused(struct.pack("<Q", EXPECTED.text_bytes_max + 1) + bytes(EXPECTED.text_bytes_max + 1 + 8 * 577))
 
 
