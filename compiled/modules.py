@@ -50,6 +50,13 @@ class Replacement(NamedTuple):
 _SLOT = "a compiled class has no slot descriptors to write through; its constructor costs less than they saved"
 
 REPLACEMENTS: Mapping[str, tuple[Replacement, ...]] = {
+    "shell/host/answers.py": (
+        Replacement(
+            "    arguments = BaseException.args.__get__(error)  # type: ignore[attr-defined]\n",
+            "    base: Any = BaseException\n    arguments = base.args.__get__(error)\n",
+            "read from the class, it is a descriptor; the compiler holds it for the tuple that an error has, and raises",
+        ),
+    ),
     "shell/money.py": (
         Replacement("from typing import Self", "from typing import Final, Self", "an amount's value is set once"),
         Replacement("_new = object.__new__\n", "", _SLOT),

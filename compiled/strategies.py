@@ -79,8 +79,8 @@ def gambler(interval: int, busy: float, raises: float = 0.0) -> StrategySource:
 
 # What the risk module has a refusal for, in turn; each signal is well formed.
 REFUSED = _strategy(5, """
-symbol = self.symbols[self.scans % len(self.symbols)]
-other = self.symbols[(self.scans + 1) % len(self.symbols)]
+names = sorted(markets)
+symbol, other = names[self.scans % len(names)], names[(self.scans + 1) % len(names)]
 price = markets[symbol].current_price
 turn = self.scans % 13
 if turn == 0:
@@ -102,7 +102,7 @@ elif turn == 7:
 elif turn == 8:
     signals = [Signal(other, Action.SELL, 0.01), Signal(other, Action.MODIFY, stop_loss=price * 2)]
 elif turn == 9:
-    signals = [Signal(each, Action.BUY, 0.03, OrderType.LIMIT, markets[each].current_price * 0.999) for each in self.symbols]
+    signals = [Signal(each, Action.BUY, 0.03, OrderType.LIMIT, markets[each].current_price * 0.999) for each in markets]
 elif turn == 10:
     signals = [Signal(symbol, Action.BUY, 0.3, stop_loss=price * 0.9, take_profit=price * 1.1)] * 20
 elif turn == 11:

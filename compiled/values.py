@@ -11,6 +11,13 @@ import ast
 from collections.abc import Sequence, Set
 
 _DATACLASS_KEEPS, _DATACLASS_DROPS = {"frozen"}, {"slots", "kw_only"}
+# A compiled object does not know by itself how it is copied or sent: it says so, and this makes it anew.
+_ANY = "from typing import Any as _Any"
+_REBUILT = """
+
+def _rebuilt(kind: _Any, values: dict[str, object]) -> object:
+    return kind(**values)
+"""
 _EMPTY = {"list": "[]", "dict": "{}", "set": "set()"}
 
 
@@ -53,17 +60,17 @@ def rewritten(text: str, tuples: Set[str] = frozenset(), outside: Set[str] = fro
             kept = [f"{name}=True" for name, value in options.items() if value and name in _DATACLASS_KEEPS]
             edits.replace(decorator, f"dataclass({', '.join(['init=False', *kept])})")
             _write_out(node, edits, kw_only=options.get("kw_only", False))
-            imports.add("from functools import partial as _partial")
+            imports.add(_ANY)
         elif node.name in tuples:
             if [ast.unparse(base) for base in node.bases] != ["NamedTuple"]:
                 raise CannotRewrite(f"{node.name} is no named tuple")
             edits.replace(node.bases[0], "")
             edits.insert(edits.line_of(node), "@dataclass(init=False, frozen=True)\n")
             _write_out(node, edits, kw_only=False)
-            imports |= {"from dataclasses import dataclass", "from functools import partial as _partial"}
+            imports |= {"from dataclasses import dataclass", _ANY}
     if imports:
         edits.insert(edits.end_of(_future(tree)), "".join(f"\n{line}" for line in sorted(imports)))
-    return edits.done()
+    return edits.done() + (_REBUILT if _ANY in imports else "")
 
 
 class _Edits:
@@ -105,7 +112,7 @@ class _Edits:
 
 
 def _write_out(node: ast.ClassDef, edits: _Edits, *, kw_only: bool) -> None:
-    """An `__init__` of the fields, and a `__reduce__`: a compiled object does not know by itself how it is copied or sent."""
+    """An `__init__` of the fields, and the `__reduce__` that goes with it."""
     if any(ast.unparse(base) != "NamedTuple" for base in node.bases):
         raise CannotRewrite(f"{node.name} derives from a class: its constructor would lack the fields of that")
     methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
@@ -128,12 +135,12 @@ def _write_out(node: ast.ClassDef, edits: _Edits, *, kw_only: bool) -> None:
     if "__post_init__" in methods:
         lines.append("self.__post_init__()")
     star = ["*"] if kw_only and parameters else []
-    given = ", ".join(f"{name}=self.{name}" for name in names)
+    given = ", ".join(f'"{name}": self.{name}' for name in names)
     edits.insert(edits.end_of(fields[-1]), "".join((
         f"\n\n    def __init__({', '.join(['self', *star, *parameters])}) -> None:\n",
         *(f"        {line}\n" for line in lines or ["pass"]),
         "\n    def __reduce__(self) -> tuple[object, ...]:\n",
-        f"        return _partial({', '.join(filter(None, [node.name, given]))}), ()\n",
+        f"        return _rebuilt, ({node.name}, {{{given}}})\n",
     )))
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 FOLDER = ".compiled"
 # Beside the copy's `shell`: what it was made of. Written last, so a copy without it is none.
-STAMP = "stamp.json"
+STAMP = "compiled-core.json"
 PLAIN, COMPILED = "plain", "compiled"
 # What goes in: the shell, and the rules by which it was rewritten.
 _MADE_OF = ("shell", "compiled")
