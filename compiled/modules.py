@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-# All of one group, so that they call one another as C functions. A class of these may have no subclass outside of them.
+# All of one group, so that they call one another as C functions. A class of these may have no subclass outside of them but
+# where INHERITED names it.
 MODULES = (
     "shell/backtest/driver.py", "shell/backtest/glide.py", "shell/backtest/metrics.py", "shell/backtest/result_wire.py",
     "shell/backtest/wire_columns.py", "shell/clock.py", "shell/engine.py", "shell/engine_config.py",
@@ -36,6 +37,12 @@ TUPLES: Mapping[str, frozenset[str]] = {
 OUTSIDE: Mapping[str, frozenset[str]] = {
     "shell/host/account.py": frozenset({"HostPosition", "HostPortfolio"}),
     "shell/host/candles.py": frozenset({"HostSymbolData"}),
+}
+
+# Compiled classes that interpreted ones derive from: told so, the compiler asks an object for its methods.
+INHERITED: Mapping[str, frozenset[str]] = {
+    "shell/backtest/driver.py": frozenset({"MemoryJournal"}),
+    "shell/market/book.py": frozenset({"MarketBook"}),
 }
 
 

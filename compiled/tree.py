@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compiled.extension import GROUP
-from compiled.modules import MODULES, OUTSIDE, REPLACEMENTS, TUPLES
+from compiled.modules import INHERITED, MODULES, OUTSIDE, REPLACEMENTS, TUPLES
 from compiled.values import CannotRewrite, replaced, rewritten
 from shell.compiled import FOLDER, STAMP, stamp
 
@@ -91,7 +91,8 @@ def rewrite(tree: Path) -> None:
 def compilable(name: str, text: str) -> str:
     """The text of module `name` as it is compiled. Raises CannotRewrite."""
     text = replaced(text, REPLACEMENTS.get(name, ()))
-    return rewritten(text, TUPLES.get(name, frozenset()), OUTSIDE.get(name, frozenset()))
+    none: frozenset[str] = frozenset()
+    return rewritten(text, *(each.get(name, none) for each in (TUPLES, OUTSIDE, INHERITED)))
 
 
 def compile_tree(tree: Path) -> None:

@@ -11,6 +11,7 @@ import ast
 from collections.abc import Sequence, Set
 
 _DATACLASS_KEEPS, _DATACLASS_DROPS = {"frozen"}, {"slots", "kw_only"}
+_MYPYC_ATTR = "from mypy_extensions import mypyc_attr"
 # A compiled object does not know by itself how it is copied or sent: it says so, and this makes it anew.
 _ANY = "from typing import Any as _Any"
 _REBUILT = """
@@ -35,22 +36,27 @@ def replaced(text: str, replacements: Sequence[tuple[str, str, str]]) -> str:
     return text
 
 
-def rewritten(text: str, tuples: Set[str] = frozenset(), outside: Set[str] = frozenset()) -> str:
-    """`text` with its value classes written out, `tuples` as dataclasses, and `outside` left to Python.
+def rewritten(
+    text: str, tuples: Set[str] = frozenset(), outside: Set[str] = frozenset(), inherited: Set[str] = frozenset()
+) -> str:
+    """`text` with its value classes written out, `tuples` as dataclasses, `outside` left to Python, `inherited` open to heirs.
 
-    Raises CannotRewrite for a class whose meaning would change, and where `tuples` or `outside` name one that is not there.
+    Raises CannotRewrite for a class whose meaning would change, and where one is named that is not there.
     """
     tree, edits = ast.parse(text), _Edits(text)
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    absent = (tuples | outside) - {node.name for node in classes}
+    absent = (tuples | outside | inherited) - {node.name for node in classes}
     if absent:
         raise CannotRewrite(f"there is no class {', '.join(sorted(absent))}")
     imports = set()
     for node in classes:
         if node.name in outside:
             edits.insert(edits.line_of(node), "@mypyc_attr(native_class=False)\n")
-            imports.add("from mypy_extensions import mypyc_attr")
+            imports.add(_MYPYC_ATTR)
             continue
+        if node.name in inherited:
+            edits.insert(edits.line_of(node), "@mypyc_attr(allow_interpreted_subclasses=True)\n")
+            imports.add(_MYPYC_ATTR)
         for statement in node.body:
             if _is_slots(statement):
                 edits.replace(statement, "pass" if len(node.body) == 1 else "")

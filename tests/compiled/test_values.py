@@ -124,6 +124,12 @@ def test_slots_go_and_a_class_left_outside_is_marked() -> None:
     assert "from mypy_extensions import mypyc_attr" in out
 
 
+def test_a_class_that_others_inherit_is_opened_to_them() -> None:
+    out = rewritten(HEAD + 'class A:\n    __slots__ = ("x",)\n', inherited=frozenset({"A"}))
+    assert "@mypyc_attr(allow_interpreted_subclasses=True)\nclass A:" in out
+    assert "__slots__" not in out
+
+
 def test_texts_beyond_ascii_are_cut_where_they_should_be() -> None:
     text = HEAD + '@dataclass(frozen=True)\nclass A:\n    x: str = "é → 5 €"  # ü\n    y: str = "ß"\n'
     made = executed(rewritten(text), "rewritten_umlauts").A()
