@@ -4,7 +4,8 @@
 
 Every engine gets the same seeded synthetic 5-minute bars, a 0.40 % taker fee and no slippage. Engines take turns, each run
 in a fresh process, so that a machine that changes its speed hits all of them. Where `make compiled` was run on these sources,
-ours run on that core, too. Exit code 1 when a fast run and a certified one, or two cores, differ in a single fill; missed speed targets are told, not punished. `docs/benchmarks.md` says how to read it.
+ours run on that core, too. Exit code 1 when a fast run and a certified one, or two cores, differ in a single fill;
+missed speed targets are told, not punished. `docs/benchmarks.md` says how to read it.
 """
 
 from __future__ import annotations

@@ -160,6 +160,7 @@ def _core(figures: Figures | None) -> str:
 def _speed(figures: Figures | None, engine: str, symbols: int, wanted: float) -> Target:
     ratio = figures.ratio.median if figures and figures.ratio else None
     return Target(
-        what=f"speed, {engine}, {symbols} symbol{'s' if symbols > 1 else ''}{_core(figures)}", wanted=f">= {wanted:.1f} x backtesting",
+        what=f"speed, {engine}, {symbols} symbol{'s' if symbols > 1 else ''}{_core(figures)}",
+        wanted=f">= {wanted:.1f} x backtesting",
         got=f"{ratio:.2f} x" if ratio is not None else None, reached=ratio >= wanted if ratio is not None else None,
     )

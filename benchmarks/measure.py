@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from figures import ON_COMPILED
+from numpy.typing import NDArray
 from workload import SYMBOLS
 
 Rows = list[NDArray[np.float64]]

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 # All of one group, so that they call one another as C functions. A class of these may have no subclass outside of them but
-# where INHERITED names it.
+# where INHERITED names it. What reads values as a strategy made them (`answers`, `validate`) is not among them: the compiler
+# holds a value to its annotation and raises where Python would look at what is really there.
 MODULES = (
     "shell/backtest/driver.py", "shell/backtest/glide.py", "shell/backtest/metrics.py", "shell/backtest/result_wire.py",
     "shell/backtest/wire_columns.py", "shell/clock.py", "shell/engine.py", "shell/engine_config.py",
     "shell/exchange/gateway.py", "shell/exchange/paper.py", "shell/execution/client_id.py", "shell/execution/guarding.py",
     "shell/execution/known.py", "shell/execution/lately.py", "shell/execution/life.py", "shell/execution/monitor.py",
     "shell/execution/protector.py", "shell/execution/record.py", "shell/execution/steps.py", "shell/execution/waiting.py",
-    "shell/execution/withdrawal.py", "shell/host/account.py", "shell/host/answers.py", "shell/host/candles.py",
+    "shell/execution/withdrawal.py", "shell/host/account.py", "shell/host/candles.py",
     "shell/host/inline.py", "shell/host/lane.py", "shell/host/rolling.py", "shell/host/serving.py", "shell/host/session.py",
-    "shell/host/supervisor.py", "shell/host/validate.py", "shell/host/wire.py", "shell/indicators/__init__.py",
+    "shell/host/supervisor.py", "shell/host/wire.py", "shell/indicators/__init__.py",
     "shell/indicators/arithmetic.py", "shell/indicators/crossing.py", "shell/indicators/newest.py", "shell/live_value.py",
     "shell/market/aggregate.py", "shell/market/bars.py", "shell/market/book.py", "shell/market/columns.py",
     "shell/market/pair.py", "shell/market/recorded.py", "shell/market/tape.py", "shell/money.py", "shell/orders.py",
@@ -33,16 +34,22 @@ TUPLES: Mapping[str, frozenset[str]] = {
     "shell/risk/view.py": frozenset({"RiskView"}),
 }
 
-# Classes that derive from the contract's: those are Python's own, so that a strategy meets what its author tested with.
+# Classes that stay Python's own. Those that derive from the contract's, so that a strategy meets what its author tested with;
+# and a dataclass that others derive from, whose defaults theirs build on.
 OUTSIDE: Mapping[str, frozenset[str]] = {
+    "shell/backtest/driver.py": frozenset({"MemoryJournal"}),
     "shell/host/account.py": frozenset({"HostPosition", "HostPortfolio"}),
     "shell/host/candles.py": frozenset({"HostSymbolData"}),
 }
 
 # Compiled classes that interpreted ones derive from: told so, the compiler asks an object for its methods.
-INHERITED: Mapping[str, frozenset[str]] = {
-    "shell/backtest/driver.py": frozenset({"MemoryJournal"}),
-    "shell/market/book.py": frozenset({"MarketBook"}),
+INHERITED: Mapping[str, frozenset[str]] = {"shell/market/book.py": frozenset({"MarketBook"})}
+
+# Parameters that strategies fill in, held to no annotation: they may be numpy's numbers, or wrong and told so.
+LOOSE: Mapping[str, frozenset[str]] = {
+    "shell/indicators/arithmetic.py": frozenset({"period"}),
+    "shell/indicators/crossing.py": frozenset({"tier", "fast", "slow", "column", "key"}),
+    "shell/indicators/newest.py": frozenset({"tier", "period", "fast", "slow", "column", "arguments"}),
 }
 
 
@@ -57,13 +64,6 @@ class Replacement(NamedTuple):
 _SLOT = "a compiled class has no slot descriptors to write through; its constructor costs less than they saved"
 
 REPLACEMENTS: Mapping[str, tuple[Replacement, ...]] = {
-    "shell/host/answers.py": (
-        Replacement(
-            "    arguments = BaseException.args.__get__(error)  # type: ignore[attr-defined]\n",
-            "    base: Any = BaseException\n    arguments = base.args.__get__(error)\n",
-            "read from the class, it is a descriptor; the compiler holds it for the tuple that an error has, and raises",
-        ),
-    ),
     "shell/money.py": (
         Replacement("from typing import Self", "from typing import Final, Self", "an amount's value is set once"),
         Replacement("_new = object.__new__\n", "", _SLOT),

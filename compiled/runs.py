@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from compiled.modules import MODULES
-from compiled.strategies import INDICATORS, NARROW, NONSENSE, RAISES, REFUSED, crossing, gambler
+from compiled.strategies import INDICATORS, NARROW, NONSENSE, ODD, RAISES, REFUSED, crossing, gambler
 from shell.backtest.driver import MemoryJournal, run_backtest
 from shell.backtest.fast import run_fast
 from shell.backtest.job import BacktestJob
@@ -76,13 +76,16 @@ class Case:
 
 # The days hold 12 March 2023, on which New York's clocks went forward.
 CASES = (
-    Case(name="all orders, New York, holes", source=gambler(10, 0.1, 0.002), seed=1, holes=True, zone="America/New_York", paper=_COSTS),
-    Case(name="all orders, limits met, Kolkata", source=gambler(7, 0.1), seed=2, risk=_TIGHT, zone="Asia/Kolkata", paper=_COSTS),
+    Case(name="all orders, New York, holes", source=gambler(10, 0.1, 0.002), seed=1, holes=True, zone="America/New_York",
+         paper=_COSTS),
+    Case(name="all orders, limits met, Kolkata", source=gambler(7, 0.1), seed=2, risk=_TIGHT, zone="Asia/Kolkata",
+         paper=_COSTS),
     Case(name="hourly, no costs, warmed up", source=gambler(60, 0.5), seed=3, paper=_FREE, begins=timedelta(days=1, minutes=7)),
     Case(name="every slot stepped through", source=gambler(15, 0.1), seed=3, gliding=False, days=3, paper=_COSTS),
     Case(name="refusals", source=REFUSED, seed=4, risk=RiskConfig(max_positions=2, max_daily_loss_pct=Decimal("0.5")), days=4),
     Case(name="refusals, staged by cash", source=REFUSED, seed=5, risk=_WIDE, days=4, holes=True),
     Case(name="nonsense", source=NONSENSE, seed=6, symbols=2),
+    Case(name="odd values", source=ODD, seed=14, symbols=2),
     Case(name="raises until it is stopped", source=RAISES, seed=7, symbols=1),
     Case(name="narrow stops, no costs", source=NARROW, seed=8, paper=_FREE, holes=True),
     Case(name="narrow stops, costs, halts", source=NARROW, seed=9, paper=_COSTS, risk=_TIGHT, zone="Europe/Zurich"),
@@ -119,7 +122,7 @@ def outcomes() -> Iterator[tuple[str, list[str]]]:
             yield f"{case.name}, fast", [repr(error)]
     # In processes of their own, to which settings are sent and which send back books.
     case = CASES[0]
-    jobs = [BacktestJob(source=case.source, settings=case.settings(), start=None, end=None, fast=fast) for fast in (False, True)]
+    jobs = [BacktestJob(source=case.source, settings=case.settings(), fast=fast) for fast in (False, True)]
     for number, done in run_many(jobs, case.history(), workers=2):
         yield f"{case.name}, sent, {'fast' if jobs[number].fast else 'certified'}", (
             _facts(done) if isinstance(done, BacktestResult) else [repr(done)]

@@ -88,7 +88,7 @@ if turn == 0:
 elif turn == 1:
     signals = [Signal(symbol, Action.BUY, 0.05, take_profit=price * 0.99)]
 elif turn == 2:
-    signals = [Signal(symbol, Action.BUY, 0.05, OrderType.LIMIT, price * 0.5), Signal(symbol, Action.BUY, 0.05, OrderType.LIMIT)]
+    signals = [Signal(symbol, Action.BUY, 0.05, OrderType.LIMIT, limit) for limit in (price * 0.5, None)]
 elif turn == 3:
     signals = [Signal(symbol, Action.BUY, 0.0000001), Signal(symbol, Action.BUY, 1.0)]
 elif turn == 4:
@@ -123,6 +123,46 @@ bad = [
     [Signal(symbol, Action.BUY, 0.1, stop_loss=float("inf"), tag="x" * 1000)], [good] * 60,
 ]
 return bad[turn]
+""")
+
+# What is unusual and allowed: numpy's numbers, whole ones, texts for enums; and periods that get a sentence.
+ODD = _strategy(30, """
+symbol, turn = self.symbols[0], self.scans % 8
+data = markets.get(symbol)
+if data is None:
+    return []
+price = data.current_price
+told = []
+for period in (np.int64(5), np.int32(7), 2.5, True, "9", None, 0):
+    for figure in (ema_last, rsi_last, atr_last, rolling_mean_last, ema, highest):
+        try:
+            told.append(str(np.ravel(figure(data, "5m", period))[-1]))
+        except ValueError as error:
+            told.append(str(error))
+for tier, column in (("5m", "vwap"), ("2m", "close"), (None, "close"), ("5m", 7), ("1h", None)):
+    for figure in (lambda: ema_last(data, tier, 5, column), lambda: ema_cross(data, tier, np.int64(3), 5, column),
+                   lambda: ema_crossings(markets, tier, 3, np.int64(5), column), lambda: newest(data, tier, column)):
+        try:
+            told.append(str(figure()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            told.append(type(error).__name__)
+reasoning = " ".join(told)
+self.heard = (self.heard * 31 + sum(reasoning.encode())) % 1000003
+tag = str(self.heard)
+return [
+    [Signal(symbol, Action.BUY, np.float64(0.02), tag=tag)], [Signal(symbol, "CLOSE", tag=tag)],
+    [Signal(symbol, "BUY", np.float32(0.03), "LIMIT", np.float64(price * 0.999), tag=tag)],
+    (Signal(symbol, Action.BUY, 0, stop_loss=int(price * 0.9), tag=tag),),
+    [Signal(symbol, Action.SELL, np.float64(0.01), intent="DAY", confidence=1, tag=tag)],
+    [Signal(symbol, Action.MODIFY, stop_loss=np.int64(price * 0.95), reasoning=reasoning[:200], tag=tag)],
+    [Signal(symbol, Action.CLOSE, confidence=np.float64(0.3), tag=tag)],
+    [Signal(symbol, Action.BUY, 0.01, stop_loss=data.candles_5m["close"], tag=tag)],
+][turn]
+""", top="""
+import numpy as np
+from shell.indicators import (
+    atr_last, ema, ema_cross, ema_crossings, ema_last, highest, newest, rolling_mean_last, rsi_last,
+)
 """)
 
 RAISES = _strategy(60, """

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from compiled.extension import GROUP
-from compiled.modules import INHERITED, MODULES, OUTSIDE, REPLACEMENTS, TUPLES
+from compiled.modules import INHERITED, LOOSE, MODULES, OUTSIDE, REPLACEMENTS, TUPLES
 from compiled.values import CannotRewrite, replaced, rewritten
 from shell.compiled import FOLDER, STAMP, stamp
 
@@ -92,7 +92,7 @@ def compilable(name: str, text: str) -> str:
     """The text of module `name` as it is compiled. Raises CannotRewrite."""
     text = replaced(text, REPLACEMENTS.get(name, ()))
     none: frozenset[str] = frozenset()
-    return rewritten(text, *(each.get(name, none) for each in (TUPLES, OUTSIDE, INHERITED)))
+    return rewritten(text, *(each.get(name, none) for each in (TUPLES, OUTSIDE, INHERITED, LOOSE)))
 
 
 def compile_tree(tree: Path) -> None:
@@ -100,7 +100,8 @@ def compile_tree(tree: Path) -> None:
     log = tree / LOG
     with log.open("w", encoding="utf-8") as out:
         done = subprocess.run(
-            [sys.executable, "-P", str(_COMPILER), *MODULES], cwd=tree, stdin=subprocess.DEVNULL, stdout=out, stderr=out, check=False
+            [sys.executable, "-P", str(_COMPILER), *MODULES], cwd=tree, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            check=False,
         )
     if done.returncode:
         last_words = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES_TOLD:]

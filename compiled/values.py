@@ -37,9 +37,11 @@ def replaced(text: str, replacements: Sequence[tuple[str, str, str]]) -> str:
 
 
 def rewritten(
-    text: str, tuples: Set[str] = frozenset(), outside: Set[str] = frozenset(), inherited: Set[str] = frozenset()
+    text: str, tuples: Set[str] = frozenset(), outside: Set[str] = frozenset(), inherited: Set[str] = frozenset(),
+    loose: Set[str] = frozenset(),
 ) -> str:
-    """`text` with its value classes written out, `tuples` as dataclasses, `outside` left to Python, `inherited` open to heirs.
+    """`text` with its value classes written out, `tuples` as dataclasses, `outside` left to Python, `inherited` open to heirs,
+    and parameters named in `loose` held to no annotation.
 
     Raises CannotRewrite for a class whose meaning would change, and where one is named that is not there.
     """
@@ -48,7 +50,7 @@ def rewritten(
     absent = (tuples | outside | inherited) - {node.name for node in classes}
     if absent:
         raise CannotRewrite(f"there is no class {', '.join(sorted(absent))}")
-    imports = set()
+    imports, written = _loosen(tree, edits, loose), False
     for node in classes:
         if node.name in outside:
             edits.insert(edits.line_of(node), "@mypyc_attr(native_class=False)\n")
@@ -62,21 +64,38 @@ def rewritten(
                 edits.replace(statement, "pass" if len(node.body) == 1 else "")
         decorator = _dataclass_of(node)
         if decorator is not None:
+            if node.name in inherited:
+                raise CannotRewrite(f"{node.name} is inherited: its heirs' constructors build on its defaults")
             options = _options(node, decorator)
             kept = [f"{name}=True" for name, value in options.items() if value and name in _DATACLASS_KEEPS]
             edits.replace(decorator, f"dataclass({', '.join(['init=False', *kept])})")
             _write_out(node, edits, kw_only=options.get("kw_only", False))
-            imports.add(_ANY)
+            written = True
         elif node.name in tuples:
             if [ast.unparse(base) for base in node.bases] != ["NamedTuple"]:
                 raise CannotRewrite(f"{node.name} is no named tuple")
             edits.replace(node.bases[0], "")
             edits.insert(edits.line_of(node), "@dataclass(init=False, frozen=True)\n")
-            _write_out(node, edits, kw_only=False)
-            imports |= {"from dataclasses import dataclass", _ANY}
+            _write_out(node, edits, kw_only=False, named_tuple=True)
+            imports.add("from dataclasses import dataclass")
+            written = True
+    if written:
+        imports.add(_ANY)
     if imports:
         edits.insert(edits.end_of(_future(tree)), "".join(f"\n{line}" for line in sorted(imports)))
-    return edits.done() + (_REBUILT if _ANY in imports else "")
+    return edits.done() + (_REBUILT if written else "")
+
+
+def _loosen(tree: ast.Module, edits: _Edits, loose: Set[str]) -> set[str]:
+    """Take the annotations of those parameters away; the import that this needs."""
+    parameters = [node for node in ast.walk(tree) if isinstance(node, ast.arg) and node.arg in loose and node.annotation]
+    absent = loose - {node.arg for node in parameters}
+    if absent:
+        raise CannotRewrite(f"there is no parameter {', '.join(sorted(absent))}")
+    for node in parameters:
+        assert node.annotation is not None
+        edits.replace(node.annotation, "_Any")
+    return {_ANY} if parameters else set()
 
 
 class _Edits:
@@ -117,7 +136,7 @@ class _Edits:
         return out.decode()
 
 
-def _write_out(node: ast.ClassDef, edits: _Edits, *, kw_only: bool) -> None:
+def _write_out(node: ast.ClassDef, edits: _Edits, *, kw_only: bool, named_tuple: bool = False) -> None:
     """An `__init__` of the fields, and the `__reduce__` that goes with it."""
     if any(ast.unparse(base) != "NamedTuple" for base in node.bases):
         raise CannotRewrite(f"{node.name} derives from a class: its constructor would lack the fields of that")
@@ -126,7 +145,8 @@ def _write_out(node: ast.ClassDef, edits: _Edits, *, kw_only: bool) -> None:
         raise CannotRewrite(f"{node.name} has a constructor of its own")
     fields = [
         each for each in node.body
-        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and "ClassVar" not in ast.unparse(each.annotation)
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)
+        and "ClassVar" not in ast.unparse(each.annotation)
     ]
     if not fields:
         raise CannotRewrite(f"{node.name} has no fields")
@@ -147,6 +167,12 @@ def _write_out(node: ast.ClassDef, edits: _Edits, *, kw_only: bool) -> None:
         *(f"        {line}\n" for line in lines or ["pass"]),
         "\n    def __reduce__(self) -> tuple[object, ...]:\n",
         f"        return _rebuilt, ({node.name}, {{{given}}})\n",
+        # What a named tuple can and its users use.
+        *([
+            f"\n    def _replace(self, **changes: _Any) -> {node.name}:\n"
+            f"        values: dict[str, _Any] = {{{given}}}\n        values.update(changes)\n"
+            f"        return {node.name}(**values)\n",
+        ] if named_tuple else []),
     )))
 
 
@@ -164,7 +190,8 @@ def _field(owner: str, field: ast.AnnAssign, edits: _Edits) -> tuple[str, str]:
         # What it leaves out of comparisons stays said; nothing else gives it a value before `__post_init__`.
         return "", ""
     if set(options) != {"default_factory"} or "None" in annotation:
-        raise CannotRewrite(f"{owner}.{name} = {ast.unparse(value)}: only default_factory, for what is never None, or init=False")
+        allowed = "only default_factory, for what is never None, or init=False"
+        raise CannotRewrite(f"{owner}.{name} = {ast.unparse(value)}: {allowed}")
     edits.cut(edits.end_of(field.annotation), edits.end_of(field), "")
     factory = ast.unparse(options["default_factory"])
     made = _EMPTY.get(factory, f"({factory})()")

@@ -113,6 +113,7 @@ def test_a_chosen_named_tuple_becomes_a_frozen_value_and_others_stay() -> None:
     assert module.A(1) == module.A(1, 2)
     assert hash(module.A(1)) == hash(module.A(1))
     assert not isinstance(module.A(1), tuple)
+    assert module.A(1)._replace(x=5) == module.A(5)
     assert isinstance(module.B(1), tuple)
 
 
@@ -128,6 +129,13 @@ def test_a_class_that_others_inherit_is_opened_to_them() -> None:
     out = rewritten(HEAD + 'class A:\n    __slots__ = ("x",)\n', inherited=frozenset({"A"}))
     assert "@mypyc_attr(allow_interpreted_subclasses=True)\nclass A:" in out
     assert "__slots__" not in out
+
+
+def test_loose_parameters_take_anything() -> None:
+    out = rewritten(HEAD + "def f(a: int, *b: str, c: float = 1.0) -> int:\n    return a\n", loose=frozenset({"a", "b"}))
+    assert "def f(a: _Any, *b: _Any, c: float = 1.0) -> int:" in out
+    with pytest.raises(CannotRewrite, match="there is no parameter d"):
+        rewritten(HEAD, loose=frozenset({"d"}))
 
 
 def test_texts_beyond_ascii_are_cut_where_they_should_be() -> None:
