@@ -17,8 +17,8 @@ FOLDER = ".compiled"
 # Beside the copy's `shell`: what it was made of. Written last, so a copy without it is none.
 STAMP = "compiled-core.json"
 PLAIN, COMPILED = "plain", "compiled"
-# What goes in: the shell, and the rules by which it was rewritten.
-_MADE_OF = ("shell", "compiled")
+# What goes in: the shell, and what rewrites and compiles it. Not what proves it: a better proof makes no other copy.
+_MADE_OF = ("shell/**/*.py", *(f"compiled/{name}.py" for name in ("extension", "modules", "tree", "values")))
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -64,8 +64,8 @@ def stamp(root: Path) -> str:
 def sources_hash(root: Path) -> str:
     """The identity of everything that a compiled copy of `root` is made of."""
     digest = hashlib.sha256()
-    for package in _MADE_OF:
-        for path in sorted((root / package).rglob("*.py")):
+    for pattern in _MADE_OF:
+        for path in sorted(root.glob(pattern)):
             digest.update(f"\0{path.relative_to(root).as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
