@@ -37,8 +37,11 @@ LEFT_OUT: dict[str, str] = {
         "breaks the engine by an attribute of its class; compiled code calls the method all the same",
     "tests/shell/host/test_lockdown.py::test_before_anything_is_imported_nothing_but_code_can_be_read":
         "reads a file of the project beside `shell`; the copy has none",
-    "tests/shell/risk/test_approval.py::test_a_size_that_is_no_fraction_is_refused":
-        "hands over sizes that `shell.host.validate` lets nobody hand over; compiled, they raise instead of being refused",
+    **{
+        f"tests/shell/risk/test_approval.py::test_a_size_that_is_no_fraction_is_refused[{size}]":
+        "hands over sizes that `shell.host.validate` lets nobody hand over; compiled, they raise instead of being refused"
+        for size in ("None", "much")
+    },
     **{f"tests/shell/host/test_supervisor.py::test_{name}": _FRAMES for name in _FORGED},
 }
 
