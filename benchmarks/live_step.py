@@ -22,7 +22,7 @@ import numpy as np
 from figures import LIVE_MS_MAX
 from workload import CASH, ROOT, SEED, START, SYMBOLS, ema_cross, unlimited
 
-from shell.backtest.driver import MemoryJournal
+from shell.backtest.run import MemoryJournal
 from shell.book_setup import fees_of, new_engine, pairs_of
 from shell.config import HostConfig, PaperConfig
 from shell.engine import Engine

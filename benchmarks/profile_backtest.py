@@ -23,8 +23,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from workload import BARS_A_DAY, SEED, SYMBOLS, account, ema_cross, market
 
-from shell.backtest.driver import MemoryJournal, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.result import BacktestResult
+from shell.backtest.run import MemoryJournal
 from shell.engine import Engine
 from shell.host.port import StrategySource
 from shell.host.supervisor import HostedStrategy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
 def pairs_of(history: History) -> dict[str, Pair]:
     """The pairs of a history, where there is no exchange to ask."""
-    return {
-        symbol: replay_pair(symbol, float(frame["close"][0]) if len(frame) else 1.0)
-        for symbol, frame in history.m5.items()
-    }
+    return pairs_at({symbol: float(frame["close"][0]) if len(frame) else 1.0 for symbol, frame in history.m5.items()})
+
+
+def pairs_at(prices: Mapping[str, float]) -> dict[str, Pair]:
+    """The pairs of symbols of which a price is known."""
+    return {symbol: replay_pair(symbol, price) for symbol, price in prices.items()}
 
 
 def fees_of(symbols: Sequence[str], paper: PaperConfig) -> dict[str, FeeSchedule]:

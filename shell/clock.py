@@ -16,6 +16,10 @@ NIGHT_HOURS = 3
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _INSTANT = timedelta.resolution
+_MILLISECOND = timedelta(milliseconds=1)
+# The moment that `to_ms` was asked for last: one step of an engine asks several times.
+_newest = [(_EPOCH, 0)]
+_LATEST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 MS = 1000
 # How far this machine's clock may be from the exchange's before somebody is told, and before trading starts.
 CLOCK_DIFFERENCE_TOLD = timedelta(seconds=2)
@@ -77,18 +81,24 @@ def require_utc(moment: datetime) -> datetime:
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since the epoch, exact for any aware datetime with millisecond precision."""
-    return round((moment if moment.tzinfo is UTC else require_utc(moment)).timestamp() * MS)
+    known, ms = _newest[0]
+    if moment is not known:
+        ms = round((moment if moment.tzinfo is UTC else require_utc(moment)).timestamp() * MS)
+        _newest[0] = moment, ms
+    return ms
 
 
 def from_ms(ms: int) -> datetime:
-    """The aware UTC datetime of `ms` milliseconds since the epoch."""
+    """The aware UTC datetime of `ms` milliseconds since the epoch. Raises ValueError or OverflowError beyond the calendar."""
+    if type(ms) is int and 0 <= ms < _LATEST_MS:
+        # A third of what the way below costs, which takes numpy's numbers, too.
+        return _EPOCH + ms * _MILLISECOND
     return datetime.fromtimestamp(ms / MS, UTC)
 
 
 def compact(moment: datetime) -> str:
     """A UTC moment to the minute as ids have it, 20230101T0005: what %Y%m%dT%H%M gives, at a third of its price."""
-    text = moment.isoformat()
-    return f"{text[:4]}{text[5:7]}{text[8:13]}{text[14:16]}"
+    return moment.isoformat()[:16].replace("-", "").replace(":", "")
 
 
 def parse_moment(text: str) -> datetime:

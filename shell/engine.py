@@ -34,7 +34,7 @@ from shell.market.recorded import RecordedBook
 from shell.money import Price, QuoteAmount
 from shell.orders import ApprovedOrder, Fill, OrderState, OrderUpdate, Purpose, Side, SubmittedOrder
 from shell.portfolio.ledger import CapitalEvent, EquityMarks, Ledger, apply_capital, apply_fill, with_protection
-from shell.portfolio.valuation import mark, with_capital, with_entry
+from shell.portfolio.valuation import mark, with_capital, with_entry, with_peak
 from shell.portfolio.worth import Worth
 from shell.risk.approval import Approved, OrderIds, ProtectionChange, answer_of, assess
 from shell.risk.halts import Halt, HaltKind, after_lift, evaluate
@@ -63,8 +63,7 @@ class Engine:
         self.ledger = ledger or Ledger()
         self.marks = marks
         self.halts: dict[HaltKind, Halt] = {halt.kind: halt for halt in halts}
-        self.interval_minutes = SLOT_MINUTES
-        self.faults_in_row, self.last_fault = 0, ""
+        self.interval_minutes, self.faults_in_row, self.last_fault = SLOT_MINUTES, 0, ""
         self.seat = Seat(host, market, config.fees)
         self._steps = Steps(journal, self._undo)
         self._cursor = market.cursor
@@ -135,7 +134,8 @@ class Engine:
 
     def add_capital(self, event: CapitalEvent) -> StepRecord:
         """Allocate or withdraw capital: never P&L, never drawdown (D12)."""
-        record = self._begin(event.at, capital=[event])
+        record = self._begin(event.at)
+        record.capital.append(event)
         if self.marks is not None:
             self.marks = with_capital(self.marks, event.amount, equity=self.equity())
         self.ledger = apply_capital(self.ledger, event)
@@ -199,7 +199,7 @@ class Engine:
         self._cursor = self.market.cursor
         self._last_slot_ms = max(self._last_slot_ms, self._slot_ms(now) - due * self.interval_minutes * MINUTE_MS)
         if peak is not None and self.marks is not None and peak > self.marks.peak:
-            self.marks = replace(self.marks, peak=peak)
+            self.marks = with_peak(self.marks, peak)
 
     def scan(self, now: datetime, *, origin: str) -> StepRecord:
         """The scan of a slot at which, as `passed` has told, nothing else happens."""
@@ -321,9 +321,9 @@ class Engine:
         on (`unanswered` counts them all), ids carry a mark that no earlier process used."""
         self._try = f":try{unanswered}" if unanswered else self._try
         if orders:
-            now = max(order.intent.decided_at for order in orders)
-            updates = [never_taken(each, OrderState.REJECTED, WRITTEN_OFF, now) for each in orders]
-            self._finish(self._begin(now, updates=updates))
+            record = self._begin(max(order.intent.decided_at for order in orders))
+            record.updates += [never_taken(each, OrderState.REJECTED, WRITTEN_OFF, record.at) for each in orders]
+            self._finish(record)
 
     def _slot_ms(self, now: datetime) -> int:
         """The newest slot at `now`, by the interval known so far."""
@@ -441,8 +441,8 @@ class Engine:
         self.seat.unhear(len(fills), sum(len(record.trades) for record in undone))
         self.protector.unsure |= bool(fills)
 
-    def _begin(self, at: datetime, **facts: Any) -> StepRecord:
-        return self._steps.begin(StepRecord(book=self.config.book, at=at, **facts), self.ledger, self.marks)
+    def _begin(self, at: datetime) -> StepRecord:
+        return self._steps.begin(StepRecord(book=self.config.book, at=at), self.ledger, self.marks)
 
     def _finish(self, record: StepRecord) -> StepRecord:
         record.ledger, record.marks, record.equity = self.ledger, self.marks, self.equity()

@@ -17,9 +17,10 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
+from shell.backtest.buy_and_hold import buy_and_hold_curve
 from shell.backtest.fast import FastBench
 from shell.backtest.job import BacktestJob
-from shell.backtest.metrics import buy_and_hold_curve, daily_returns
+from shell.backtest.metrics import daily_returns
 from shell.backtest.parallel import Outcome, run_many, workers_worth
 from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
 from shell.errors import BrainError

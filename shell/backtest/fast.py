@@ -17,23 +17,24 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Self
 
-from shell.backtest.driver import Progress, uncollected
 from shell.backtest.fast_wire import (
     BEAT_BYTES,
     FINISHING,
     REFUSAL_BYTES_MAX,
     STARTING,
-    Terms,
     decode_beat,
     decode_refusal,
     encode_source,
     encode_terms,
 )
-from shell.backtest.history_file import write_history
+from shell.backtest.ground import Ground, write_ground
 from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.backtest.result_wire import Expected, decode_result
+from shell.backtest.run import Progress, uncollected
+from shell.backtest.window import Window, ground_of, window_of
 from shell.clock import from_ms, monotonic, to_ms
 from shell.errors import StrategyFault
+from shell.host.frames import FramesWanted, touches_frames
 from shell.host.isolation import attested, isolation_is_complete, read_isolation
 from shell.host.policy import require_policy
 from shell.host.port import StrategySource
@@ -43,16 +44,17 @@ from shell.host.validate import MESSAGE_CHARS_MAX, harmless
 from shell.host.wire import HEADER, Kind
 from shell.log import get_logger
 from shell.market.bars import Tier
-from shell.market.book import period_of
 from shell.market.history import History
 
 FAST_BACKTEST = Program(
-    entry="shell.backtest.fast_child",
+    entry="shell.backtest.fast_framed",
     folders=(
         *CHILD_FOLDERS, "shell/backtest", "shell/exchange", "shell/execution", "shell/portfolio", "shell/risk",
     ),
     packages=(*CHILD_PACKAGES, "pydantic", "pydantic_core", "annotated_types", "typing_extensions", "typing_inspection"),
 )
+# For a strategy that touches no frame (`shell.host.frames`).
+FRAMELESS_BACKTEST = FAST_BACKTEST._replace(entry="shell.backtest.fast_frameless", frames=False)
 # On top of a call's limit: beats come some tenths of a second apart, and a busy machine is late with them.
 GRACE_SECONDS = 1.0
 WAIT_SECONDS = 0.25
@@ -93,10 +95,10 @@ class FastBench:
     ) -> None:
         self._history = history
         self._settings = settings
-        self._terms = Terms(settings=settings, start=start, end=end)
+        self._start, self._end = start, end
         self._held = contextlib.ExitStack()
         self._child: ChildProcess | None = None
-        self._expected: Expected | None = None
+        self._ground: Ground | None = None
 
     def run(
         self, source: StrategySource, progress: Progress | None = None, *, check_policy: bool = True
@@ -105,12 +107,14 @@ class FastBench:
         begun = monotonic()
         if check_policy:
             require_policy(source)
-        expected = self._expected = self._expected or _expected(self._history, self._terms.start, self._terms.end)
+        window = window_of(self._history, self._start, self._end)
+        expected = Expected(symbols=self._history.symbols, start=window.start, end=window.end)
         try:
-            child = self._child or self._started()
-            body = _Conversation(child, expected, self._settings, progress).result(source)
-        except StrategyFault as fault:
-            raise self._ended_by(fault) from None
+            body = self._asked(source, window, expected, progress, frames=touches_frames(source))
+        except FramesWanted:
+            # Its text did not show it. All of that run is forgotten, and nothing of it was seen by anybody.
+            self.close()
+            body = self._asked(source, window, expected, progress, frames=True)
         with uncollected():
             result = decode_result(body, expected, 0.0)
         return replace(result, seconds=monotonic() - begun)
@@ -126,14 +130,28 @@ class FastBench:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _started(self) -> ChildProcess:
+    def _asked(
+        self, source: StrategySource, window: Window, expected: Expected, progress: Progress | None, *, frames: bool
+    ) -> bytes:
+        """The answer of a process that has what the strategy needs, the last one if that does."""
+        try:
+            if frames and self._child is not None and not self._child.program.frames:
+                self.close()
+            child = self._child or self._started(window, FAST_BACKTEST if frames else FRAMELESS_BACKTEST)
+            return _Conversation(child, expected, self._settings, progress).result(source)
+        except StrategyFault as fault:
+            raise self._ended_by(fault) from None
+
+    def _started(self, window: Window, program: Program) -> ChildProcess:
         file = self._held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         handed = self._held.enter_context(read_only(file.fileno()))
-        child = self._child = self._held.enter_context(_child(handed))
-        # Written while the process starts: it looks into the file when it has the terms.
-        write_history(self._history, file)
+        child = self._child = self._held.enter_context(_child(handed, program))
+        # Laid out while the process starts: it looks into the file when it has the terms.
+        if self._ground is None:
+            self._ground = ground_of(self._history, window, float(self._settings.paper.taker_fee_pct))
+        write_ground(self._ground, file)
         seconds = self._settings.host.start_timeout.total_seconds()
-        reply = child.exchange(Kind.START, encode_terms(self._terms), seconds, "start")
+        reply = child.exchange(Kind.START, encode_terms(self._settings), seconds, "start")
         _judge(reply, child.pid)
         return child
 
@@ -141,14 +159,6 @@ class FastBench:
         child = self._child
         self.close()
         return fault if child is None else _with_last_words(fault, child)
-
-
-def _expected(history: History, start: datetime | None, end: datetime | None) -> Expected:
-    """The period that `run_backtest` makes of these. A reversed one is refused by the child, in its own words."""
-    first, last = period_of(history.m5.values())
-    begin_ms = -(-to_ms(start or first) // Tier.M5.ms) * Tier.M5.ms
-    until = min(end, last) if end else last
-    return Expected(symbols=history.symbols, start=from_ms(begin_ms), end=max(until, from_ms(begin_ms)))
 
 
 @contextlib.contextmanager
@@ -166,9 +176,9 @@ def read_only(descriptor: int) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def _child(history: int) -> Iterator[ChildProcess]:
+def _child(ground: int, program: Program) -> Iterator[ChildProcess]:
     try:
-        child = ChildProcess(COMMON_HASH_SEED, FAST_BACKTEST, (history,))
+        child = ChildProcess(COMMON_HASH_SEED, program, (ground,))
     except OSError as error:
         raise StrategyFault("killed", f"no process could be started for the backtest: {error.strerror}") from error
     try:

@@ -1,6 +1,6 @@
 """The locked process of a fast backtest: history and engine beside the strategy, and no key, ledger or file (D2, D8).
 
-The same walls in the same order as around a hosted strategy. The history is mapped and the account's terms are read before
+The same walls in the same order as around a hosted strategy. The ground is mapped and the account's terms are read before
 the last of them stand; the strategy's code comes after. What this process says is checked in `shell.backtest.result_wire`.
 """
 
@@ -10,21 +10,20 @@ import gc
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 
-from shell.backtest.driver import run_backtest
-from shell.backtest.fast_wire import FINISHING, GOING, STARTING, Terms, decode_source, decode_terms, encode_beat, encode_refusal
-from shell.backtest.history_file import read_history
+from shell.backtest.fast_wire import FINISHING, GOING, STARTING, decode_source, decode_terms, encode_beat, encode_refusal
+from shell.backtest.ground import Ground, read_ground
+from shell.backtest.result import BacktestSettings
 from shell.backtest.result_wire import encode_result
+from shell.backtest.run import run_over
 from shell.clock import monotonic
 from shell.errors import BrainError
 from shell.host.child import work_apart
 from shell.host.inline import InlineHost
 from shell.host.lockdown import Enclosure, lock_down
-from shell.host.warm_up import warm_up
 from shell.host.wire import HEADER, Kind, frame
-from shell.market.history import History
 
 BEAT_SECONDS = 0.1
 # The cycle collector is off during a run. What little garbage needs it is looked for at each beat among what is young,
@@ -33,15 +32,18 @@ WHOLE_EVERY_BEATS = 64
 READ_BYTES = 1 << 20
 
 
-def main(descriptor: int, enclosure: Enclosure, _lane: Sequence[int], history: int) -> None:
-    """Run backtests for whoever holds the other end of `descriptor`, over the history behind `history`, until it is closed."""
-    work_apart(partial(_work, descriptor, enclosure, history))
+def work(
+    descriptor: int, enclosure: Enclosure, ground: int, prepare: Callable[[], None], shut: Callable[[], None]
+) -> None:
+    """Run backtests for whoever holds the other end of `descriptor`, over the ground behind `ground`, until it is closed.
+    `prepare` is called before anything is read, `shut` once nothing is to be imported any more."""
+    work_apart(partial(_work, descriptor, enclosure, ground, prepare, shut))
 
 
 class Heart:
     """Implements `shell.host.inline.Pulse`: tells the parent how far the run is, at least `BEAT_SECONDS` apart."""
 
-    def __init__(self, descriptor: int, request_id: int, terms: Terms) -> None:
+    def __init__(self, descriptor: int, request_id: int, terms: BacktestSettings) -> None:
         self._descriptor = descriptor
         self._request_id = request_id
         # Should the parent be dead itself, this ends a strategy that never returns.
@@ -70,12 +72,15 @@ class Heart:
         gc.collect(1 if self._beats % WHOLE_EVERY_BEATS else 2)
 
 
-def _work(descriptor: int, enclosure: Enclosure, history_descriptor: int) -> None:
-    warm_up()
+def _work(
+    descriptor: int, enclosure: Enclosure, ground_descriptor: int, prepare: Callable[[], None], shut: Callable[[], None]
+) -> None:
+    prepare()
     request_id, body = _read(descriptor)
     terms = decode_terms(body)
-    history = read_history(history_descriptor)
-    os.close(history_descriptor)
+    ground = read_ground(ground_descriptor)
+    os.close(ground_descriptor)
+    shut()
     isolation = lock_down(enclosure, (descriptor,))
     _write(descriptor, frame(request_id, Kind.ANSWER, json.dumps(isolation).encode()))
     while True:
@@ -83,7 +88,7 @@ def _work(descriptor: int, enclosure: Enclosure, history_descriptor: int) -> Non
             request_id, body = _read(descriptor)
         except EOFError:
             return
-        kind, parts = _run(body, terms, history, Heart(descriptor, request_id, terms))
+        kind, parts = _run(body, terms, ground, Heart(descriptor, request_id, terms))
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         _write(descriptor, HEADER.pack(sum(map(len, parts)), request_id, kind))
         for part in parts:
@@ -93,18 +98,17 @@ def _work(descriptor: int, enclosure: Enclosure, history_descriptor: int) -> Non
         gc.collect()
 
 
-def _run(body: bytes, terms: Terms, history: History, heart: Heart) -> tuple[Kind, list[bytes]]:
+def _run(body: bytes, terms: BacktestSettings, ground: Ground, heart: Heart) -> tuple[Kind, list[bytes]]:
     source = decode_source(body)
     gc.disable()
     try:
-        result = run_backtest(
-            source, history, start=terms.start, end=terms.end, settings=terms.settings, host=InlineHost(source, heart),
-            progress=heart.progress,
+        result = run_over(
+            ground, InlineHost(source, heart), settings=terms, progress=heart.progress, begun=monotonic()
         )
     except BrainError as error:
         return Kind.FAULT, [encode_refusal(error)]
     heart.finish(result.steps)
-    return Kind.ANSWER, encode_result(result, history.symbols)
+    return Kind.ANSWER, encode_result(result, ground.recording.symbols)
 
 
 def _read(descriptor: int) -> tuple[int, bytes]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +12,6 @@ from shell.config_book import HostConfig, PaperConfig, RiskConfig
 from shell.errors import BrainError, DataError, StrategyFault, UsageError
 from shell.host.port import StrategySource
 from shell.host.validate import FAULT_KINDS, harmless
-from shell.host.wire import micros_of, moment_of
 from shell.money import QuoteAmount
 
 # What a beat tells of: the strategy is asked, is started, or is not asked any more.
@@ -28,37 +25,21 @@ BEAT_BYTES = _BEAT.size
 _REFUSALS: dict[str, type[BrainError]] = {"data": DataError, "usage": UsageError}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """A run without its code and its history."""
-
-    settings: BacktestSettings
-    start: datetime | None
-    end: datetime | None
-
-    @property
-    def host(self) -> HostConfig:
-        return self.settings.host
-
-
-def encode_terms(terms: Terms) -> bytes:
-    """The body of the first request."""
-    settings = terms.settings
+def encode_terms(settings: BacktestSettings) -> bytes:
+    """The body of the first request: the terms of a run, which is all but its code and its ground."""
     return json.dumps({
         "cash": str(settings.cash), "zone": settings.zone.key, "paper": settings.paper.model_dump_json(),
         "risk": settings.risk.model_dump_json(), "host": settings.host.model_dump_json(),
-        "start": _micros(terms.start), "end": _micros(terms.end),
     }).encode()
 
 
-def decode_terms(body: bytes) -> Terms:
+def decode_terms(body: bytes) -> BacktestSettings:
     """The inverse of `encode_terms`, for what the parent sent. Opens the zone's file."""
     said = json.loads(body)
-    settings = BacktestSettings(
+    return BacktestSettings(
         cash=QuoteAmount(said["cash"]), zone=ZoneInfo(said["zone"]), paper=PaperConfig.model_validate_json(said["paper"]),
         risk=RiskConfig.model_validate_json(said["risk"]), host=HostConfig.model_validate_json(said["host"]),
     )
-    return Terms(settings=settings, start=_moment(said["start"]), end=_moment(said["end"]))
 
 
 def encode_source(source: StrategySource) -> bytes:
@@ -108,11 +89,3 @@ def decode_refusal(body: bytes) -> BrainError:
     if type(line) is not int or not 0 < line < 10_000_000:
         line = None
     return StrategyFault(kind if kind in FAULT_KINDS else "error", message, line)
-
-
-def _micros(moment: datetime | None) -> int | None:
-    return None if moment is None else micros_of(moment)
-
-
-def _moment(micros: int | None) -> datetime | None:
-    return None if micros is None else moment_of(micros)

@@ -19,7 +19,7 @@ from shell.engine import Engine
 from shell.market.bars import Tier
 from shell.market.recorded import RecordedBook
 from shell.money import Price, QuoteAmount, decimal_of
-from shell.portfolio.ledger import Ledger, Position
+from shell.portfolio.ledger import EquityMarks, Ledger, Position
 from shell.risk.halts import HaltKind
 
 MINUTES_PER_SLOT = 5
@@ -33,10 +33,12 @@ _highest = np.maximum.reduce
 
 
 class _Touch(NamedTuple):
-    """The first slot whose bar reaches one of two levels if `hit`, else how far none does."""
+    """The first slot whose bar reaches one of two levels if `hit`, else how far none does; `low` and `high` are the levels."""
 
     stop_loss: Price | None
     take_profit: Price | None
+    low: float
+    high: float
     slot: int
     hit: bool
 
@@ -44,6 +46,7 @@ class _Touch(NamedTuple):
 class _Held(NamedTuple):
     """A position as the curve needs it: its symbol's place in the book, and its quantity."""
 
+    position: Position
     at: int
     qty: float
 
@@ -61,8 +64,12 @@ class Glide:
         self._highs = _by_symbol(tape.table[:, 1 + _HIGH * count : 1 + (_HIGH + 1) * count])
         self._days, self._day = _day_starts(book, zone), 0
         self._touches: dict[str, _Touch] = {}
+        limits = engine.config.risk
+        self._daily_kept, self._kept = 1 - float(limits.max_daily_loss_pct), 1 - float(limits.max_drawdown_pct)
         self._ledger: Ledger | None = None
         self._cash, self._held = 0.0, list[_Held]()
+        self._marks: EquityMarks | None = None
+        self._day_start = self._peak = 0.0
 
     def every(self) -> int | None:
         """Slots from one scan to the next; None where scans do not fall on whole slots."""
@@ -93,20 +100,15 @@ class Glide:
     def values(self, begin: int, end: int) -> Curve | float:
         """What the books are worth at slots [begin, end) as they stand now, in float, position by position: one number
         where they are worth the same throughout, or for one slot."""
-        ledger, closes = self._engine.ledger, self._book.closes
-        if ledger is not self._ledger:
-            # Ledgers never change: what is read from one holds until there is another.
-            self._ledger, self._cash = ledger, float(ledger.cash.value)
-            self._held = [
-                _Held(self._index[symbol], float(position.qty.value)) for symbol, position in sorted(ledger.positions.items())
-            ]
+        self._read()
         total: Curve | float = self._cash
         if end - begin == 1:
             # The same sums in the same order as below.
-            for at, qty in self._held:
-                total += qty * closes.item(at, begin)
+            for _, at, qty in self._held:
+                total += qty * self._book.close_of(at, begin)
         else:
-            for at, qty in self._held:
+            closes = self._book.closes
+            for _, at, qty in self._held:
                 total = total + qty * closes[at, begin:end]
         return total
 
@@ -128,10 +130,25 @@ class Glide:
         peak = None
         if engine.ledger.positions and engine.marks is not None:
             highest = worth if isinstance(worth, float) else float(_highest(worth))
-            if highest >= float(engine.marks.peak.value) * (1 - _NEAR):
+            if highest >= self._peak * (1 - _NEAR):
                 near = np.flatnonzero(np.atleast_1d(worth) >= highest * (1 - _NEAR))
                 peak = max((self._exactly(begin + int(at)) for at in near), key=lambda each: each.value)
         engine.passed(self._book.moment_of(end - 1), peak, due=due)
+
+    def _read(self) -> None:
+        """The books in float. Ledgers and marks never change: what is read from one holds until there is another."""
+        ledger, marks = self._engine.ledger, self._engine.marks
+        if ledger is not self._ledger:
+            self._ledger, self._cash = ledger, float(ledger.cash.value)
+            known = {held.position.symbol: held for held in self._held}
+            self._held = []
+            for symbol, position in sorted(ledger.positions.items()):
+                held = known.get(symbol)
+                if held is None or held.position is not position:
+                    held = _Held(position, self._index[symbol], float(position.qty.value))
+                self._held.append(held)
+        if marks is not self._marks and marks is not None:
+            self._marks, self._day_start, self._peak = marks, float(marks.day_start.value), float(marks.peak.value)
 
     def _exactly(self, slot: int) -> QuoteAmount:
         total = self._engine.ledger.cash
@@ -144,12 +161,15 @@ class Glide:
         """The first slot from `slot` on whose bar reaches the position's stop or target; `stop` or later if none before."""
         stop_loss, take_profit = position.stop_loss, position.take_profit
         known = self._touches.get(symbol)
-        if known is not None and known.stop_loss is stop_loss and known.take_profit is take_profit and known.slot >= slot:
-            if known.hit or known.slot >= stop:
-                return known.slot
-            slot = known.slot
-        low = float("-inf") if stop_loss is None else float(stop_loss)
-        high = float("inf") if take_profit is None else float(take_profit)
+        if known is not None and known.stop_loss is stop_loss and known.take_profit is take_profit:
+            if known.slot >= slot:
+                if known.hit or known.slot >= stop:
+                    return known.slot
+                slot = known.slot
+            low, high = known.low, known.high
+        else:
+            low = float("-inf") if stop_loss is None else float(stop_loss)
+            high = float("inf") if take_profit is None else float(take_profit)
         at, last, hit = self._index[symbol], self._book.slots + 1, False
         while slot < min(stop, last) and not hit:
             end = min(slot + _CHUNK_SLOTS, last)
@@ -157,23 +177,22 @@ class Glide:
             first = int(hits.argmax())
             hit = bool(hits[first])
             slot = slot + first if hit else end
-        self._touches[symbol] = _Touch(stop_loss, take_profit, slot, hit)
+        self._touches[symbol] = _Touch(stop_loss, take_profit, low, high, slot, hit)
         return slot
 
     def _halted(self, slot: int, stop: int) -> int:
         """The first slot before `stop` at which a loss limit may be reached."""
-        engine = self._engine
-        marks, limits, cash = engine.marks, engine.config.risk, float(engine.ledger.cash)
-        assert marks is not None
-        daily = 0.0 if HaltKind.DAILY_LOSS in engine.halts else float(marks.day_start) * (1 - float(limits.max_daily_loss_pct))
-        kept = 0.0 if HaltKind.DRAWDOWN in engine.halts else 1 - float(limits.max_drawdown_pct)
-        if cash > daily * (1 + _NEAR) and not kept:
+        self._read()
+        halts = self._engine.halts
+        daily = 0.0 if HaltKind.DAILY_LOSS in halts else self._day_start * self._daily_kept
+        kept = 0.0 if HaltKind.DRAWDOWN in halts else self._kept
+        if self._cash > daily * (1 + _NEAR) and not kept:
             # What is held is worth something: the limits lie below the cash alone.
             return stop
         worth = np.atleast_1d(self.values(slot, stop))
         floor: Curve | float = daily
         if kept:
-            floor = np.maximum(np.maximum.accumulate(np.maximum(worth, float(marks.peak))) * kept, daily)
+            floor = np.maximum(np.maximum.accumulate(np.maximum(worth, self._peak)) * kept, daily)
         near = worth <= floor * (1 + _NEAR)
         first = int(near.argmax())
         return slot + first if near[first] else stop

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from shell.backtest.driver import Progress, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.fast import run_fast
 from shell.backtest.result import BacktestResult, BacktestSettings
+from shell.backtest.run import Progress
 from shell.clock import to_ms
 from shell.errors import DataError
 from shell.host.port import StrategySource

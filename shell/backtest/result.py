@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -63,8 +64,8 @@ class EquityCurve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestResult:
-    """One run. `bars` counts 5m bars x symbols; `equity_hash` covers every equity mark; `refusals` count codes, `halts`
-    kinds; a backtest lifts its measured halts when the next local day begins."""
+    """One run. `bars` counts 5m bars x symbols; `refusals` count codes, `halts` kinds; a backtest lifts its measured halts
+    when the next local day begins."""
 
     metrics: Metrics
     fills: tuple[Fill, ...]
@@ -72,7 +73,6 @@ class BacktestResult:
     curve: EquityCurve
     daily_returns: NDArray[np.float64]
     final_value: QuoteAmount
-    equity_hash: str
     bars: int
     steps: int
     signals: int
@@ -83,3 +83,13 @@ class BacktestResult:
     seconds: float
     certified: bool
     halts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def equity_hash(self) -> str:
+        """The digest of every equity mark and of every fill, worked out when asked: most who run backtests never do."""
+        digest = hashlib.sha256(self.curve.times_ms.tobytes() + self.curve.values.tobytes())
+        lines = [
+            f"{each.filled_at.isoformat()}|{each.symbol}|{each.side.value}|{each.qty}|{each.price}\n" for each in self.fills
+        ]
+        digest.update("".join(lines).encode())
+        return digest.hexdigest()

@@ -10,7 +10,6 @@ fills, of trades and of faults as lists of columns, so many rows a line that no 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -112,14 +111,6 @@ def decode_result(body: bytes, expected: Expected, seconds: float) -> BacktestRe
         refuse("the result has another form")
 
 
-def equity_hash_of(curve: EquityCurve, fills: Sequence[Fill]) -> str:
-    """The digest of every equity mark and of every fill."""
-    digest = hashlib.sha256(curve.times_ms.tobytes() + curve.values.tobytes())
-    lines = [f"{each.filled_at.isoformat()}|{each.symbol}|{each.side.value}|{each.qty}|{each.price}\n" for each in fills]
-    digest.update("".join(lines).encode())
-    return digest.hexdigest()
-
-
 # -- writing ------------------------------------------------------------------------------------------------------
 
 
@@ -186,8 +177,8 @@ def _result(body: bytes, expected: Expected, seconds: float) -> BacktestResult:
     return BacktestResult(
         metrics=_metrics(head["metrics"], len(trades)), fills=tuple(fills), trades=tuple(trades), curve=curve,
         daily_returns=_returns(curve), final_value=_money(head["final_value"]),
-        equity_hash=equity_hash_of(curve, fills), bars=_count(head["bars"]), steps=len(curve.values),
-        signals=_count(head["signals"]), refusals=_counter(head["refusals"], None), faults=tuple(faults),
+        bars=_count(head["bars"]), steps=len(curve.values), signals=_count(head["signals"]),
+        refusals=_counter(head["refusals"], None), faults=tuple(faults),
         halts=_counter(head["halts"], {kind.value for kind in HaltKind}), start=expected.start, end=expected.end,
         seconds=seconds, certified=False,
     )

@@ -14,8 +14,9 @@ from functools import partial
 
 import numpy as np
 
+from shell.backtest.buy_and_hold import buy_and_hold_return
 from shell.backtest.job import BacktestJob
-from shell.backtest.metrics import buy_and_hold_return, compute_metrics, daily_returns, moments_of
+from shell.backtest.metrics import compute_metrics, daily_returns, moments_of
 from shell.backtest.overfitting import probabilistic_sharpe_ratio
 from shell.backtest.parallel import JobsProgress, Outcome, Runs, run_many
 from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve, Metrics

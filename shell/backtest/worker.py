@@ -16,10 +16,10 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import Any, NoReturn
 
-from shell.backtest.driver import Progress
 from shell.backtest.history_file import read_history
 from shell.backtest.job import BacktestJob, run_job
 from shell.backtest.result import BacktestResult
+from shell.backtest.run import Progress
 from shell.errors import BrainError
 from shell.market.history import History
 

@@ -33,14 +33,17 @@ def points_of(
     `matters` and `holding` are asked as the path goes on: the caller acts on each price before it asks for the next.
     """
     walked = [(bar, path_of(bar)) for bar in bars if matters(bar)]
+    if not walked:
+        return
+    opened_ms = walked[0][0].open_ms
     for point, offset_ms in enumerate(PATH_OFFSETS_MS):
-        left = False
+        left, at = False, from_ms(opened_ms + offset_ms)
         for bar, path in walked:
             if point and not matters(bar):
                 # What worked on it has filled or gone, and the rest of the path touches no level.
                 continue
             left = True
-            price, at = path[point], from_ms(bar.open_ms + offset_ms)
+            price = path[point]
             level = level_between(holding(bar.symbol), path[max(point - 1, 0)], price)
             if level is not None:
                 yield bar.symbol, level, at

@@ -11,7 +11,8 @@ import numpy as np
 
 from shell.backtest.biases.finding import Finding
 from shell.backtest.biases.lag import CHECK as LAG
-from shell.backtest.metrics import buy_and_hold_curve, daily_returns, moments_of
+from shell.backtest.buy_and_hold import buy_and_hold_curve
+from shell.backtest.metrics import daily_returns, moments_of
 from shell.backtest.result import BacktestResult, BacktestSettings, EquityCurve
 from shell.clock import to_ms
 from shell.config import PairCosts, PaperConfig

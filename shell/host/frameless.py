@@ -20,7 +20,7 @@ from shell.host.preload import keep, preload
 
 def main(descriptor: int, enclosure: Enclosure, lane: Sequence[int] = ()) -> None:
     """Serve on `descriptor`, then exit; with FRAMES_WANTED as soon as something is to be imported that is not here."""
-    serve_apart(descriptor, enclosure, lane, _prepare)
+    serve_apart(descriptor, enclosure, lane, prepare)
 
 
 class Tripwire:
@@ -30,7 +30,13 @@ class Tripwire:
         os._exit(FRAMES_WANTED)
 
 
-def _prepare() -> None:
+def prepare() -> None:
+    """Everything but polars, and nothing more from here on."""
     preload()
+    shut()
+
+
+def shut() -> None:
+    """Nothing more is imported from here on."""
     keep()
     sys.meta_path.insert(0, Tripwire())

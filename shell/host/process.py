@@ -15,7 +15,7 @@ from shell.clock import monotonic
 from shell.errors import StrategyFault
 from shell.host.frames import FRAMES_WANTED, FramesWanted
 from shell.host.lane import LaneEnds, available
-from shell.host.spawn import FRAMELESS_HOST, STRATEGY_HOST, Handed, Program, spawn
+from shell.host.spawn import STRATEGY_HOST, Handed, Program, spawn
 from shell.host.validate import decode_fault
 from shell.host.wire import CHUNK_BYTES, HEADER, REPLY_BYTES_MAX, Kind, frame, ready_soon
 
@@ -172,7 +172,7 @@ class ChildProcess:
     def _epitaph(self, call: str) -> StrategyFault:
         self.kill()
         code = self._process.returncode
-        if code == FRAMES_WANTED and self.program is FRAMELESS_HOST:
+        if code == FRAMES_WANTED and not self.program.frames:
             raise FramesWanted
         if code == -signal.SIGSYS:
             return StrategyFault("attempt", f"the strategy tried during {call} what only an attack does, and was killed for it")

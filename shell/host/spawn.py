@@ -37,12 +37,13 @@ main(int(descriptor), enclosure, [*map(int, lane.split())], *map(int, extra.spli
 
 class Program(NamedTuple):
     """What a child runs: the module whose `main` it calls, and where that finds its modules of ours and its packages; whether
-    it can be met through a lane (`shell.host.lane`)."""
+    it can be met through a lane (`shell.host.lane`), and whether it has polars (`shell.host.frames`)."""
 
     entry: str = "shell.host.child"
     folders: tuple[str, ...] = CHILD_FOLDERS
     packages: tuple[str, ...] = CHILD_PACKAGES
     lane: bool = False
+    frames: bool = True
 
 
 class Handed(NamedTuple):
@@ -55,7 +56,7 @@ class Handed(NamedTuple):
 
 STRATEGY_HOST = Program(lane=True)
 # For a strategy that touches no frame (`shell.host.frames`).
-FRAMELESS_HOST = Program(entry="shell.host.frameless", lane=True)
+FRAMELESS_HOST = Program(entry="shell.host.frameless", lane=True, frames=False)
 
 
 def spawn(handed: Handed, hash_seed: str, program: Program = STRATEGY_HOST) -> subprocess.Popen[bytes]:

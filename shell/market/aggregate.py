@@ -1,25 +1,29 @@
 """5-minute bars into hours and days, all at once or one bar at a time, with the same result to the last bit.
 
 Buckets are UTC hours and days. A bucket is made of the bars that exist; one without bars does not exist (gaps are
-recorded, never invented). Volume is summed exactly and rounded once (`math.fsum`), so that the order cannot matter.
+recorded, never invented). Volume is summed exactly and rounded once (as by `math.fsum`), so that the order cannot matter.
+Frames are imported where there are some: a backtest on rows alone has no library for them.
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from shell.market.bars import Bar, Tier
+from shell.market.bars import HIGHER_TIERS, Bar, Tier
 from shell.market.columns import WIDTH, BarArray
-from shell.market.frames import rows_of, to_frame
+from shell.market.exact_sum import sums_of
 
-HIGHER_TIERS: tuple[Tier, ...] = (Tier.H1, Tier.D1)
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def aggregate(frame: pl.DataFrame, tier: Tier) -> pl.DataFrame:
     """Bars of a lower tier, sorted by time, as bars of `tier`. The last bucket may be incomplete: see `closed_only`."""
+    from shell.market.frames import rows_of, to_frame
+
     return to_frame(aggregate_rows(rows_of(frame), tier))
 
 
@@ -36,13 +40,14 @@ def aggregate_rows(rows: BarArray, tier: Tier) -> BarArray:
     columns[2] = np.maximum.reduceat(rows[:, 2], starts)
     columns[3] = np.minimum.reduceat(rows[:, 3], starts)
     columns[4] = rows[stops - 1, 4]
-    volumes = rows[:, 5].tolist()
-    columns[5] = [math.fsum(volumes[start:stop]) for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)]
+    columns[5] = sums_of(rows[:, 5], starts, stops)
     return columns.T
 
 
 def closed_only(frame: pl.DataFrame, tier: Tier, now_ms: int) -> pl.DataFrame:
     """The bars of a sorted frame that have closed at `now_ms`."""
+    from shell.market.frames import rows_of
+
     closed = rows_of(frame)[:, 0].searchsorted(now_ms - tier.ms, side="right")
     return frame.head(int(closed))
 

@@ -41,6 +41,7 @@ _LENGTH_MS = {Tier.M5: 300_000, Tier.H1: 3_600_000, Tier.D1: DAY_MS}
 _KEPT_MS = {Tier.M5: 30 * DAY_MS, Tier.H1: 365 * DAY_MS, Tier.D1: 7 * 365 * DAY_MS}
 _INDEX = {Tier.M5: 0, Tier.H1: 1, Tier.D1: 2}
 TIERS: tuple[Tier, ...] = (Tier.M5, Tier.H1, Tier.D1)
+HIGHER_TIERS: tuple[Tier, ...] = (Tier.H1, Tier.D1)
 
 
 class Bar(NamedTuple):

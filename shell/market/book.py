@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import polars as pl
 
 from shell.clock import to_ms
 from shell.errors import DataError, Fatal
 from shell.market.aggregate import BucketBuilder, aggregate
 from shell.market.bars import DAY_MS, TIERS, Bar, Quote, Tier
 from shell.market.columns import BarArray, Columns, bars_of
-from shell.market.frames import rows_of
 from shell.market.history import History
 from shell.money import Price, decimal_of
+
+if TYPE_CHECKING:
+    import polars as pl
 
 LOG_KEPT_BARS = 50_000
 
@@ -36,6 +37,8 @@ class ReplayFeed:
     """Bars of a history after `start`, revealed as the clock passes their close."""
 
     def __init__(self, history: History, symbols: Sequence[str], start: datetime, end: datetime) -> None:
+        from shell.market.frames import rows_of
+
         start_ms, end_ms = to_ms(start), to_ms(end)
         merged: list[Bar] = []
         for symbol in symbols:
@@ -210,5 +213,7 @@ def period_of(frames: Iterable[pl.DataFrame]) -> tuple[datetime, datetime]:
 
 
 def _closed_rows(frame: pl.DataFrame, tier: Tier, until_ms: int) -> BarArray:
+    from shell.market.frames import rows_of
+
     rows = rows_of(frame)
     return rows[: int(np.searchsorted(rows[:, 0], until_ms - tier.ms, side="right"))]

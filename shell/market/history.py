@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import polars as pl
+if TYPE_CHECKING:
+    import polars as pl
 
 HASH_DIGITS = 16
 
@@ -28,6 +30,8 @@ class History:
 
 def data_hash(history: History) -> str:
     """The identity of the candles a run saw: symbols, times and every price of every tier, 16 hex digits."""
+    import polars as pl
+
     digest = hashlib.sha256()
     for tier, frames in (("5m", history.m5), ("1h", history.h1), ("1d", history.d1)):
         for symbol in sorted(frames):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from shell.backtest.driver import MemoryJournal
 from shell.backtest.result import BacktestSettings
+from shell.backtest.run import MemoryJournal
 from shell.book_setup import new_engine
 from shell.errors import DataError, StrategyFault
 from shell.exchange.gateway import FeeSchedule
@@ -19,6 +19,7 @@ from shell.host.supervisor import HostedStrategy
 from shell.market.history import History
 from shell.market.pair import Pair
 from shell.market.recorded import RecordedBook
+from shell.market.recorder import recording_of
 from shell.parity.compare import Run
 from shell.parity.mark import owed_at
 from shell.risk.approval import restored
@@ -62,7 +63,7 @@ def run_again(
     each moment. Raises DataError for a window without bars and
     StrategyFault when the strategy tries what honest code never does."""
     spread = float(settings.paper.spread_pct) if settings.paper.slippage_pct else 0.0
-    market = RecordedBook(history, history.symbols, mark.at, until, spread_pct=spread)
+    market = RecordedBook(recording_of(history, history.symbols, mark.at, until), spread_pct=spread)
     if not market.bars:
         raise DataError(f"there are no bars from {mark.at:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC to compare with")
     journal = _Journal()

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shell.backtest.biases.probe import run_biases
-from shell.backtest.driver import Progress, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.neighbourhood import one_step_neighbours
 from shell.backtest.result import BacktestResult, BacktestSettings
+from shell.backtest.run import Progress
 from shell.errors import BrainError, StrategyFault, StrategyRejected
 from shell.gate.inputs import BiasFinding, GateInputs, Rival, RunFigures
 from shell.gate.runs import bias_of, buy_and_hold, figures_of, idle_rival, neighbour_of, stressed, vault_look_of

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from shell.backtest.crew import KILL_AFTER_SECONDS, Worker, WorkerLost
-from shell.backtest.driver import Progress
 from shell.backtest.history_file import history_file
+from shell.backtest.run import Progress
 from shell.backtest.worker import PROGRESS, REFUSAL, error_of, serve
 from shell.clock import monotonic
 from shell.market.history import History

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shell.answers import Conformance, PaperTrial
-from shell.backtest.driver import MemoryJournal, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.result import BacktestSettings
+from shell.backtest.run import MemoryJournal
 from shell.clock import local_day
 from shell.engine import Engine
 from shell.errors import BrainError, NotNow, StrategyFault

@@ -11,7 +11,7 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from shell.backtest.metrics import buy_and_hold_curve
+from shell.backtest.buy_and_hold import buy_and_hold_curve
 from shell.clock import from_ms, require_utc, to_ms
 from shell.config import Settings
 from shell.errors import DataError

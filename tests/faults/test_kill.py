@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from shell.backtest.driver import MemoryJournal
+from shell.backtest.run import MemoryJournal
 from shell.orders import Fill
 from shell.portfolio.ledger import CapitalEvent
 from shell.store.store import Store

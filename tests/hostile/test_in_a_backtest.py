@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from shell.backtest.driver import MemoryJournal, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.result import BacktestResult, BacktestSettings
+from shell.backtest.run import MemoryJournal
 from shell.config import HostConfig
 from shell.errors import StrategyFault
 from shell.host.lane import available

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from shell.backtest.driver import MemoryJournal
+from shell.backtest.run import MemoryJournal
 from shell.book_setup import fees_of, new_engine, pairs_of
 from shell.clock import to_ms
 from shell.config import HostConfig, PaperConfig, RiskConfig

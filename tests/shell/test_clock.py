@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -49,3 +50,21 @@ def test_milliseconds_come_back_whatever_zone_they_are_told_in(moment: datetime,
     assert from_ms(to_ms(exact)) == exact
     assert to_ms(exact.astimezone(timezone(timedelta(hours=5, minutes=45)))) == to_ms(exact)
     assert compact(exact) == f"{exact:%Y%m%dT%H%M}"
+
+
+@given(st.integers(-62_135_596_800_000, 253_402_300_799_999))
+def test_milliseconds_become_the_moment_that_they_count_and_back(ms: int) -> None:
+    moment = from_ms(ms)
+    assert moment == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+    assert moment.tzinfo is UTC
+    assert to_ms(moment) == to_ms(from_ms(ms)) == ms
+
+
+@pytest.mark.parametrize("ms", [10**15, 10**30, -(10**15)])
+def test_milliseconds_beyond_the_calendar_are_an_error(ms: int) -> None:
+    with pytest.raises((ValueError, OverflowError)):
+        from_ms(ms)
+
+
+def test_numbers_of_numpy_are_taken_as_well() -> None:
+    assert from_ms(np.int64(1_700_000_000_123)) == from_ms(1_700_000_000_123)

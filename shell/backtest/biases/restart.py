@@ -8,7 +8,7 @@ from shell.backtest.biases.decisions import compare
 from shell.backtest.biases.finding import BiasVerdict, Finding
 from shell.backtest.biases.hosts import RestartingHost
 from shell.backtest.biases.subject import SIGNALS_MIN, SPAN_SIGNALS, Baseline, Subject, host_for, run_on
-from shell.backtest.driver import STEP
+from shell.backtest.run import STEP
 
 REPEATABILITY, RESTART = "repeatability", "restart"
 # Places in the list of decisions after which the process is ended: when a state is likely to hold something.

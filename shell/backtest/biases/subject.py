@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 
-from shell.backtest.driver import STEP, MemoryJournal, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.result import BacktestResult, BacktestSettings
+from shell.backtest.run import STEP, MemoryJournal
 from shell.contract import Action
 from shell.errors import StrategyFault
 from shell.host.port import StrategyHost, StrategySource

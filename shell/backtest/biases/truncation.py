@@ -10,7 +10,7 @@ from shell.backtest.biases.decisions import Comparison, compare, fills_before, s
 from shell.backtest.biases.finding import BiasVerdict, Finding, Numbers
 from shell.backtest.biases.histories import ends_at
 from shell.backtest.biases.subject import SIGNALS_MIN, Baseline, Run, Subject, run_on
-from shell.backtest.driver import STEP
+from shell.backtest.run import STEP
 from shell.clock import to_ms
 from shell.market.history import History
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from shell.backtest import driver
-from shell.backtest.driver import MemoryJournal, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.result import BacktestSettings
+from shell.backtest.run import MemoryJournal
 from shell.config import HostConfig
 from shell.contract import Action, Signal
 from shell.errors import DataError, StrategyFault, StrategyRejected, UsageError

@@ -26,13 +26,15 @@ from typer.testing import CliRunner
 from deployments.cli.main import app
 from shell.backtest import fast
 from shell.backtest.driver import run_backtest
-from shell.backtest.fast import FastBench, read_only, run_fast
+from shell.backtest.fast import FAST_BACKTEST, FRAMELESS_BACKTEST, FastBench, read_only, run_fast
 from shell.backtest.history_file import history_file
 from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.contract import OrderType
 from shell.errors import DataError, StrategyFault, StrategyRejected, UsageError
 from shell.host.port import StrategySource
+from shell.host.process import ChildProcess
+from shell.host.spawn import Program
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
@@ -235,6 +237,57 @@ def test_a_bench_runs_one_strategy_after_another_as_a_process_each_would() -> No
         assert not result.certified
 
 
+QUIET = """
+    data = markets["BTC/USD"]
+    {touch}
+    return [Signal("BTC/USD", Action.CLOSE if portfolio.positions else Action.BUY)]
+"""
+
+
+def quiet(touch: str) -> StrategySource:
+    source = strategy(QUIET.format(touch=touch))
+    return replace(source, code="from shell.contract import Action, Signal\n" + source.code)
+
+
+def programs_used(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
+    used: list[Program] = []
+
+    class Seen(ChildProcess):
+        def __init__(self, seed: str, program: Program, extra: tuple[int, ...]) -> None:
+            used.append(program)
+            super().__init__(seed, program, extra)
+
+    monkeypatch.setattr(fast, "ChildProcess", Seen)
+    return used
+
+
+@pytest.mark.parametrize(
+    ("touch", "programs"),
+    [
+        ("data.current_price", [FRAMELESS_BACKTEST]),
+        ("data.candles_5m", [FAST_BACKTEST]),
+        ("if timestamp.hour == 9: str(data)", [FRAMELESS_BACKTEST, FAST_BACKTEST]),
+    ],
+    ids=["no frame", "a frame by name", "a frame unforeseen"],
+)
+def test_a_process_has_polars_when_its_strategy_needs_it(
+    touch: str, programs: list[Program], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = programs_used(monkeypatch)
+    quick = run_fast(quiet(touch), SMALL, settings=SETTINGS)
+    assert used == programs
+    assert_same_books(quick, run_backtest(quiet(touch), SMALL, settings=SETTINGS))
+    assert len(quick.fills) > 20
+
+
+def test_a_bench_goes_on_with_polars_once_a_strategy_needed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = programs_used(monkeypatch)
+    with FastBench(SMALL, start=None, end=None, settings=SETTINGS) as bench:
+        runs = [bench.run(quiet(touch)) for touch in ("data.spread", "data.spread", "data.candles_1h", "data.spread")]
+    assert used == [FRAMELESS_BACKTEST, FAST_BACKTEST]
+    assert len({run.equity_hash for run in runs}) == 1
+
+
 def test_a_strategy_that_fails_again_and_again_ends_the_run_as_it_does_a_certified_one() -> None:
     source = strategy("raise KeyError('nowhere')")
     with pytest.raises(StrategyFault) as quick:
@@ -251,7 +304,7 @@ def test_a_refused_strategy_starts_no_process(monkeypatch: pytest.MonkeyPatch) -
         run_fast(StrategySource(code="import os\n" + BUSY.code), SMALL, settings=SETTINGS)
 
 
-def test_the_history_is_written_while_the_process_starts_and_before_it_is_told_to_look(
+def test_the_ground_is_written_while_the_process_starts_and_before_it_is_told_to_look(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     happened: list[str] = []
@@ -270,7 +323,7 @@ def test_the_history_is_written_while_the_process_starts_and_before_it_is_told_t
             happened.append("ended")
 
     monkeypatch.setattr(fast, "ChildProcess", Child)
-    monkeypatch.setattr(fast, "write_history", lambda *_: happened.append("written"))
+    monkeypatch.setattr(fast, "write_ground", lambda *_: happened.append("written"))
     with pytest.raises(StrategyFault, match="enough"):
         run_fast(BUSY, SMALL, settings=SETTINGS)
     assert happened == ["started", "written", "told", "ended"]

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shell.backtest.driver import MemoryJournal, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.glide import Glide
 from shell.backtest.result import BacktestResult, BacktestSettings
+from shell.backtest.run import MemoryJournal
 from shell.book_setup import fees_of, new_engine, pairs_of
 from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.engine import Engine
@@ -24,6 +25,7 @@ from shell.host.inline import InlineHost
 from shell.host.port import StrategySource
 from shell.market.history import History
 from shell.market.recorded import RecordedBook
+from shell.market.recorder import recording_of
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
 from tests.shell.scripted import FREE, START, STEP, ScriptedHost
@@ -209,7 +211,7 @@ def test_a_panic_that_ends_a_glide_is_asked_again_in_the_same_slot() -> None:
 
 def glide_over(frames: History, steps: int) -> tuple[Engine, Glide]:
     end = START + steps * STEP
-    book = RecordedBook(frames, frames.symbols, START, end)
+    book = RecordedBook(recording_of(frames, frames.symbols, START, end))
     engine = new_engine(
         book="b", version="v", market=book, host=ScriptedHost(), journal=MemoryJournal(), paper=FREE, risk=RiskConfig(),
         host_config=HostConfig(), zone=ZoneInfo("UTC"), pairs=pairs_of(frames), fees=fees_of(frames.symbols, FREE),

@@ -8,15 +8,12 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shell.backtest.metrics import (
     RATIO_MAX,
-    buy_and_hold_curve,
-    buy_and_hold_return,
     compute_metrics,
     daily_returns,
     max_drawdown,
@@ -24,10 +21,9 @@ from shell.backtest.metrics import (
     sharpe_ratio,
     sortino_ratio,
 )
-from shell.backtest.result import EquityCurve, History, Metrics
+from shell.backtest.result import EquityCurve, Metrics
 from shell.clock import to_ms
 from shell.contract import Intent
-from shell.errors import DataError
 from shell.market.bars import DAY_MS
 from shell.money import BaseQty, QuoteAmount
 from shell.portfolio.ledger import TradeClosed
@@ -159,45 +155,6 @@ def test_moments_of_a_known_series() -> None:
 
 def test_sortino_is_zero_when_nothing_moved() -> None:
     assert sortino_ratio(np.zeros(5)) == 0.0
-
-
-def bars(opens: list[float], closes: list[float], start: datetime = MIDNIGHT) -> pl.DataFrame:
-    times = [start + timedelta(minutes=5 * number) for number in range(len(opens))]
-    highs = [max(pair) for pair in zip(opens, closes, strict=True)]
-    return pl.DataFrame(
-        {"timestamp": times, "open": opens, "high": highs, "low": opens, "close": closes, "volume": [1.0] * len(opens)},
-        schema_overrides={"timestamp": pl.Datetime("ms", "UTC")},
-    )
-
-
-def test_buy_and_hold_pays_one_fee_and_weighs_symbols_equally() -> None:
-    history = History(m5={"A/USD": bars([10, 11, 12], [11, 12, 20]), "B/USD": bars([4, 4, 4], [4, 4, 2])})
-    end = MIDNIGHT + timedelta(minutes=15)
-    # A doubles, B halves, one taker fee of 25 % each: (2 / 1.25 + 0.5 / 1.25) / 2 = 1.
-    assert buy_and_hold_return(history, MIDNIGHT, end, 0.25) == pytest.approx(0.0)
-    curve = buy_and_hold_curve(history, MIDNIGHT, end, 1000.0, 0.25)
-    assert curve.values[-1] == pytest.approx(1000.0)
-    assert curve.values[0] == pytest.approx(500 * 1.1 / 1.25 + 500 / 1.25)
-    assert curve.times_ms[-1] == to_ms(end)
-
-
-def test_buy_and_hold_takes_only_bars_that_opened_and_closed_inside_the_window() -> None:
-    history = History(m5={"A/USD": bars([10, 20, 30], [1, 25, 1])})
-    start, end = MIDNIGHT + timedelta(minutes=5), MIDNIGHT + timedelta(minutes=14)
-    assert buy_and_hold_return(history, start, end, 0.0) == pytest.approx(0.25)
-
-
-def test_a_symbol_that_lists_later_stays_cash_until_then() -> None:
-    late = bars([5, 5], [5, 10], MIDNIGHT + timedelta(minutes=5))
-    history = History(m5={"A/USD": bars([10, 10, 10], [10, 10, 10]), "B/USD": late})
-    curve = buy_and_hold_curve(history, MIDNIGHT, MIDNIGHT + timedelta(minutes=15), 100.0, 0.0)
-    assert curve.values.tolist() == pytest.approx([100.0, 100.0, 150.0])
-
-
-def test_a_window_without_bars_is_refused_with_its_dates() -> None:
-    history = History(m5={"A/USD": bars([10], [10])})
-    with pytest.raises(DataError, match="2024-01-01"):
-        buy_and_hold_return(history, datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), 0.0)
 
 
 def test_no_trades_and_no_fees_is_a_valid_run() -> None:

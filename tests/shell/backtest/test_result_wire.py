@@ -20,7 +20,6 @@ import pytest
 from shell.backtest.driver import run_backtest
 from shell.backtest.fast_wire import (
     REFUSAL_BYTES_MAX,
-    Terms,
     decode_beat,
     decode_refusal,
     decode_source,
@@ -36,7 +35,6 @@ from shell.backtest.result_wire import (
     Expected,
     decode_result,
     encode_result,
-    equity_hash_of,
 )
 from shell.config import HostConfig, PaperConfig
 from shell.contract import Action, Intent, OrderType, Signal
@@ -112,9 +110,14 @@ def test_money_comes_back_to_the_last_digit() -> None:
             assert getattr(ours, name).value.as_tuple() == getattr(theirs, name).value.as_tuple()
 
 
-def test_the_hash_is_the_drivers() -> None:
-    assert equity_hash_of(HONEST.curve, HONEST.fills) == HONEST.equity_hash
-    assert equity_hash_of(HONEST.curve, HONEST.fills[:-1]) != HONEST.equity_hash
+def test_the_hash_covers_every_fill_and_every_mark() -> None:
+    values = HONEST.curve.values.copy()
+    values[len(values) // 2] = np.nextafter(values[len(values) // 2], np.inf)
+    others = [
+        replace(HONEST, fills=HONEST.fills[:-1]), replace(HONEST, curve=replace(HONEST.curve, values=values)),
+        replace(HONEST, curve=replace(HONEST.curve, times_ms=HONEST.curve.times_ms + 1)),
+    ]
+    assert len({HONEST.equity_hash, *(other.equity_hash for other in others)}) == 4
 
 
 @pytest.mark.parametrize("count", [0, 1, ROWS_A_LINE - 1, ROWS_A_LINE, ROWS_A_LINE + 1, 3 * ROWS_A_LINE])
@@ -290,10 +293,7 @@ def test_a_beat_of_another_length_is_a_bad_reply() -> None:
 
 
 def test_terms_and_code_arrive_as_they_were_sent() -> None:
-    terms = Terms(
-        settings=replace(SETTINGS, zone=ZoneInfo("America/New_York"), host=HostConfig(max_consecutive_faults=7)),
-        start=None, end=START + timedelta(microseconds=1),
-    )
+    terms = replace(SETTINGS, zone=ZoneInfo("America/New_York"), host=HostConfig(max_consecutive_faults=7))
     assert decode_terms(encode_terms(terms)) == terms
     source = StrategySource(code="x = 'ü'\n", skills={"a": "b"}, origin="c.py")
     assert decode_source(encode_source(source)) == source

@@ -20,6 +20,7 @@ from shell.host.port import Account, ClosedNotice, FillNotice, Holding, Replay, 
 from shell.host.supervisor import HostedStrategy
 from shell.market.history import History
 from shell.market.recorded import RecordedBook
+from shell.market.recorder import recording_of
 from shell.market.synthetic import synthetic_market
 from tests.shell.host.sources import LIMITS, QUICK, strategy
 from tests.shell.scripted import START, STEP
@@ -48,7 +49,7 @@ class Worlds:
 
     def book(self, at: int = 0) -> RecordedBook:
         begin = START + timedelta(days=1)
-        book = RecordedBook(self.history, SYMBOLS, begin, begin + SLOTS * STEP, spread_pct=0.001)
+        book = RecordedBook(recording_of(self.history, SYMBOLS, begin, begin + SLOTS * STEP), spread_pct=0.001)
         book.slot = at
         return book
 

@@ -16,6 +16,7 @@ from shell.market.bars import TIERS, Tier
 from shell.market.book import MarketBook, ReplayFeed
 from shell.market.history import History
 from shell.market.recorded import RecordedBook
+from shell.market.recorder import recording_of
 from tests.shell.scripted import BTC, ETH, START, STEP, candles, flat
 
 SPREAD = 0.001
@@ -29,7 +30,7 @@ def both(history: History, warm: int, steps: int) -> tuple[MarketBook, RecordedB
     begin, end = START + warm * STEP, START + (warm + steps) * STEP
     plain = MarketBook(history.symbols, ReplayFeed(history, history.symbols, begin, end), spread_pct=SPREAD)
     plain.preload(history, begin)
-    return plain, RecordedBook(history, history.symbols, begin, end, spread_pct=SPREAD)
+    return plain, RecordedBook(recording_of(history, history.symbols, begin, end), spread_pct=SPREAD)
 
 
 @settings(deadline=None, max_examples=40)
@@ -104,7 +105,7 @@ def test_a_deeper_series_is_the_past_of_the_higher_tiers() -> None:
 def test_unusable_histories_get_a_sentence() -> None:
     history = History(m5={BTC: candles(flat(1.0, 3))})
     with pytest.raises(DataError, match="ETH/USD"):
-        RecordedBook(history, (BTC, ETH), START, START + STEP)
+        recording_of(history, (BTC, ETH), START, START + STEP)
     beside = History(m5={BTC: candles(flat(1.0, 3), start=START + timedelta(minutes=2))})
     with pytest.raises(DataError, match="multiple of five minutes"):
-        RecordedBook(beside, (BTC,), START, START + 10 * STEP)
+        recording_of(beside, (BTC,), START, START + 10 * STEP)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import insert
 
-from shell.backtest.metrics import buy_and_hold_curve
+from shell.backtest.buy_and_hold import buy_and_hold_curve
 from shell.clock import to_ms
 from shell.market.archive import Archive
 from shell.market.bars import Tier

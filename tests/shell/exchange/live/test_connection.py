@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from shell.backtest.driver import MemoryJournal
+from shell.backtest.run import MemoryJournal
 from shell.book_setup import new_engine
 from shell.clock import VirtualClock
 from shell.config import HostConfig
