@@ -9,7 +9,7 @@ from typing import NamedTuple
 # where INHERITED names it. What reads values as a strategy made them (`answers`, `validate`) is not among them: the compiler
 # holds a value to its annotation and raises where Python would look at what is really there.
 MODULES = (
-    "shell/backtest/driver.py", "shell/backtest/glide.py", "shell/backtest/metrics.py", "shell/backtest/result_wire.py",
+    "shell/backtest/run.py", "shell/backtest/glide.py", "shell/backtest/metrics.py", "shell/backtest/result_wire.py",
     "shell/backtest/wire_columns.py", "shell/clock.py", "shell/engine.py", "shell/engine_config.py",
     "shell/exchange/gateway.py", "shell/exchange/paper.py", "shell/execution/client_id.py", "shell/execution/guarding.py",
     "shell/execution/known.py", "shell/execution/lately.py", "shell/execution/life.py", "shell/execution/monitor.py",
@@ -37,7 +37,7 @@ TUPLES: Mapping[str, frozenset[str]] = {
 # Classes that stay Python's own. Those that derive from the contract's, so that a strategy meets what its author tested with;
 # and a dataclass that others derive from, whose defaults theirs build on.
 OUTSIDE: Mapping[str, frozenset[str]] = {
-    "shell/backtest/driver.py": frozenset({"MemoryJournal"}),
+    "shell/backtest/run.py": frozenset({"MemoryJournal"}),
     "shell/host/account.py": frozenset({"HostPosition", "HostPortfolio"}),
     "shell/host/candles.py": frozenset({"HostSymbolData"}),
 }

@@ -20,11 +20,12 @@ import numpy as np
 
 from compiled.modules import MODULES
 from compiled.strategies import INDICATORS, NARROW, NONSENSE, ODD, RAISES, REFUSED, crossing, gambler
-from shell.backtest.driver import MemoryJournal, run_backtest
+from shell.backtest.driver import run_backtest
 from shell.backtest.fast import run_fast
 from shell.backtest.job import BacktestJob
 from shell.backtest.parallel import run_many
 from shell.backtest.result import BacktestResult, BacktestSettings
+from shell.backtest.run import MemoryJournal
 from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.errors import BrainError
 from shell.host.port import StrategySource
