@@ -1,4 +1,4 @@
-# What can be done here: make demo | test | lint | faults | bench | audit | lock | clean
+# What can be done here: make demo | test | lint | compiled | faults | bench | audit | lock | clean
 # The environment in .venv is made when first needed, from requirements.lock, by a Python from 3.11 (make PYTHON=...).
 
 .DEFAULT_GOAL := help
@@ -20,7 +20,7 @@ unexport VIRTUAL_ENV
 # Compiled modules are kept: without them every one of many short processes compiles anew what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test lint faults bench bench-speed bench-luck audit lock clean environment
+.PHONY: help demo test lint compiled faults bench bench-speed bench-luck audit lock clean environment
 
 help:
 	@sed -n '1,2s/^# //p' Makefile
@@ -46,6 +46,10 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# The modules a backtest spends its time in, as machine code, proven against the sources: twice the speed of a backtest.
+compiled: $(READY)
+	$(BIN)/python -m compiled
+
 # In sections, the core of order handling first: make faults SECTIONS="core books" runs these alone.
 faults: $(READY)
 	$(BIN)/python -m tests.faults.run $(SECTIONS)
@@ -53,7 +57,9 @@ faults: $(READY)
 # Two halves, each a target of its own: how fast a backtest is, and what the search and the gate make of luck.
 bench: bench-speed $(if $(strip $(BENCH_ARGS)),,bench-luck)
 
+# The compiled rows are there where there is a C compiler; without one they are missing, which is said.
 bench-speed: $(READY)
+	@$(BIN)/python -m compiled || echo "the compiled rows are missing" >&2
 	$(BIN)/python benchmarks/bench_backtest.py $(BENCH_ARGS)
 	$(BIN)/python benchmarks/bench_backtest.py --averages 60,240 --live-steps 0 $(BENCH_ARGS)
 
@@ -73,5 +79,5 @@ lock:
 
 # Only what can be made again: never data/, reports/ or strategy/.
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find shell tasks flows deployments strategy tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .compiled .compiled-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find shell compiled tasks flows deployments strategy tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

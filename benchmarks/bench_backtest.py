@@ -3,8 +3,9 @@
     python benchmarks/bench_backtest.py [--days 365] [--symbols 1,10] [--averages 9,21] [--repeat 5] [--seed 1] [--json]
 
 Every engine gets the same seeded synthetic 5-minute bars, a 0.40 % taker fee and no slippage. Engines take turns, each run
-in a fresh process, so that a machine that changes its speed hits all of them. Exit code 1 when a fast run and a certified
-one differ in a single fill; missed speed targets are told, not punished. `docs/benchmarks.md` says how to read it.
+in a fresh process, so that a machine that changes its speed hits all of them. Where `make compiled` was run on these sources,
+ours run on that core, too. Exit code 1 when a fast run and a certified one, or two cores, differ in a single fill;
+missed speed targets are told, not punished. `docs/benchmarks.md` says how to read it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from figures import CERTIFIED, FAST, PEER, Figures, difference, figures_of, targets, waiting
+from figures import CERTIFIED, COMPILED, FAST, ON_COMPILED, PEER, PLAIN, Figures, difference, figures_of, targets, waiting
 from measure import KEPT_FILE, file_name
 from processes import run_script
 from report import show
@@ -44,13 +45,15 @@ Rounds = Mapping[int, Sequence[Mapping[str, Mapping[str, Any]]]]
 def main() -> None:
     arguments = _arguments()
     begun, facts = time.perf_counter(), machine()
-    engines = [CERTIFIED, *([FAST] if fast_path_exists() else []), PEER]
+    ours = [CERTIFIED, *([FAST] if fast_path_exists() else [])]
     aside = Console(stderr=True, highlight=False)
+    tree = compiled_tree(aside)
+    engines = [*ours, *((ON_COMPILED[engine] for engine in ours) if tree else ()), PEER]
     with tempfile.TemporaryDirectory(prefix="brain-bench-") as name, _progress(aside) as progress:
         folder = Path(name)
         write_bars(folder, arguments.days, max(arguments.symbols), arguments.seed)
-        rounds = measure(folder, engines, arguments.symbols, arguments.averages, arguments.repeat, progress)
-        agreement = agreements(folder, arguments.symbols) if FAST in engines else {}
+        rounds = measure(folder, engines, arguments.symbols, arguments.averages, arguments.repeat, progress, tree)
+        agreement = agreements(folder, arguments.symbols, engines)
     table = {
         (engine, symbols): figures_of(engine, symbols, rounds[symbols]) for symbols in arguments.symbols for engine in engines
     }
@@ -113,6 +116,16 @@ def fast_path_exists() -> bool:
     return importlib.util.find_spec("shell.backtest.fast") is not None
 
 
+def compiled_tree(aside: Console) -> Path | None:
+    """The compiled core of these sources; None, and a word about it, where there is none to measure."""
+    from shell.compiled import find_tree
+
+    tree = find_tree()
+    if tree.path is None:
+        aside.print(f"no rows of the compiled core: {tree.reason} (make compiled)", soft_wrap=True)
+    return tree.path
+
+
 def write_bars(folder: Path, days: int, symbols: int, seed: int) -> None:
     """Invent the bars once; every measured process only reads them."""
     from shell.market.frames import rows_of
@@ -122,9 +135,11 @@ def write_bars(folder: Path, days: int, symbols: int, seed: int) -> None:
 
 
 def measure(
-    folder: Path, engines: Sequence[str], symbols: Sequence[int], averages: tuple[int, int], repeat: int, progress: Progress
+    folder: Path, engines: Sequence[str], symbols: Sequence[int], averages: tuple[int, int], repeat: int, progress: Progress,
+    tree: Path | None = None,
 ) -> Rounds:
-    """Run the engines in turn, `repeat` times."""
+    """Run the engines in turn, `repeat` times; those of the compiled core with `tree`."""
+    plain = {name: engine for engine, name in ON_COMPILED.items()}
     rounds: dict[int, list[dict[str, dict[str, Any]]]] = {count: [] for count in symbols}
     task = progress.add_task("", total=repeat * len(symbols) * len(engines))
     for number in range(repeat):
@@ -133,19 +148,29 @@ def measure(
             # Who begins changes every round, so that no engine always runs behind the same other one.
             for engine in (*engines[number % len(engines) :], *engines[: number % len(engines)]):
                 progress.update(task, description=f"round {number + 1}: {engine}, {count} symbols", refresh=True)
-                answer = run_script(HERE / "measure.py", engine, str(folder), str(count), "{},{}".format(*averages))
+                answer = run_script(
+                    HERE / "measure.py", plain.get(engine, engine), str(folder), str(count), "{},{}".format(*averages),
+                    *([str(tree)] if engine in plain else []),
+                )
+                expected = None if engine == PEER else COMPILED if engine in plain else PLAIN
+                if answer.facts.get("core") != expected:
+                    raise SystemExit(f"{engine} ran on the {answer.facts.get('core')} core")
                 found[engine] = {**answer.facts, "peak_mib": answer.peak_mib}
                 progress.update(task, advance=1, refresh=True)
             rounds[count].append(found)
     return rounds
 
 
-def agreements(folder: Path, symbols: Sequence[int]) -> dict[int, str]:
-    """For each number of symbols the first difference between the two paths, empty when there is none."""
-    return {
-        count: difference(*(_kept(folder / KEPT_FILE.format(engine=engine, symbols=count)) for engine in (CERTIFIED, FAST)))
-        for count in symbols
-    }
+def agreements(folder: Path, symbols: Sequence[int], engines: Sequence[str]) -> dict[int, str]:
+    """For each number of symbols the first difference between a certified run and any other of ours, empty when there is
+    none; nothing where the certified run is the only one."""
+    others = [engine for engine in engines if engine not in (CERTIFIED, PEER)]
+    found = {}
+    for count in symbols if others else ():
+        kept = {name: _kept(folder / KEPT_FILE.format(engine=name, symbols=count)) for name in (CERTIFIED, *others)}
+        told = (difference(kept[CERTIFIED], kept[name], (CERTIFIED, name)) for name in others)
+        found[count] = next(filter(None, told), "")
+    return found
 
 
 def _kept(path: Path) -> Mapping[str, Any]:

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 CERTIFIED, FAST, PEER = "certified", "fast", "backtesting"
+PLAIN, COMPILED = "plain", "compiled"
+# An engine on the compiled core is a row of its own, by this name.
+ON_COMPILED = {CERTIFIED: "certified-compiled", FAST: "fast-compiled"}
 # Peak of all processes together, for the larger number of symbols.
 MEMORY_MIB_MAX = 600.0
 # From a slot to its signals, at the median.
@@ -48,8 +51,14 @@ class Figures:
     ratio: Spread | None
     facts: Mapping[str, Any]
 
+    @property
+    def core(self) -> str:
+        """Which core it ran on; empty for the library."""
+        return "" if self.engine == PEER else COMPILED if self.engine in ON_COMPILED.values() else PLAIN
+
     def as_dict(self) -> dict[str, Any]:
         return {
+            "core": self.core,
             "bars": self.bars, "bars_per_second": self.bars_per_second.as_dict(), "wall_seconds": self.wall.as_dict(),
             "cpu_seconds": self.cpu.as_dict(), "peak_mib": self.peak_mib, "trades": self.trades,
             "final_value": self.final_value, "ratio_to_backtesting": self.ratio.as_dict() if self.ratio else None,
@@ -98,31 +107,35 @@ def waiting(rounds: Iterable[Mapping[str, Mapping[str, Any]]]) -> float:
     return max((1 - run["cpu"] / run["wall"] for run in peers if run["wall"] > 0), default=0.0)
 
 
-def difference(certified: Mapping[str, Any], fast: Mapping[str, Any]) -> str:
+def difference(
+    certified: Mapping[str, Any], fast: Mapping[str, Any], names: tuple[str, str] = (CERTIFIED, FAST)
+) -> str:
     """The first thing in which two runs differ, as a sentence; empty when they agree to the last fill."""
     ours, theirs = certified["fills"], fast["fills"]
+    first, second = names
     for number, (one, other) in enumerate(zip(ours, theirs, strict=False)):
         if one != other:
-            return f"fill {number + 1} is {one} certified and {other} fast"
+            return f"fill {number + 1} is {one} {first} and {other} {second}"
     if len(ours) != len(theirs):
-        return f"certified has {len(ours):,} fills and fast {len(theirs):,}"
+        return f"{first} has {len(ours):,} fills and {second} {len(theirs):,}"
     for name in ("equity_hash", "final_value", "trades"):
         if certified[name] != fast[name]:
-            return f"the fills agree but {name} is {certified[name]} certified and {fast[name]} fast"
+            return f"the fills agree but {name} is {certified[name]} {first} and {fast[name]} {second}"
     return ""
 
 
 def targets(table: Mapping[tuple[str, int], Figures], live_ms: Mapping[str, float]) -> list[Target]:
-    """The wanted speeds, memory and reaction time, judged on medians. `live_ms` has a median for each strategy."""
+    """The wanted speeds, memory and reaction time, judged on medians, on the compiled core's rows where there are any.
+    `live_ms` has a median for each strategy."""
     found = [
-        _speed(table.get((engine, symbols)), engine, symbols, wanted)
+        _speed(_judged(table, engine, symbols), engine, symbols, wanted)
         for engine, symbols, wanted in ((CERTIFIED, 1, 1.0), (CERTIFIED, 10, 2.0), (FAST, 10, 3.0))
     ]
     for engine in (CERTIFIED, FAST):
-        peak = (figures := table.get((engine, 10))) and figures.peak_mib
+        peak = (figures := _judged(table, engine, 10)) and figures.peak_mib
         found.append(
             Target(
-                what=f"memory, {engine}, 10 symbols", wanted=f"< {MEMORY_MIB_MAX:.0f} MiB",
+                what=f"memory, {engine}, 10 symbols{_core(figures)}", wanted=f"< {MEMORY_MIB_MAX:.0f} MiB",
                 got=f"{peak:.0f} MiB" if peak else None, reached=peak < MEMORY_MIB_MAX if peak else None,
             )
         )
@@ -136,9 +149,18 @@ def targets(table: Mapping[tuple[str, int], Figures], live_ms: Mapping[str, floa
     return found
 
 
+def _judged(table: Mapping[tuple[str, int], Figures], engine: str, symbols: int) -> Figures | None:
+    return table.get((ON_COMPILED[engine], symbols)) or table.get((engine, symbols))
+
+
+def _core(figures: Figures | None) -> str:
+    return ", compiled" if figures and figures.core == COMPILED else ""
+
+
 def _speed(figures: Figures | None, engine: str, symbols: int, wanted: float) -> Target:
     ratio = figures.ratio.median if figures and figures.ratio else None
     return Target(
-        what=f"speed, {engine}, {symbols} symbol{'s' if symbols > 1 else ''}", wanted=f">= {wanted:.1f} x backtesting",
+        what=f"speed, {engine}, {symbols} symbol{'s' if symbols > 1 else ''}{_core(figures)}",
+        wanted=f">= {wanted:.1f} x backtesting",
         got=f"{ratio:.2f} x" if ratio is not None else None, reached=ratio >= wanted if ratio is not None else None,
     )

@@ -1,8 +1,9 @@
 """One measurement in a process of its own, so that nothing is warm and the peak of memory means something.
 
-    python benchmarks/measure.py ENGINE FOLDER SYMBOLS FAST,SLOW      engines: certified, fast, backtesting
+    python benchmarks/measure.py ENGINE FOLDER SYMBOLS FAST,SLOW [TREE]      engines: certified, fast, backtesting
 
-FOLDER holds one `.npy` a symbol. The last line of stdout is one JSON object. Times begin when libraries are imported and
+FOLDER holds one `.npy` a symbol; with a TREE the modules of ours come from that compiled copy, and the engine is kept under
+its name there. The last line of stdout is one JSON object. Times begin when libraries are imported and
 bars are loaded; ours contain the start of the strategy's process. CPU seconds are this process's and those of children
 that ended meanwhile.
 """
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from figures import ON_COMPILED
 from numpy.typing import NDArray
 from workload import SYMBOLS
 
@@ -32,6 +34,9 @@ KEPT_FILE = "kept-{engine}-{symbols}.json"
 def main() -> None:
     engine, folder, symbols = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     fast, slow = map(int, sys.argv[4].split(","))
+    # Nothing of ours is imported yet.
+    sys.path[:0] = sys.argv[5:6]
+    name = ON_COMPILED[engine] if sys.argv[5:] else engine
     rows = [np.load(folder / file_name(symbol)).T for symbol in SYMBOLS[:symbols]]
     prepared = {"certified": _certified, "fast": _fast, "backtesting": _backtesting}[engine](rows, (fast, slow))
     own, children, begun = _cpu(resource.RUSAGE_SELF), _cpu(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -39,7 +44,7 @@ def main() -> None:
     wall = time.perf_counter() - begun
     cpu = _cpu(resource.RUSAGE_SELF) - own + _cpu(resource.RUSAGE_CHILDREN) - children
     facts = {"wall": wall, "cpu": cpu, **finish()}
-    (folder / KEPT_FILE.format(engine=engine, symbols=symbols)).write_text(json.dumps(facts), encoding="utf-8")
+    (folder / KEPT_FILE.format(engine=name, symbols=symbols)).write_text(json.dumps(facts), encoding="utf-8")
     facts.pop("fills", None)
     sys.stdout.write(json.dumps(facts) + "\n")
 
@@ -81,6 +86,8 @@ def _ours(backtest: Callable[..., Any], rows: Rows, averages: Averages) -> Prepa
 
 
 def _outcome(result: Any) -> Facts:
+    from shell.compiled import core
+
     fills = [
         [fill.filled_at.isoformat(), fill.symbol, fill.side.value, *map(str, (fill.qty, fill.price, fill.fee)), fill.fill_id,
          fill.intent.intent_id]
@@ -90,6 +97,7 @@ def _outcome(result: Any) -> Facts:
         "trades": len(result.trades),
         "final_value": float(result.final_value),
         "bars": result.bars,
+        "core": core(),
         "equity_hash": result.equity_hash,
         "faults": len(result.faults),
         "refusals": dict(result.refusals),

@@ -15,7 +15,10 @@ Median of the runs (slowest - fastest). Times start after imports and loading; o
 process. CPU and memory are those of all processes; memory counts shared pages once in each. Ratios compare runs of the
 same round. With several symbols ours is one portfolio that shares its cash; the library runs them in turn, each with its
 own cash (final values added up): only the bars a second compare there, not trades and values."""
-NAMES = {"certified": "trading-brain certified", "fast": "trading-brain fast"}
+NAMES = {
+    "certified": "trading-brain certified", "fast": "trading-brain fast", "certified-compiled": "trading-brain certified",
+    "fast-compiled": "trading-brain fast",
+}
 
 
 def show(console: Console, report: Mapping[str, Any], rows: Sequence[Figures]) -> None:
@@ -53,6 +56,7 @@ def _engines(report: Mapping[str, Any], rows: Sequence[Figures]) -> Table:
     )
     table.add_column("symbols", justify="right", no_wrap=True)
     table.add_column("engine", no_wrap=True)
+    table.add_column("core", no_wrap=True)
     for name in ("bars/s", "range", "wall s", "CPU s", "peak MiB", "trades", "a day", "final value", "x backtesting"):
         table.add_column(name, justify="right", no_wrap=True)
     before = None
@@ -68,7 +72,7 @@ def _cells(row: Figures) -> tuple[str, ...]:
     speed, ratio = row.bars_per_second, row.ratio
     name = NAMES.get(row.engine) or f"{PEER} {row.facts.get('version', '')}".strip()
     return (
-        name, f"{speed.median:,.0f}", f"{speed.low:,.0f} - {speed.high:,.0f}", f"{row.wall.median:.2f}",
+        name, row.core, f"{speed.median:,.0f}", f"{speed.low:,.0f} - {speed.high:,.0f}", f"{row.wall.median:.2f}",
         f"{row.cpu.median:.2f}", "-" if row.peak_mib is None else f"{row.peak_mib:.0f}", f"{row.trades:,}",
         f"{row.trades / (row.bars / BARS_A_DAY):.2f}",
         f"{row.final_value:,.0f}",
@@ -109,7 +113,8 @@ def _agreement(report: Mapping[str, Any]) -> str:
             f"{_count(symbols, 'symbol')}: [green]agree[/] on all {fills:,} fills and every equity mark" if agrees
             else f"{_count(symbols, 'symbol')}: [bold red]DIFFER[/]: {report['differences'][symbols]}"
         )
-    return "fast and certified, " + "; ".join(parts)
+    cores = ", plain and compiled" if any(name.endswith("-compiled") for name in report["engines"]) else ""
+    return f"fast and certified{cores}, " + "; ".join(parts)
 
 
 def _count(number: int | str, noun: str) -> str:

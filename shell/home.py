@@ -25,13 +25,15 @@ _SOCKET_FOLDER_BYTES_MAX = 80
 def find_project(start: Path | None = None) -> Path:
     """The project's root: the nearest folder at or above `start` (default: the working directory) that has settings.
 
-    That is, a `config/settings.toml`. Without one, the folder this package lies in: the root of a source checkout.
+    That is, a `config/settings.toml`. Without one, the nearest such folder above this package, which a compiled copy lies
+    below; without that, too, the folder this package lies in: the root of a source checkout.
     """
     here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents):
+    package = Path(__file__).resolve().parent
+    for folder in (here, *here.parents, *package.parents):
         if (folder / "config" / "settings.toml").is_file():
             return folder
-    return Path(__file__).resolve().parent.parent
+    return package.parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

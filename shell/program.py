@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+
+from shell.compiled import source_root
 
 DISTRIBUTION = "trading-brain"
 # What a night's arithmetic is made of; flows only call it, deployments only start it.
@@ -21,7 +22,7 @@ def program_identity() -> dict[str, str]:
         released = version(DISTRIBUTION)
     except PackageNotFoundError:
         released = ""
-    root = Path(__file__).resolve().parent.parent
+    root = source_root()
     digest = hashlib.sha256()
     for package in DECIDING:
         for path in sorted(each for each in (root / package).rglob("*") if each.suffix in TEXTS):

@@ -5,16 +5,22 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from shell.store import migrations
-from tests.schema import recorded
-
 PROJECT = Path(__file__).resolve().parent.parent
+# "compiled": the tests run against the compiled core (`tests/faults/compiled.py`), which has to come before any import of ours.
+CORE_VARIABLE = "BRAIN_TEST_CORE"
+if os.environ.get(CORE_VARIABLE) == "compiled":
+    sys.path.insert(0, str(PROJECT / ".compiled"))
+
+from shell.compiled import core  # noqa: E402
+from shell.store import migrations  # noqa: E402
+from tests.schema import recorded  # noqa: E402
 
 # Before anything imports prefect: no reports home, no server or profile of this machine's user, a home of our own.
 _prefect_home = tempfile.mkdtemp(prefix="prefect-home-")
@@ -40,7 +46,7 @@ migrations.upgrade = recorded(migrations.upgrade)
 
 
 def pytest_report_header() -> str:
-    return f"seed {SEED} (BRAIN_TEST_SEED), hypothesis profile {_profile} (BRAIN_HYPOTHESIS_PROFILE: steady, search)"
+    return f"seed {SEED} (BRAIN_TEST_SEED), hypothesis profile {_profile} (BRAIN_HYPOTHESIS_PROFILE: steady, search), {core()} core"
 
 
 @pytest.fixture(scope="session")

@@ -54,6 +54,13 @@ def test_fast_and_certified_agree_where_there_are_both(report: dict[str, Any]) -
     assert report["differences"] == {}
 
 
+def test_every_row_of_ours_tells_its_core(report: dict[str, Any]) -> None:
+    cores = {name: each[str(SYMBOLS)]["core"] for name, each in report["engines"].items()}
+    assert cores["certified"] == cores["fast"] == "plain"
+    assert cores["backtesting"] == ""
+    assert {name for name, core in cores.items() if core == "compiled"} in (set(), {"certified-compiled", "fast-compiled"})
+
+
 def test_live_steps_see_full_windows(report: dict[str, Any]) -> None:
     for timing in report["live_step"]["strategies"].values():
         assert timing["windows"] == {"5m": 8640, "1h": 8760, "1d": 2555}
@@ -154,4 +161,10 @@ def test_targets_are_reached_missed_or_not_measured() -> None:
         "memory, fast, 10 symbols": False,
         "live step, EMA cross": True,
     }
+    table["certified-compiled", 10] = figures("certified-compiled", 3.5)
+    quick = {target.what: target.reached for target in targets(table, {})}
+    assert quick["speed, certified, 10 symbols, compiled"] is True
+    assert quick["memory, certified, 10 symbols, compiled"] is False
+    assert quick["speed, fast, 10 symbols"] is False
+    assert [each.core for each in table.values()] == ["plain", "plain", "compiled"]
     assert json.dumps([target.as_dict() for target in targets(table, {})])

@@ -16,7 +16,7 @@ import pytest
 # Lowest first. A module stands on the rung of the longest name that covers it, and imports from its own rung or below.
 LADDER: tuple[tuple[str, ...], ...] = (
     (
-        *("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children"),
+        *("errors", "contract", "money", "clock", "duration", "undumpable", "syntax", "program", "children", "compiled"),
         *("notices.kinds", "notices.link_watch", "notices.notice"),
     ),
     ("config", "secrets", "home", "log", "live_mode", "settings_value", "settings_check", "settings_file", "main_book", "config_ai",

@@ -12,7 +12,7 @@ import pytest
 
 PRODUCT = ("shell", "tasks", "flows", "deployments", "strategy")
 FILE_LINES_MAX = 450
-GENERATED = {".git", ".venv", "data", "reports", "build", "node_modules"}
+GENERATED = {".git", ".venv", ".compiled", "data", "reports", "build", "node_modules"}
 TEXT = {".py", ".md", ".toml", ".yaml", ".yml", ".html", ".css", ".js", ".example", ".lock", ".txt", ""}
 
 # Where everything may be caught and kept, and why. Tidying up and raising again is allowed everywhere.

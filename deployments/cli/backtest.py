@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 from rich.console import Console
 
+from deployments.cli.core import Core, CoreOption, on_core
 from deployments.cli.given import fraction, moment, positive
 from deployments.cli.output import JsonFlag, answer, command, console_for, percent, progress, table
 
@@ -39,6 +40,7 @@ def backtest(
         bool, typer.Option("--fast", help="History and engine in the strategy's own locked process: not evidence for the gate.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Kept for the record; a run has no randomness.")] = 0,
+    core: CoreOption = Core.AUTO,
     as_json: JsonFlag = False,
 ) -> None:
     """Run one strategy over history, the strategy in its host, one fresh process.
@@ -46,6 +48,7 @@ def backtest(
     Certified without --fast: the strategy's process then never holds a bar of the future, nor its own books. A refused
     strategy exits 1 with the reasons.
     """
+    ran_on = on_core("backtest", core)
     from shell.backtest.driver import run_backtest
     from shell.backtest.fast import run_fast
     from shell.backtest.result import BacktestSettings
@@ -75,12 +78,12 @@ def backtest(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:
-        answer(_facts(result, found, seed))
+        answer(_facts(result, found, seed, ran_on))
     else:
-        _show(console, strategy.name, result)
+        _show(console, strategy.name, result, ran_on)
 
 
-def _facts(result: BacktestResult, found: FolderData, seed: int) -> dict[str, Any]:
+def _facts(result: BacktestResult, found: FolderData, seed: int, ran_on: str) -> dict[str, Any]:
     """The JSON object of the command; money as the nearest JSON numbers, exact to 15 digits."""
     return {
         "metrics": result.metrics.as_dict() | {"fees": result.metrics.fees},
@@ -107,19 +110,19 @@ def _facts(result: BacktestResult, found: FolderData, seed: int) -> dict[str, An
         "steps": result.steps, "signals": result.signals, "refusals": dict(result.refusals), "halts": dict(result.halts),
         "faults": list(result.faults), "seconds": round(result.seconds, 3),
         "bars_per_second": round(result.bars / result.seconds, 1) if result.seconds else 0.0,
-        "certified": result.certified, "start": result.start, "end": result.end, "seed": seed,
+        "certified": result.certified, "core": ran_on, "start": result.start, "end": result.end, "seed": seed,
         "data": {"source": found.history.source, "real": found.history.real, **found.report.as_dict()},
     }
 
 
-def _show(console: Console, name: str, result: BacktestResult) -> None:
+def _show(console: Console, name: str, result: BacktestResult, ran_on: str) -> None:
     metrics = result.metrics
     rows = [
         ["return", percent(metrics.total_return_pct)], ["buy and hold", percent(metrics.buy_and_hold_return_pct)],
         ["max drawdown", percent(-metrics.max_drawdown_pct)], ["Sharpe (365 days)", f"{metrics.sharpe:.2f}"],
         ["trades", str(metrics.trades)], ["win rate", f"{metrics.win_rate:.0%}"], ["fees", f"{metrics.fees:,.2f}"],
         ["final value", f"{float(result.final_value):,.2f}"],
-        ["bars", f"{result.bars:,} in {result.seconds:.1f} s"], ["equity hash", result.equity_hash[:16]],
+        ["bars", f"{result.bars:,} in {result.seconds:.1f} s"], ["core", ran_on], ["equity hash", result.equity_hash[:16]],
     ]
     title = f"{name}, {result.start:%Y-%m-%d} to {result.end:%Y-%m-%d} UTC"
     console.print(f"[bold]{title}[/]", soft_wrap=True)

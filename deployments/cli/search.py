@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 
 from deployments.cli.backtest import DataOption, StrategyOption
+from deployments.cli.core import Core, CoreOption, on_core
 from deployments.cli.many_runs import (
     CashOption,
     ClusterOption,
@@ -61,6 +62,7 @@ def search(
     fee_maker: MakerOption = "0.0025",
     slippage: SlippageOption = "0.0005",
     risk_limits: LimitsOption = None,
+    core: CoreOption = Core.AUTO,
     as_json: JsonFlag = False,
 ) -> None:
     """Try many values of the parameters a strategy declares, on all cores, and say how much of the best is luck.
@@ -72,6 +74,7 @@ def search(
     from shell.backtest.search import search as search_settings
     from shell.clock import monotonic
 
+    ran_on = on_core("search", core, cluster=cluster)
     console = console_for(as_json)
     begun, count = monotonic(), workers_for(workers, fast=fast)
     prepared = prepare(
@@ -88,9 +91,9 @@ def search(
         )
     seconds = monotonic() - begun
     if as_json:
-        answer(_facts(result, prepared, seed, seconds, count))
+        answer(_facts(result, prepared, seed, seconds, count) | {"core": ran_on})
     else:
-        _show(console, strategy.name, result, prepared, seconds, count)
+        _show(console, strategy.name, result, prepared, seconds, count, ran_on)
 
 
 def _facts(result: SearchResult, prepared: Prepared, seed: int, seconds: float, workers: int) -> dict[str, Any]:
@@ -126,13 +129,13 @@ def luck_sentence(luck: Luck) -> str:
 
 
 def _show(
-    console: Console, name: str, result: SearchResult, prepared: Prepared, seconds: float, workers: int
+    console: Console, name: str, result: SearchResult, prepared: Prepared, seconds: float, workers: int, ran_on: str
 ) -> None:
     first, last = period_of_run(prepared)
     how = "all combinations" if result.plan.exhaustive else f"of {result.plan.combinations:,} combinations"
     console.print(
         f"[bold]{name}[/], {first:%Y-%m-%d} to {last:%Y-%m-%d} UTC: {len(result.trials)} settings ({how}) in "
-        f"{seconds:.1f} s, {workers} at once", soft_wrap=True,
+        f"{seconds:.1f} s, {workers} at once, {ran_on} core", soft_wrap=True,
     )
     numbers = sorted(
         (number for number, trial in enumerate(result.trials) if trial.metrics), reverse=True,

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from deployments.cli.backtest import DataOption, StrategyOption
+from deployments.cli.core import Core, CoreOption, on_core
 from deployments.cli.many_runs import (
     CashOption,
     ClusterOption,
@@ -64,6 +65,7 @@ def walk_forward(
     fee_maker: MakerOption = "0.0025",
     slippage: SlippageOption = "0.0005",
     risk_limits: LimitsOption = None,
+    core: CoreOption = Core.AUTO,
     as_json: JsonFlag = False,
 ) -> None:
     """Fit a strategy's parameters on training days and run the best on the days right after, window by window.
@@ -77,6 +79,7 @@ def walk_forward(
     from shell.backtest.walk_forward import walk_forward as walk
     from shell.clock import monotonic
 
+    ran_on = on_core("walk-forward", core, cluster=cluster)
     console = console_for(as_json)
     begun, count = monotonic(), workers_for(workers, fast=fast)
     prepared = prepare(
@@ -98,9 +101,10 @@ def walk_forward(
     seconds = monotonic() - begun
     left_over = (last - windows[-1].test_end).total_seconds() / 86_400
     if as_json:
-        answer(_facts(results, combined, prepared, seed, seconds, count, len(plan.settings), left_over))
+        facts = _facts(results, combined, prepared, seed, seconds, count, len(plan.settings), left_over)
+        answer(facts | {"core": ran_on})
     else:
-        _show(console, strategy.name, results, combined, seconds, count, len(plan.settings), left_over)
+        _show(console, strategy.name, results, combined, seconds, count, len(plan.settings), left_over, ran_on)
 
 
 def _facts(
@@ -139,10 +143,11 @@ def skill_sentence(combined: OutOfSample) -> str:
 
 def _show(
     console: Console, name: str, results: Sequence[WindowResult], combined: OutOfSample, seconds: float, workers: int,
-    trials: int, left_over: float,
+    trials: int, left_over: float, ran_on: str,
 ) -> None:
     console.print(
-        f"[bold]{name}[/]: {len(results)} windows, {trials} settings fitted in each, in {seconds:.1f} s, {workers} at once",
+        f"[bold]{name}[/]: {len(results)} windows, {trials} settings fitted in each, in {seconds:.1f} s, {workers} at once, "
+        f"{ran_on} core",
         soft_wrap=True,
     )
     rows = [_row(each) for each in results]

@@ -43,6 +43,7 @@ class Section:
 
 SECTIONS = (
     Section(name="core", module="tests.faults.core", minutes=40),
+    Section(name="compiled", module="tests.faults.compiled", minutes=40),
     Section(name="orders", paths=("tests/faults", "tests/shell/exchange"), without=(SWAPS,)),
     Section(name="swaps", paths=(SWAPS,)),
     Section(name="books", paths=("tests/shell/store",)),
