@@ -35,7 +35,7 @@ from shell.backtest.result_wire import answer_bytes_max, decode_result
 from shell.backtest.run import Progress, uncollected
 from shell.backtest.window import Window, ground_of, window_of
 from shell.clock import from_ms, monotonic, to_ms
-from shell.errors import StrategyFault
+from shell.errors import DataError, StrategyFault
 from shell.host.frames import FramesWanted, touches_frames
 from shell.host.isolation import attested, isolation_is_complete, read_isolation
 from shell.host.policy import require_policy
@@ -148,7 +148,12 @@ class FastBench:
         child = self._child = self._held.enter_context(_child(handed, program))
         # Laid out while the process starts: it looks into the file when it has the terms.
         if self._ground is None:
-            self._ground = ground_of(self._history, window, float(self._settings.paper.taker_fee_pct))
+            try:
+                self._ground = ground_of(self._history, window, float(self._settings.paper.taker_fee_pct))
+            except DataError:
+                # A process that was never told its terms must not be taken for one that waits for strategies.
+                self.close()
+                raise
         write_ground(self._ground, file)
         seconds = self._settings.host.start_timeout.total_seconds()
         reply = child.exchange(Kind.START, encode_terms(self._settings), seconds, "start")
