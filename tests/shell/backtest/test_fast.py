@@ -26,15 +26,13 @@ from typer.testing import CliRunner
 from deployments.cli.main import app
 from shell.backtest import fast
 from shell.backtest.driver import run_backtest
-from shell.backtest.fast import FAST_BACKTEST, FRAMELESS_BACKTEST, FastBench, read_only, run_fast
+from shell.backtest.fast import FastBench, read_only, run_fast
 from shell.backtest.history_file import history_file
 from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.config import HostConfig, PaperConfig, RiskConfig
 from shell.contract import OrderType
 from shell.errors import DataError, StrategyFault, StrategyRejected, UsageError
 from shell.host.port import StrategySource
-from shell.host.process import ChildProcess
-from shell.host.spawn import Program
 from shell.market.history import History
 from shell.market.synthetic import synthetic_market
 from shell.money import QuoteAmount
@@ -235,57 +233,6 @@ def test_a_bench_runs_one_strategy_after_another_as_a_process_each_would() -> No
     for result in (first, second, third):
         assert (result.equity_hash, result.fills, result.faults) == (alone.equity_hash, alone.fills, alone.faults)
         assert not result.certified
-
-
-QUIET = """
-    data = markets["BTC/USD"]
-    {touch}
-    return [Signal("BTC/USD", Action.CLOSE if portfolio.positions else Action.BUY)]
-"""
-
-
-def quiet(touch: str) -> StrategySource:
-    source = strategy(QUIET.format(touch=touch))
-    return replace(source, code="from shell.contract import Action, Signal\n" + source.code)
-
-
-def programs_used(monkeypatch: pytest.MonkeyPatch) -> list[Program]:
-    used: list[Program] = []
-
-    class Seen(ChildProcess):
-        def __init__(self, seed: str, program: Program, extra: tuple[int, ...]) -> None:
-            used.append(program)
-            super().__init__(seed, program, extra)
-
-    monkeypatch.setattr(fast, "ChildProcess", Seen)
-    return used
-
-
-@pytest.mark.parametrize(
-    ("touch", "programs"),
-    [
-        ("data.current_price", [FRAMELESS_BACKTEST]),
-        ("data.candles_5m", [FAST_BACKTEST]),
-        ("if timestamp.hour == 9: str(data)", [FRAMELESS_BACKTEST, FAST_BACKTEST]),
-    ],
-    ids=["no frame", "a frame by name", "a frame unforeseen"],
-)
-def test_a_process_has_polars_when_its_strategy_needs_it(
-    touch: str, programs: list[Program], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    used = programs_used(monkeypatch)
-    quick = run_fast(quiet(touch), SMALL, settings=SETTINGS)
-    assert used == programs
-    assert_same_books(quick, run_backtest(quiet(touch), SMALL, settings=SETTINGS))
-    assert len(quick.fills) > 20
-
-
-def test_a_bench_goes_on_with_polars_once_a_strategy_needed_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    used = programs_used(monkeypatch)
-    with FastBench(SMALL, start=None, end=None, settings=SETTINGS) as bench:
-        runs = [bench.run(quiet(touch)) for touch in ("data.spread", "data.spread", "data.candles_1h", "data.spread")]
-    assert used == [FRAMELESS_BACKTEST, FAST_BACKTEST]
-    assert len({run.equity_hash for run in runs}) == 1
 
 
 def test_a_strategy_that_fails_again_and_again_ends_the_run_as_it_does_a_certified_one() -> None:
