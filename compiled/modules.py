@@ -46,8 +46,11 @@ OUTSIDE: Mapping[str, frozenset[str]] = {
 # Compiled classes that interpreted ones derive from: told so, the compiler asks an object for its methods.
 INHERITED: Mapping[str, frozenset[str]] = {"shell/market/book.py": frozenset({"MarketBook"})}
 
-# Parameters that strategies fill in, held to no annotation: they may be numpy's numbers, or wrong and told so.
+# Parameters held to no annotation. Strategies fill in those of the indicators, with numpy's numbers or with what is wrong and
+# told so; moments are counted in numpy's numbers, too; and a journal may be an heir's.
 LOOSE: Mapping[str, frozenset[str]] = {
+    "shell/backtest/run.py": frozenset({"kept"}),
+    "shell/clock.py": frozenset({"ms"}),
     "shell/indicators/arithmetic.py": frozenset({"period"}),
     "shell/indicators/crossing.py": frozenset({"tier", "fast", "slow", "column", "key"}),
     "shell/indicators/newest.py": frozenset({"tier", "period", "fast", "slow", "column", "arguments"}),
