@@ -59,9 +59,9 @@ class Glide:
         tape = book.tapes[Tier.M5]
         count = len(book.symbols)
         self._index = {symbol: at for at, symbol in enumerate(book.symbols)}
-        # [symbol, slot]: the extremes of the bar that closes at that slot, NaN where there is none.
-        self._lows = _by_symbol(tape.table[:, 1 + _LOW * count : 1 + (_LOW + 1) * count])
-        self._highs = _by_symbol(tape.table[:, 1 + _HIGH * count : 1 + (_HIGH + 1) * count])
+        # [symbol, slot - 1]: the extremes of the bar that closes at that slot, NaN where there is none.
+        self._lows = tape.table[:, 1 + _LOW * count : 1 + (_LOW + 1) * count].T
+        self._highs = tape.table[:, 1 + _HIGH * count : 1 + (_HIGH + 1) * count].T
         self._days, self._day = _day_starts(book, zone), 0
         self._touches: dict[str, _Touch] = {}
         limits = engine.config.risk
@@ -171,9 +171,11 @@ class Glide:
             low = float("-inf") if stop_loss is None else float(stop_loss)
             high = float("inf") if take_profit is None else float(take_profit)
         at, last, hit = self._index[symbol], self._book.slots + 1, False
+        # No bar closes at slot 0.
+        slot = max(slot, 1)
         while slot < min(stop, last) and not hit:
             end = min(slot + _CHUNK_SLOTS, last)
-            hits = (self._lows[at, slot:end] <= low) | (self._highs[at, slot:end] >= high)
+            hits = (self._lows[at, slot - 1 : end - 1] <= low) | (self._highs[at, slot - 1 : end - 1] >= high)
             first = int(hits.argmax())
             hit = bool(hits[first])
             slot = slot + first if hit else end
@@ -196,12 +198,6 @@ class Glide:
         near = worth <= floor * (1 + _NEAR)
         first = int(near.argmax())
         return slot + first if near[first] else stop
-
-
-def _by_symbol(block: NDArray[np.float64]) -> NDArray[np.float64]:
-    values = np.full((block.shape[1], block.shape[0] + 1), np.nan)
-    values[:, 1:] = block.T
-    return values
 
 
 def _day_starts(book: RecordedBook, zone: ZoneInfo) -> list[int]:

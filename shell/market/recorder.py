@@ -10,7 +10,7 @@ import numpy as np
 from shell.clock import to_ms
 from shell.errors import DataError
 from shell.market.aggregate import aggregate_rows
-from shell.market.bars import HIGHER_TIERS, TIERS, Tier
+from shell.market.bars import HIGHER_TIERS, Tier
 from shell.market.book import join_deeper
 from shell.market.columns import BarArray
 from shell.market.frames import rows_of
@@ -26,15 +26,20 @@ def recording_of(history: History, symbols: Sequence[str], start: datetime, end:
     without history and for bars beside the five minutes."""
     start_ms, end_ms = to_ms(start), to_ms(end)
     slots = max(0, (end_ms - start_ms) // STEP_MS)
+    m5 = np.full((slots, width_of(len(symbols))), np.nan)
+    m5[:, 0] = start_ms + STEP_MS * np.arange(slots)
     past: Past = {}
-    later: dict[Tier, list[BarArray]] = {tier: [] for tier in TIERS}
-    for symbol in symbols:
+    later: dict[Tier, list[BarArray]] = {tier: [] for tier in HIGHER_TIERS}
+    bars = 0
+    for index, symbol in enumerate(symbols):
         if symbol not in history.m5:
             raise DataError(f"there is no 5m history for {symbol}; there is for {', '.join(history.m5)}")
-        _take(history, symbol, start_ms, end_ms, past, later)
-    m5 = _dense(later[Tier.M5], start_ms, slots)
+        # One symbol's rows at a time: to touch memory for the first time costs more than to fill it.
+        follow = _take(history, symbol, start_ms, end_ms, past, later)
+        _put(m5, follow, index, len(symbols), start_ms)
+        bars += len(follow)
     return Recording(
-        symbols=tuple(symbols), start_ms=start_ms, slots=slots, bars=sum(len(rows) for rows in later[Tier.M5]), past=past,
+        symbols=tuple(symbols), start_ms=start_ms, slots=slots, bars=bars, past=past,
         tables={Tier.M5: m5, **{tier: _sparse(later[tier]) for tier in HIGHER_TIERS}},
         closes=_filled(symbols, past, m5, slots),
     )
@@ -42,12 +47,13 @@ def recording_of(history: History, symbols: Sequence[str], start: datetime, end:
 
 def _take(
     history: History, symbol: str, start_ms: int, end_ms: int, past: Past, later: Mapping[Tier, list[BarArray]]
-) -> None:
+) -> BarArray:
+    """The symbol's later 5m bars; what is past, and its later bars of higher tiers, are put where they belong."""
     whole = rows_of(history.m5[symbol])
     m5 = whole[: int(np.searchsorted(whole[:, 0], start_ms - STEP_MS, side="right"))]
-    past[symbol, Tier.M5] = m5
+    # A copy, or all of `whole` would stay for it.
+    past[symbol, Tier.M5] = m5.copy(order="F")
     follow = whole[len(m5) : int(np.searchsorted(whole[:, 0], end_ms))]
-    later[Tier.M5].append(follow)
     known = whole[: len(m5) + len(follow)]
     for tier, deep in ((Tier.H1, history.h1), (Tier.D1, history.d1)):
         built = aggregate_rows(known, tier)
@@ -59,6 +65,19 @@ def _take(
             before = join_deeper(rows[: int(np.searchsorted(rows[:, 0], start_ms - tier.ms, side="right"))], before, m5, tier)
         past[symbol, tier] = before
         later[tier].append(built[closed:])
+    return follow
+
+
+def _put(table: Table, rows: BarArray, index: int, symbols: int, start_ms: int) -> None:
+    """Later 5m bars into the table that has a row for every step, whether any bar opened then or not."""
+    row, beside = np.divmod(rows[:, 0].astype(np.int64) - start_ms, STEP_MS)
+    if beside.any():
+        raise DataError("a 5m bar does not open at a multiple of five minutes: run `brain data check`")
+    if len(rows) and (np.diff(row) == 1).all():
+        # Without a hole: a slice costs a third of a list of places.
+        table[row[0] : row[-1] + 1, 1 + index :: symbols] = rows[:, 1:]
+    else:
+        table[row, 1 + index :: symbols] = rows[:, 1:]
 
 
 def _filled(symbols: Sequence[str], past: Past, m5: Table, slots: int) -> Table:
@@ -74,18 +93,6 @@ def _filled(symbols: Sequence[str], past: Past, m5: Table, slots: int) -> Table:
             source = np.where(missing, 0, np.arange(slots + 1))
             closes[index] = closes[index][np.maximum.accumulate(source)]
     return closes
-
-
-def _dense(parts: Sequence[BarArray], start_ms: int, slots: int) -> Table:
-    """5m rows, one for every step from `start_ms` on, whether any bar opened then or not."""
-    table = np.full((slots, width_of(len(parts))), np.nan)
-    table[:, 0] = start_ms + STEP_MS * np.arange(slots)
-    for index, rows in enumerate(parts):
-        row, beside = np.divmod(rows[:, 0].astype(np.int64) - start_ms, STEP_MS)
-        if beside.any():
-            raise DataError("a 5m bar does not open at a multiple of five minutes: run `brain data check`")
-        table[row, 1 + index :: len(parts)] = rows[:, 1:]
-    return table
 
 
 def _sparse(parts: Sequence[BarArray]) -> Table:
