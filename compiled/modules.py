@@ -36,7 +36,8 @@ TUPLES: Mapping[str, frozenset[str]] = {
 }
 
 # Classes that stay Python's own. Those that derive from the contract's, so that a strategy meets what its author tested with;
-# and a dataclass that others derive from, whose defaults theirs build on.
+# and a dataclass that others derive from, whose defaults theirs build on;
+# a compiled run takes the class itself, and no heir.
 OUTSIDE: Mapping[str, frozenset[str]] = {
     "shell/backtest/run.py": frozenset({"MemoryJournal"}),
     "shell/host/account.py": frozenset({"HostPosition", "HostPortfolio"}),
@@ -46,8 +47,10 @@ OUTSIDE: Mapping[str, frozenset[str]] = {
 # Compiled classes that interpreted ones derive from: told so, the compiler asks an object for its methods.
 INHERITED: Mapping[str, frozenset[str]] = {"shell/market/book.py": frozenset({"MarketBook"})}
 
-# Parameters that strategies fill in, held to no annotation: they may be numpy's numbers, or wrong and told so.
+# Parameters held to no annotation. Strategies fill in those of the indicators, with numpy's numbers or with what is wrong and
+# told so; and moments are counted in numpy's numbers, too.
 LOOSE: Mapping[str, frozenset[str]] = {
+    "shell/clock.py": frozenset({"ms"}),
     "shell/indicators/arithmetic.py": frozenset({"period"}),
     "shell/indicators/crossing.py": frozenset({"tier", "fast", "slow", "column", "key"}),
     "shell/indicators/newest.py": frozenset({"tier", "period", "fast", "slow", "column", "arguments"}),

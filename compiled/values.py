@@ -53,7 +53,7 @@ def rewritten(
     imports, written = _loosen(tree, edits, loose), False
     for node in classes:
         if node.name in outside:
-            edits.insert(edits.line_of(node), "@mypyc_attr(native_class=False, allow_interpreted_subclasses=True)\n")
+            edits.insert(edits.line_of(node), "@mypyc_attr(native_class=False)\n")
             imports.add(_MYPYC_ATTR)
             continue
         if node.name in inherited:

@@ -121,7 +121,7 @@ def test_slots_go_and_a_class_left_outside_is_marked() -> None:
     text = HEAD + 'class A:\n    __slots__ = ("x",)\n\n\nclass B(list):\n    """Ours."""\n\n    __slots__ = ()\n'
     out = rewritten(text, outside=frozenset({"B"}))
     assert out.count("__slots__") == 1
-    assert "@mypyc_attr(native_class=False, allow_interpreted_subclasses=True)\nclass B(list):" in out
+    assert "@mypyc_attr(native_class=False)\nclass B(list):" in out
     assert "from mypy_extensions import mypyc_attr" in out
 
 
