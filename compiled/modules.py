@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 # All of one group, so that they call one another as C functions. A class of these may have no subclass outside of them but
-# where INHERITED names it. What reads values as a strategy made them (`answers`, `validate`) is not among them: the compiler
+# where INHERITED names it. What reads values as a strategy made them (`answers`) is not among them: the compiler
 # holds a value to its annotation and raises where Python would look at what is really there.
 MODULES = (
     "shell/backtest/run.py", "shell/backtest/glide.py", "shell/backtest/metrics.py", "shell/backtest/result_expected.py",
@@ -17,7 +17,7 @@ MODULES = (
     "shell/execution/protector.py", "shell/execution/record.py", "shell/execution/steps.py", "shell/execution/waiting.py",
     "shell/execution/withdrawal.py", "shell/host/account.py", "shell/host/candles.py",
     "shell/host/inline.py", "shell/host/lane.py", "shell/host/rolling.py", "shell/host/serving.py", "shell/host/session.py",
-    "shell/host/supervisor.py", "shell/host/wire.py", "shell/indicators/__init__.py",
+    "shell/host/supervisor.py", "shell/host/validate.py", "shell/host/wire.py", "shell/indicators/__init__.py",
     "shell/indicators/arithmetic.py", "shell/indicators/crossing.py", "shell/indicators/newest.py", "shell/live_value.py",
     "shell/market/aggregate.py", "shell/market/bars.py", "shell/market/book.py", "shell/market/columns.py",
     "shell/market/pair.py", "shell/market/recorded.py", "shell/market/tape.py", "shell/money.py", "shell/orders.py",
@@ -51,6 +51,7 @@ INHERITED: Mapping[str, frozenset[str]] = {"shell/market/book.py": frozenset({"M
 # told so; and moments are counted in numpy's numbers, too.
 LOOSE: Mapping[str, frozenset[str]] = {
     "shell/clock.py": frozenset({"ms"}),
+    "shell/host/validate.py": frozenset({"item"}),
     "shell/indicators/arithmetic.py": frozenset({"period"}),
     "shell/indicators/crossing.py": frozenset({"tier", "fast", "slow", "column", "key"}),
     "shell/indicators/newest.py": frozenset({"tier", "period", "fast", "slow", "column", "arguments"}),

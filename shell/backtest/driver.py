@@ -10,7 +10,7 @@ from datetime import datetime
 
 from shell.backtest.ground import Ground
 from shell.backtest.result import BacktestResult, BacktestSettings
-from shell.backtest.run import MemoryJournal, Progress, run_over
+from shell.backtest.run import MemoryJournal, Progress, onwards, run_over
 from shell.backtest.window import Window, ground_of, window_of
 from shell.clock import monotonic
 from shell.host.frames import FramesWanted, touches_frames
@@ -39,10 +39,11 @@ def run_backtest(
     row, DataError when the window holds no bars, UsageError when it is reversed.
     """
     kept, begun, window = journal or MemoryJournal(), monotonic(), window_of(history, start, end)
+    told = onwards(progress)
 
     def run(hosted: StrategyHost) -> BacktestResult:
         ground = _ground(history, window, settings, hosted)
-        return run_over(ground, hosted, settings=settings, progress=progress, kept=kept, gliding=gliding, begun=begun)
+        return run_over(ground, hosted, settings=settings, progress=told, kept=kept, gliding=gliding, begun=begun)
 
     if host is not None:
         return run(host)

@@ -32,10 +32,10 @@ from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.backtest.result_expected import Expected
 from shell.backtest.result_stream import ReceivedRows
 from shell.backtest.result_wire import answer_bytes_max, decode_result
-from shell.backtest.run import Progress, uncollected
+from shell.backtest.run import Progress, onwards, uncollected
 from shell.backtest.window import Window, ground_of, window_of
 from shell.clock import from_ms, monotonic, to_ms
-from shell.errors import DataError, StrategyFault
+from shell.errors import StrategyFault
 from shell.host.frames import FramesWanted, touches_frames
 from shell.host.isolation import attested, isolation_is_complete, read_isolation
 from shell.host.policy import require_policy
@@ -111,6 +111,7 @@ class FastBench:
             require_policy(source)
         window = window_of(self._history, self._start, self._end)
         expected = Expected(symbols=self._history.symbols, start=window.start, end=window.end)
+        progress = onwards(progress)
         try:
             result = self._asked(source, window, expected, progress, frames=touches_frames(source))
         except FramesWanted:
@@ -141,6 +142,10 @@ class FastBench:
             return _Conversation(child, expected, self._settings, progress).result(source)
         except StrategyFault as fault:
             raise self._ended_by(fault) from None
+        except BaseException:
+            # No ground, no room for it, a caller who gave up: the next run must not take the process for one that waits.
+            self.close()
+            raise
 
     def _started(self, window: Window, program: Program) -> ChildProcess:
         file = self._held.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
@@ -148,12 +153,7 @@ class FastBench:
         child = self._child = self._held.enter_context(_child(handed, program))
         # Laid out while the process starts: it looks into the file when it has the terms.
         if self._ground is None:
-            try:
-                self._ground = ground_of(self._history, window, float(self._settings.paper.taker_fee_pct))
-            except DataError:
-                # A process that was never told its terms must not be taken for one that waits for strategies.
-                self.close()
-                raise
+            self._ground = ground_of(self._history, window, float(self._settings.paper.taker_fee_pct))
         write_ground(self._ground, file)
         seconds = self._settings.host.start_timeout.total_seconds()
         reply = child.exchange(Kind.START, encode_terms(self._settings), seconds, "start")
@@ -269,8 +269,9 @@ class _Conversation:
             raise StrategyFault("bad_reply", "the backtest's process tells of a progress that is none")
         self._slot = slot
         self._finishing |= phase == FINISHING
-        self._allow(self._start_seconds if phase in (STARTING, FINISHING) else self._call_seconds)
+        # First: how long the caller takes to hear of it is not the strategy's time.
         self._tell(slot)
+        self._allow(self._start_seconds if phase in (STARTING, FINISHING) else self._call_seconds)
 
     def _tell(self, done: int) -> None:
         if self._progress is not None:

@@ -41,6 +41,19 @@ PROGRESS_EVERY_STEPS = 2_000
 Progress = Callable[[int, int], None]
 
 
+def onwards(progress: Progress | None) -> Progress | None:
+    """`progress` told only of what lies ahead of all it was told: a run that begins again is one run to who watches it."""
+    furthest = -1
+
+    def tell(done: int, total: int) -> None:
+        nonlocal furthest
+        if done > furthest and progress is not None:
+            furthest = done
+            progress(done, total)
+
+    return None if progress is None else tell
+
+
 @dataclass(slots=True)
 class MemoryJournal:
     """Keeps in memory what a backtest needs of its steps."""

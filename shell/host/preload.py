@@ -15,8 +15,8 @@ from shell.host.allowed import LIBRARY_MODULES, STANDARD_MODULES
 from shell.host.frames import LIBRARY
 from shell.indicators import ema_of
 
-# Imported late by: datetime.strptime, masked arrays and text arrays.
-_LATE_MODULES = frozenset({"_strptime", "numpy.char", "numpy.ma", "numpy.rec"})
+# Imported late by: datetime.strptime, masked arrays and text arrays, characters by their names ("\\N{BULLET}").
+_LATE_MODULES = frozenset({"_strptime", "numpy.char", "numpy.ma", "numpy.rec", "unicodedata"})
 PRELOADED = STANDARD_MODULES | {name for name in LIBRARY_MODULES if name.split(".")[0] != LIBRARY} | _LATE_MODULES
 
 

@@ -24,8 +24,9 @@ Past = dict[tuple[str, Tier], BarArray]
 def recording_of(history: History, symbols: Sequence[str], start: datetime, end: datetime) -> Recording:
     """The recording of `history` from `start` to `end`; what came before `start` is the past. Raises DataError for a symbol
     without history and for bars beside the five minutes."""
-    start_ms, end_ms = to_ms(start), to_ms(end)
-    slots = max(0, (end_ms - start_ms) // STEP_MS)
+    start_ms = to_ms(start)
+    # An end between two steps is that of the last bar that has closed by then.
+    slots = max(0, (to_ms(end) - start_ms) // STEP_MS)
     m5 = np.full((slots, width_of(len(symbols))), np.nan)
     m5[:, 0] = start_ms + STEP_MS * np.arange(slots)
     past: Past = {}
@@ -35,7 +36,7 @@ def recording_of(history: History, symbols: Sequence[str], start: datetime, end:
         if symbol not in history.m5:
             raise DataError(f"there is no 5m history for {symbol}; there is for {', '.join(history.m5)}")
         # One symbol's rows at a time: to touch memory for the first time costs more than to fill it.
-        follow = _take(history, symbol, start_ms, end_ms, past, later)
+        follow = _take(history, symbol, start_ms, start_ms + slots * STEP_MS, past, later)
         _put(m5, follow, index, len(symbols), start_ms)
         bars += len(follow)
     return Recording(
