@@ -15,9 +15,10 @@ Median of the runs (slowest - fastest). Times start after imports and loading; o
 process. CPU and memory are those of all processes; memory counts shared pages once in each. Ratios compare runs of the
 same round. With several symbols ours is one portfolio that shares its cash; the library runs them in turn, each with its
 own cash (final values added up): only the bars a second compare there, not trades and values."""
+# Ours; the other one is named with its version.
 NAMES = {
-    "certified": "trading-brain certified", "fast": "trading-brain fast", "certified-compiled": "trading-brain certified",
-    "fast-compiled": "trading-brain fast",
+    "certified": "certified", "fast": "fast", "certified-compiled": "certified",
+    "fast-compiled": "fast",
 }
 
 

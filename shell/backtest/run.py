@@ -100,9 +100,9 @@ def run_over(
         engine.start_host()
         with uncollected():
             curve = _drive(engine, market, settings.host.max_consecutive_faults, progress, gliding=gliding)
+            return _result(engine, kept, curve, ground, settings, begun)
     finally:
         hosted.close()
-    return _result(engine, kept, curve, ground, settings, monotonic() - begun)
 
 
 @contextlib.contextmanager
@@ -188,7 +188,7 @@ def _following(engine: Engine, glide: Glide, slot: int, last: int) -> int:
 
 
 def _result(
-    engine: Engine, kept: MemoryJournal, curve: EquityCurve, ground: Ground, settings: BacktestSettings, seconds: float
+    engine: Engine, kept: MemoryJournal, curve: EquityCurve, ground: Ground, settings: BacktestSettings, begun: float
 ) -> BacktestResult:
     metrics = compute_metrics(
         curve, kept.trades, fees_paid=float(engine.ledger.fees_paid), starting_cash=float(settings.cash),
@@ -201,5 +201,5 @@ def _result(
         steps=len(curve.values), signals=len(kept.answers),
         refusals=Counter(answer.code for answer in kept.answers if not answer.approved), faults=tuple(kept.faults),
         halts=Counter(halt.kind.value for halt in kept.halts),
-        start=ground.start, end=ground.end, seconds=seconds, certified=True,
+        start=ground.start, end=ground.end, seconds=monotonic() - begun, certified=True,
     )
