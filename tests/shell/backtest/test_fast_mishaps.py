@@ -79,9 +79,16 @@ def test_progress_goes_ever_onwards_when_a_run_begins_again() -> None:
 
 def test_the_time_of_who_hears_of_the_progress_is_not_the_strategys() -> None:
     quick = replace(SETTINGS, host=HostConfig(call_timeout=timedelta(seconds=0.2)))
-    # Longer than a call and the grace that is given on top of it.
-    result = run_fast(SLOW, SMALL, settings=quick, progress=lambda *_: time.sleep(GRACE_SECONDS + 0.4))
-    assert not result.faults
+    heard: list[int] = []
+
+    def slow(done: int, _total: int) -> None:
+        heard.append(done)
+        # The second word is of a strategy at work. Longer than a call and the grace that is given on top of it.
+        if len(heard) == 2:
+            time.sleep(GRACE_SECONDS + 0.4)
+
+    assert not run_fast(SLOW, ONE, settings=quick, progress=slow).faults
+    assert len(heard) > 2
 
 
 def test_a_character_may_be_written_by_its_name() -> None:

@@ -39,6 +39,12 @@ def test_a_sum_at_the_middle_between_two_doubles_is_rounded_once() -> None:
     assert sums([[1.0, 2.0**-53, 2.0**-106], [1.0, 2.0**-53], [2.0**-53, 1.0 - 2.0**-53]]) == [1.0 + 2.0**-52, 1.0, 1.0]
 
 
+def test_below_a_power_of_two_doubles_lie_closer_than_above_it() -> None:
+    # Just under the middle between 1 and the double below it, by less than the rests can say.
+    run = [1.0 - 2.0**-53, 2.0**-54 - 2.0**-107, 2.0**-107 - 2.0**-110]
+    assert sums([run]) == [math.fsum(run)] == [1.0 - 2.0**-53]
+
+
 def test_a_number_that_is_none_stays_within_its_run() -> None:
     values = np.array([1.0, math.nan, 2.0, 3.0])
     made = sums_of(values, np.array([0, 2]), np.array([2, 4]))
