@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from shell.compiled import source_root
 from shell.errors import BadInput, NotNow
 
 _OWNER_TEXT_BYTES_MAX = 32
@@ -25,15 +26,13 @@ _SOCKET_FOLDER_BYTES_MAX = 80
 def find_project(start: Path | None = None) -> Path:
     """The project's root: the nearest folder at or above `start` (default: the working directory) that has settings.
 
-    That is, a `config/settings.toml`. Without one, the nearest such folder above this package, which a compiled copy lies
-    below; without that, too, the folder this package lies in: the root of a source checkout.
+    That is, a `config/settings.toml`. Without one, the folder this package's sources lie in: the root of a source checkout.
     """
     here = (start or Path.cwd()).resolve()
-    package = Path(__file__).resolve().parent
-    for folder in (here, *here.parents, *package.parents):
+    for folder in (here, *here.parents):
         if (folder / "config" / "settings.toml").is_file():
             return folder
-    return package.parent
+    return source_root()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -58,16 +57,6 @@ def test_what_is_not_source_changes_nothing(planted: Path) -> None:
     assert find_tree(planted).path is not None
 
 
-def test_looking_costs_less_than_a_start_would_notice(project: Path) -> None:
-    compiled.sources_hash(project)
-    times = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        compiled.sources_hash(project)
-        times.append(time.perf_counter() - begun)
-    assert min(times) < 0.1
-
-
 def test_these_tests_run_plain_and_a_copy_knows_its_sources(project: Path, tmp_path: Path) -> None:
     if compiled.core() != PLAIN:
         pytest.skip("run against the compiled core")
@@ -86,5 +75,5 @@ def test_these_tests_run_plain_and_a_copy_knows_its_sources(project: Path, tmp_p
     told = json.loads(subprocess.run(
         [sys.executable, "-P", "-c", asked, str(copy)], capture_output=True, text=True, check=True, cwd="/",
     ).stdout)
-    # The copy's text may differ, the identity is that of the sources. Without settings above, the copy is its own project.
-    assert told == ["compiled", str(tmp_path), program_identity()["code"], str(copy)]
+    # The copy's text may differ; the identity is that of the sources, and so is the project.
+    assert told == ["compiled", str(tmp_path), program_identity()["code"], str(tmp_path)]
