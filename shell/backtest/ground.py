@@ -2,29 +2,19 @@
 
 Worked out by the process that holds the history, once for every run over it. A locked process maps it from a file without a
 name: gone with the last process that holds it, its pages shared, and no library of frames needed to read it.
-
-Layout: the length of the head as 8 bytes, the head (JSON), then the arrays that it lists, float64.
 """
 
 from __future__ import annotations
 
-import json
-import mmap
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import IO
 
-import numpy as np
-from numpy.typing import NDArray
-
+from shell.backtest.array_file import read_arrays, write_arrays
 from shell.clock import from_ms, to_ms
 from shell.market.bars import TIERS, Tier
 from shell.market.recording import Recording
-
-_LENGTH = struct.Struct("<Q")
-_ALIGNMENT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,47 +35,28 @@ class Ground:
 def write_ground(ground: Ground, file: IO[bytes]) -> None:
     """Put `ground` into an empty file."""
     recording = ground.recording
-    # The columns of past rows lie one behind the other, and so do the rows of tables.
-    parts = [("past", symbol, tier.value, rows.T) for (symbol, tier), rows in recording.past.items()]
-    parts += [("table", "", tier.value, table) for tier, table in recording.tables.items()]
-    parts.append(("closes", "", "", recording.closes))
-    head = json.dumps({
+    facts = {
         "symbols": recording.symbols, "start_ms": recording.start_ms, "slots": recording.slots, "bars": recording.bars,
         "end_ms": to_ms(ground.end), "first_prices": dict(ground.first_prices),
         "buy_and_hold_return_pct": ground.buy_and_hold_return_pct,
-        "parts": [(kind, symbol, tier, array.shape) for kind, symbol, tier, array in parts],
-    }).encode()
-    head += b" " * (-len(head) % _ALIGNMENT)
-    file.write(_LENGTH.pack(len(head)) + head)
-    for *_, array in parts:
-        file.write(np.ascontiguousarray(array, dtype=np.float64).data)
-    file.flush()
+        "past": [(symbol, tier.value) for symbol, tier in recording.past],
+    }
+    # The columns of past rows lie one behind the other, and so do the rows of tables.
+    past = [rows.T for rows in recording.past.values()]
+    tables = [*past, *(recording.tables[tier] for tier in TIERS), recording.closes]
+    write_arrays(file, facts, [table.shape for table in tables], tables)
 
 
 def read_ground(descriptor: int) -> Ground:
     """The ground in the file behind `descriptor`, mapped and not copied; the descriptor may be closed then."""
-    mapped = mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-    (length,) = _LENGTH.unpack_from(mapped)
-    offset = _LENGTH.size + length
-    head = json.loads(mapped[_LENGTH.size : offset])
-    symbols = tuple(head["symbols"])
-    past, tables = {}, {}
-    closes = np.empty((len(symbols), 0))
-    for kind, symbol, tier, (rows, columns) in head["parts"]:
-        array: NDArray[np.float64] = np.frombuffer(mapped, dtype=np.float64, count=rows * columns, offset=offset)
-        array = array.reshape(rows, columns)
-        offset += array.nbytes
-        if kind == "past":
-            past[symbol, Tier(tier)] = array.T
-        elif kind == "table":
-            tables[Tier(tier)] = array
-        else:
-            closes = array
+    facts, found = read_arrays(descriptor)
+    tables = iter(found)
     recording = Recording(
-        symbols=symbols, start_ms=head["start_ms"], slots=head["slots"], bars=head["bars"], past=past,
-        tables={tier: tables[tier] for tier in TIERS}, closes=closes,
+        symbols=tuple(facts["symbols"]), start_ms=facts["start_ms"], slots=facts["slots"], bars=facts["bars"],
+        past={(symbol, Tier(tier)): next(tables).T for symbol, tier in facts["past"]},
+        tables={tier: next(tables) for tier in TIERS}, closes=next(tables),
     )
     return Ground(
-        recording=recording, end=from_ms(head["end_ms"]), first_prices=head["first_prices"],
-        buy_and_hold_return_pct=head["buy_and_hold_return_pct"],
+        recording=recording, end=from_ms(facts["end_ms"]), first_prices=facts["first_prices"],
+        buy_and_hold_return_pct=facts["buy_and_hold_return_pct"],
     )

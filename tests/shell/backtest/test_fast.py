@@ -23,6 +23,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from compiled.runs import with_holes
 from deployments.cli.main import app
 from shell.backtest import fast
 from shell.backtest.driver import run_backtest
@@ -149,16 +150,6 @@ def strategy(body: str) -> StrategySource:
                 pass
     """)
     return StrategySource(code=code.format(body=textwrap.indent(textwrap.dedent(body).strip(), " " * 8).lstrip()))
-
-
-def with_holes(history: History) -> History:
-    """The history without its first bars here and there, single bars, and half a day in the middle."""
-    kept = {}
-    for number, (symbol, frame) in enumerate(history.m5.items()):
-        rows = np.arange(len(frame))
-        gone = (rows % 97 == number) | ((rows > 400) & (rows < 544)) | (rows < 31 * number)
-        kept[symbol] = frame.filter(~gone)
-    return replace(history, m5=kept)
 
 
 ONE = synthetic_market(5, [BTC], START, 5)
