@@ -20,6 +20,7 @@ from shell.exchange.kraken.signing import Credentials
 from shell.exchange.live.bridge import Waiting
 from shell.exchange.live.connection import LiveConnection
 from shell.exchange.live.gateway import LiveGateway, live_gateway
+from shell.exchange.live.venue_time import LEAP
 from shell.exchange.probes import ProbeFor, probe_account, refuse_live
 from shell.exchange.reconciler import Notify, Reconciled, Reconciler
 from shell.home import Home
@@ -58,8 +59,9 @@ class LiveAccount:
 
     def __init__(
         self, connection: LiveConnection, *, home: Home, settings: Settings, credentials: Credentials, store: Store,
-        facts: MarketFacts, clock: Clock, pace: Pace, notify: Notify,
+        facts: MarketFacts, clock: Clock, pace: Pace, notify: Notify, leap: timedelta = LEAP,
     ) -> None:
+        """`leap`: see `VenueTime`."""
         self._connection = connection
         self._settings = settings
         self._store = store
@@ -67,6 +69,7 @@ class LiveAccount:
         self._clock = clock
         self._pace = pace
         self._notify = notify
+        self._leap = leap
         self._nonces = nonce_file(home.database.parent, credentials.key)
         self._gateway: LiveGateway | None = None
         self._reconciler: Reconciler | None = None
@@ -103,7 +106,7 @@ class LiveAccount:
     def _gateway_for(self, *, book: str, funds: Callable[[], QuoteAmount], state: BookState | None) -> LiveGateway:
         self._gateway = live_gateway(
             self._connection.venue, state, pairs=self.pairs, fees=self._facts.fees, clock=self._clock,
-            limit_entry_expiry=self._settings.paper.limit_entry_expiry,
+            limit_entry_expiry=self._settings.paper.limit_entry_expiry, leap=self._leap,
         )
         # The private socket begins by telling the last fifty trades again.
         self._gateway.accounted(each.ref_id for each in self._store.account.activity() if each.ours)

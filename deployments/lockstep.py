@@ -23,7 +23,7 @@ from shell.exchange.kraken.account_feed import AccountFeed
 from shell.exchange.kraken.addresses import Addresses
 from shell.exchange.kraken.limiter import Limiter
 from shell.exchange.kraken.limits import LIMITS, Verification
-from shell.exchange.kraken.nonce import NonceSource, nonce_file
+from shell.exchange.kraken.nonce import NANOSECONDS, NonceSource, nonce_file
 from shell.exchange.kraken.pairs import Names
 from shell.exchange.kraken.private import PrivateApi
 from shell.exchange.kraken.public import PublicApi
@@ -42,6 +42,8 @@ from shell.secrets import Secret
 T = TypeVar("T")
 # Bounds of the machine's time, for a defect that would hang: nothing that happens in lockstep may depend on them.
 PATIENCE_SECONDS = 600.0
+# A virtual day passes in seconds: one write of the nonce's ceiling to the disk for each.
+A_DAY = 86_400 * NANOSECONDS
 # Never connected to: the transport takes every request.
 NOWHERE = Addresses(rest="http://127.0.0.1:1", ws="ws://127.0.0.1:1", ws_auth="ws://127.0.0.1:1")
 
@@ -165,7 +167,7 @@ class Lockstep:
         async def build() -> tuple[RestClient, Names]:
             rest = RestClient(
                 NOWHERE, clock=clock, pace=self.pace, limiter=Limiter(LIMITS[Verification.INTERMEDIATE], self.pace),
-                credentials=self.credentials, nonces=NonceSource(nonce_file(nonces, self.credentials.key), clock),
+                credentials=self.credentials, nonces=NonceSource(nonce_file(nonces, self.credentials.key), clock, reserved=A_DAY),
                 chance=chance, read_seconds=PATIENCE_SECONDS, write_seconds=PATIENCE_SECONDS, turn_seconds=PATIENCE_SECONDS,
                 transport=self.transport,
             )  # fmt: skip

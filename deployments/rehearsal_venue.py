@@ -19,6 +19,7 @@ from deployments.live_account import LiveAccount
 from deployments.lockstep import Lockstep
 from shell.clock import VirtualClock, to_ms
 from shell.config import Settings
+from shell.exchange.live.venue_time import LEAP
 from shell.exchange.reconciler import Notify
 from shell.exchange.simulator.desk import Desk
 from shell.exchange.simulator.names import asset_named
@@ -39,6 +40,8 @@ from shell.venue import MarketFacts, Venue
 BAR = timedelta(milliseconds=Tier.M5.ms)
 # When the prints of a bar are made: in the middle of each of its equal parts.
 MOMENTS = tuple(BAR * (2 * part + 1) / (2 * PRINTS_MIN) for part in range(PRINTS_MIN))
+# The clock goes a bar from one round to the next; a longer way is a clock that was set.
+ROUNDS_APART = BAR
 KEPT_IN_SENTENCE = 5
 SOME_VOLUME = 1.0
 
@@ -117,7 +120,7 @@ class RehearsalExchange:
         store.facts.once(MARK_FACT, f"{1 + self._seed % 0xFFFF:04x}")
         account = LiveAccount(
             self.link.connection, home=self._home, settings=self._settings, credentials=self.link.credentials, store=store,
-            facts=facts, clock=self._clock, pace=self.link.pace, notify=notify,
+            facts=facts, clock=self._clock, pace=self.link.pace, notify=notify, leap=ROUNDS_APART + LEAP,
         )
         return account.venue()
 

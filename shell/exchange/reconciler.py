@@ -99,9 +99,8 @@ class Reconciler:
         until = self._store.account.until()
         # A last look that lies ahead was taken by a clock that went back since: nobody knows how long ago it was.
         beginning = now - FIRST_LOOK if until is None or until > now else until - OVERLAP
-        state = self._store.books.load(self._engine.config.book)
-        doubtful = [order for order in state.open_orders if order.order_id is None] if state is not None else []
-        return min([beginning, *(order.intent.decided_at - OVERLAP for order in doubtful)])
+        doubtful = self._store.books.oldest_unplaced(self._engine.config.book)
+        return beginning if doubtful is None else min(beginning, doubtful - OVERLAP)
 
     def take(self, picture: AccountPicture) -> Reconciled:
         """Compare and make the books follow, on the disk and in memory, or neither. Raises DatabaseBusy and DatabaseFailed

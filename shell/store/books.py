@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, insert, select
+from sqlalchemy import Connection, and_, bindparam, func, insert, select
 
 from shell.errors import Fatal, NotNow
 from shell.execution.known import KnownOrder
@@ -37,6 +37,10 @@ ANSWERS = table_of(AnswerRow)
 SCANS = table_of(ScanRow)
 BALANCES = table_of(BalanceRow)
 RECENT_TRADES = 100
+_WORKING = [state.value for state in OrderState if state.working]
+_OLDEST_UNPLACED = select(func.min(ORDERS.c.decided_at)).where(
+    ORDERS.c.book == bindparam("of"), ORDERS.c.state.in_(_WORKING), ORDERS.c.order_id.is_(None)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,11 @@ class Books:
                 waiting_exits=waiting_exits(connection, book), recent_signals=recent_signals(connection, book),
                 order_times=order_times(connection, book),
             )
+
+    def oldest_unplaced(self, book: str) -> datetime | None:
+        """When the oldest order was decided that may still fill and is not known to have arrived at the venue."""
+        with self._database.reading() as connection:
+            return connection.execute(_OLDEST_UNPLACED, {"of": book}).scalar()
 
     def save_marks(self, book: str, marks: EquityMarks) -> None:
         with self._database.transaction() as connection:
@@ -178,8 +187,7 @@ def read_orders(connection: Connection, book: str) -> list[StoredOrder]:
 
 
 def _open_orders(connection: Connection, book: str) -> list[StoredOrder]:
-    working = [state.value for state in OrderState if state.working]
-    statement = select(ORDERS).where(ORDERS.c.book == book, ORDERS.c.state.in_(working)).order_by(ORDERS.c.seq)
+    statement = select(ORDERS).where(ORDERS.c.book == book, ORDERS.c.state.in_(_WORKING)).order_by(ORDERS.c.seq)
     return [order_of(row) for row in connection.execute(statement)]
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from shell.store.database import Database
 from shell.store.metadata import table_of
 from shell.store.tables_nights import FactRow
 
 FACTS = table_of(FactRow)
+# Made once: asked at every step, the text of a statement costs more than its answer.
+_VALUE = select(FACTS.c.value).where(FACTS.c.key == bindparam("named"))
 
 
 class Facts:
@@ -23,7 +25,7 @@ class Facts:
     def get(self, key: str) -> Any:
         """The value, None if there is none."""
         with self._database.reading() as connection:
-            return connection.execute(select(FACTS.c.value).where(FACTS.c.key == key)).scalar()
+            return connection.execute(_VALUE, {"named": key}).scalar()
 
     def set(self, key: str, value: Any, at: datetime | None = None) -> None:
         """Record `value`, in place of an earlier one."""

@@ -31,10 +31,11 @@ def nonce_file(folder: Path, key: Secret) -> Path:
 class NonceSource:
     """The nonces of one key in one process; a home's lock keeps other processes away. Usable from several threads."""
 
-    def __init__(self, path: Path, clock: Clock) -> None:
-        """Raises BadInput for a file that holds no number: guessing lower could lock the key out."""
+    def __init__(self, path: Path, clock: Clock, *, reserved: int = RESERVED) -> None:
+        """`reserved`: how far above the last number, in nanoseconds, the ceiling on disk lies. Raises BadInput for a file that holds no number: guessing lower could lock the key out."""
         self._path = path
         self._clock = clock
+        self._reserved = reserved
         self._lock = Lock()
         self._ceiling = _read(path)
         self._last = self._ceiling
@@ -46,7 +47,7 @@ class NonceSource:
             if wanted > LARGEST:
                 raise Fatal("the nonces of this API key are used up: make a new key at Kraken")
             if wanted > self._ceiling:
-                ceiling = min(wanted + RESERVED, LARGEST)
+                ceiling = min(wanted + self._reserved, LARGEST)
                 _write(self._path, ceiling)
                 self._ceiling = ceiling
             self._last = wanted

@@ -23,7 +23,7 @@ from shell.exchange.live.form import new_order
 from shell.exchange.live.lookup import OVERLAP, Lookup
 from shell.exchange.live.tracked import Tracked, TrackedOrders, restored_life
 from shell.exchange.live.venue import KrakenVenue
-from shell.exchange.live.venue_time import VenueTime
+from shell.exchange.live.venue_time import LEAP, VenueTime
 from shell.execution import life as lives
 from shell.execution.known import KnownOrder
 from shell.execution.life import Life
@@ -67,13 +67,14 @@ class LiveGateway:
         clock: Clock,
         limit_entry_expiry: timedelta,
         listening: bool = True,
+        leap: timedelta = LEAP,
     ) -> None:
-        """`listening` False: there is no private socket, so the venue is asked often instead."""
+        """`listening` False: there is no private socket, so the venue is asked often instead. `leap`: see `VenueTime`."""
         self.fees = fees
         self._venue = venue
         self._pairs = pairs
         self._clock = clock
-        self._time = VenueTime(venue, clock)
+        self._time = VenueTime(venue, clock, leap=leap)
         self._expiry = limit_entry_expiry
         self._orders = TrackedOrders()
         self._lookup = Lookup(venue, self._orders, self._lot)
@@ -416,9 +417,10 @@ def live_gateway(
     fees: Mapping[str, FeeSchedule],
     clock: Clock,
     limit_entry_expiry: timedelta,
+    leap: timedelta = LEAP,
 ) -> LiveGateway:
     """The gateway of one book with what the books know of its orders (`state` is a BookState, None for a new book)."""
-    gateway = LiveGateway(venue, pairs=pairs, fees=fees, clock=clock, limit_entry_expiry=limit_entry_expiry)
+    gateway = LiveGateway(venue, pairs=pairs, fees=fees, clock=clock, limit_entry_expiry=limit_entry_expiry, leap=leap)
     if state is not None:
         gateway.restore(state.known_orders)
     return gateway

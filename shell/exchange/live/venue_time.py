@@ -31,9 +31,11 @@ NONE = timedelta(0)
 class VenueTime:
     """For the trading thread. `ahead` is how far the venue's clock is ahead of ours, 0 until it was found to differ."""
 
-    def __init__(self, venue: KrakenVenue, clock: Clock) -> None:
+    def __init__(self, venue: KrakenVenue, clock: Clock, *, leap: timedelta = LEAP) -> None:
+        """`leap` is more than the clock goes from one round to the next."""
         self._venue = venue
         self._clock = clock
+        self._leap = leap
         self._seen_at: datetime | None = None
         self._asked_at: datetime | None = None
         self._wanted = False
@@ -60,7 +62,7 @@ class VenueTime:
         if self._asked_at is None:
             # Trading begins with clocks that were compared.
             self._asked_at = now
-        if back or (before is not None and now - before > LEAP) or now - self._asked_at >= ASK_EVERY:
+        if back or (before is not None and now - before > self._leap) or now - self._asked_at >= ASK_EVERY:
             self._wanted = True
         if self._wanted and abs(now - self._asked_at) >= ASK_AGAIN:
             self._asked_at = now
