@@ -9,7 +9,6 @@ import numpy as np
 from shell.clock import from_ms
 from shell.market.bars import Bar, Tier
 from shell.market.book import MarketBook
-from shell.market.frames import to_frame
 from shell.store.candles import CandleStore
 from shell.store.store import Store
 
@@ -38,7 +37,7 @@ class BarKeeper:
         self._kept = self._market.cursor
 
     def _keep(self, symbol: str, bars: list[Bar], now: datetime) -> None:
-        self._candles.add(symbol, Tier.M5, to_frame(np.array([bar[2:] for bar in bars], dtype=np.float64)))
+        self._candles.add_rows(symbol, Tier.M5, np.array([bar[2:] for bar in bars], dtype=np.float64))
         first_ms, last_ms = bars[0].open_ms, bars[-1].open_ms
         begin_ms = min(self._last_ms.get(symbol, first_ms - Tier.M5.ms), first_ms)
         if (last_ms - begin_ms) // Tier.M5.ms != len(bars):

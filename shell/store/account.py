@@ -24,6 +24,7 @@ UNTIL_FACT = "account.reconciled_until"
 LAST_FACT = "account.last_reconciliation"
 MARK_FACT = "account.mark"
 IDS_A_QUERY = 500
+_NO_COINS, _NEW_COINS, _ALL_COINS = delete(COINS), insert(COINS), select(COINS).order_by(COINS.c.coin)
 
 
 class AccountStore:
@@ -91,13 +92,13 @@ class AccountStore:
             self._facts.set(LAST_FACT, {"at": picture.at.isoformat(), **fact}, picture.at)
             if any(finding.kind is FindingKind.PHANTOM_FILL for finding in outcome.findings):
                 return
-            connection.execute(delete(COINS))
+            connection.execute(_NO_COINS)
             rows = [
                 {"coin": coin, "total": outcome.totals.get(coin, Decimal(0)), "outside": outside, "at": picture.at}
                 for coin, outside in outcome.external.items()
             ]
             if rows:
-                connection.execute(insert(COINS), rows)
+                connection.execute(_NEW_COINS, rows)
             for each in outcome.activity:
                 connection.execute(insert(ACTIVITY).values(
                     movement_id=each.movement_id, ref_id=each.ref_id, at=each.at, coin=each.coin, amount=each.amount,
@@ -114,7 +115,7 @@ class AccountStore:
 
     def _column(self, name: str) -> dict[str, Decimal]:
         with self._database.reading() as connection:
-            return {row.coin: row._mapping[name] for row in connection.execute(select(COINS).order_by(COINS.c.coin))}
+            return {row.coin: row._mapping[name] for row in connection.execute(_ALL_COINS)}
 
 
 def summary_of(outcome: Outcome, reason: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, or_, select
+from sqlalchemy import Column, Connection, Select, bindparam, or_, select
 
 from shell.money import Price
 from shell.orders import OrderState, Purpose
@@ -23,6 +23,22 @@ IDS_A_QUERY = 500
 # A trade's time as two doors told it, and as a clock that was set in between sees it, may differ: at the edge of a window
 # none is missed.
 EDGE = timedelta(minutes=1)
+# Made once: an account is looked at every quarter of an hour, and making the text costs more than reading.
+_LATELY = select(ORDERS).where(
+    ORDERS.c.book == bindparam("of"),
+    or_(
+        ORDERS.c.state.in_([state.value for state in OrderState if state.working]),
+        ORDERS.c.updated_at >= bindparam("since"), ORDERS.c.decided_at >= bindparam("since"),
+    ),
+)
+_RECENT = (
+    select(FILLS.c.fill_id)
+    .join(ORDERS, (ORDERS.c.book == FILLS.c.book) & (ORDERS.c.intent_id == FILLS.c.intent_id))
+    .where(
+        FILLS.c.book == bindparam("of"), FILLS.c.filled_at >= bindparam("since"),
+        ORDERS.c.purpose != Purpose.EXTERNAL.value,
+    )
+)
 
 
 def book_view(
@@ -58,10 +74,8 @@ def _orders(
     connection: Connection, book: str, ids: Collection[str], clients: Collection[str], since: datetime
 ) -> list[StoredOrder]:
     """Orders that may still fill, those decided lately, and those that the venue's orders and trades belong to."""
-    working = [state.value for state in OrderState if state.working]
     mine = select(ORDERS).where(ORDERS.c.book == book)
-    lately = mine.where(or_(ORDERS.c.state.in_(working), ORDERS.c.updated_at >= since, ORDERS.c.decided_at >= since))
-    rows = {row.intent_id: row for row in connection.execute(lately)}
+    rows = {row.intent_id: row for row in connection.execute(_LATELY, {"of": book, "since": since})}
     rows |= {row.intent_id: row for row in _in(connection, mine, ORDERS.c.order_id, ids)}
     rows |= {row.intent_id: row for row in _in(connection, mine, ORDERS.c.client_id, clients)}
     return [order_of(row) for row in sorted(rows.values(), key=lambda row: row.seq)]
@@ -69,12 +83,7 @@ def _orders(
 
 def _recent(connection: Connection, book: str, since: datetime) -> frozenset[str]:
     """Fills of the venue since then. What reconciliation booked for coins that left has no trade at the venue."""
-    statement = (
-        select(FILLS.c.fill_id)
-        .join(ORDERS, (ORDERS.c.book == FILLS.c.book) & (ORDERS.c.intent_id == FILLS.c.intent_id))
-        .where(FILLS.c.book == book, FILLS.c.filled_at >= since + EDGE, ORDERS.c.purpose != Purpose.EXTERNAL.value)
-    )
-    return frozenset(connection.execute(statement).scalars())
+    return frozenset(connection.execute(_RECENT, {"of": book, "since": since + EDGE}).scalars())
 
 
 def _in(connection: Connection, statement: Select[Any], column: Column[Any], ids: Collection[str]) -> list[Any]:

@@ -9,20 +9,21 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Dialect, and_, bindparam, delete, func, insert, select
 
 from shell.clock import from_ms, to_ms
 from shell.errors import DataError
 from shell.market.bars import Bar, Tier
 from shell.market.check import Gap, QuarantinedRow, find_gaps
 from shell.market.columns import WIDTH, BarArray, bars_of
-from shell.market.frames import open_ms_of, rows_of, to_frame
+from shell.market.frames import rows_of, to_frame
 from shell.store.metadata import table_of
 from shell.store.tables_candles import CandleGapRow, CandleQuarantineRow, CandleRow
 
@@ -30,11 +31,19 @@ _CANDLES = table_of(CandleRow)
 _GAPS = table_of(CandleGapRow)
 _QUARANTINE = table_of(CandleQuarantineRow)
 _ROW = tuple(_CANDLES.c[name] for name in ("open_ms", "open", "high", "low", "close", "volume"))
+# Made once: bars are read and written at every step, and making the text costs more than a few rows do.
+_BARS = (
+    select(*_ROW)
+    .where(_CANDLES.c.symbol == bindparam("of"), _CANDLES.c.tier == bindparam("at_tier"))
+    .where(_CANDLES.c.open_ms.between(bindparam("first"), bindparam("last")))
+    .order_by(_CANDLES.c.open_ms)
+)
 _FIELDS = tuple(column.name for column in _ROW)
 _NAMES = ("symbol", "tier", *_FIELDS)
 
 # Far enough on either side for any bar, and a number every database takes.
 _EVER_MS = 2**60
+_UNFIT = "bars to store must be finite and in strictly increasing time"
 _NO_TIMES: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
@@ -73,12 +82,17 @@ class CandleStore:
         Adding them again changes nothing. A stored bar of the same time with other values is replaced, or kept with
         `replace=False`. Raises DataError, with nothing stored, for times that do not increase or values not finite.
         """
-        rows = rows_of(frame)
+        return self.add_rows(symbol, tier, rows_of(frame), replace=replace)
+
+    def add_rows(self, symbol: str, tier: Tier, rows: BarArray, *, replace: bool = True) -> int:
+        """See `add`."""
         if len(rows) == 0:
             return 0
-        times = open_ms_of(frame)
-        if bool((np.diff(times) <= 0).any()) or not bool(np.isfinite(rows).all()):
-            raise DataError(f"{symbol} {tier.value}: bars to store must be finite and in strictly increasing time")
+        if not bool(np.isfinite(rows).all()):
+            raise DataError(f"{symbol} {tier.value}: {_UNFIT}")
+        times = rows[:, 0].astype(np.int64)
+        if bool((np.diff(times) <= 0).any()):
+            raise DataError(f"{symbol} {tier.value}: {_UNFIT}")
         with self._store.transaction() as connection:
             stored = _select(connection, symbol, tier, int(times[0]), int(times[-1]))
             fresh = ~np.isin(times, stored[:, 0].astype(np.int64), assume_unique=True)
@@ -227,8 +241,8 @@ def _series(table: Any, symbol: str, tier: Tier) -> ColumnElement[bool]:
 
 def _select(connection: Connection, symbol: str, tier: Tier, first_ms: int, last_ms: int) -> BarArray:
     """Rows opened from `first_ms` to `last_ms`, both included, oldest first."""
-    where = and_(_series(_CANDLES, symbol, tier), _CANDLES.c.open_ms.between(first_ms, last_ms))
-    found: Sequence[Any] = connection.execute(select(*_ROW).where(where).order_by(_CANDLES.c.open_ms)).all()
+    series = {"of": symbol, "at_tier": tier.value, "first": first_ms, "last": last_ms}
+    found: Sequence[Any] = connection.execute(_BARS, series).all()
     columns = np.empty((WIDTH, len(found)))
     for at, values in enumerate(zip(*found, strict=True)):
         columns[at] = values
@@ -268,10 +282,16 @@ def _insert(connection: Connection, symbol: str, tier: Tier, rows: BarArray) -> 
         return
     columns = [rows[:, 0].astype(np.int64).tolist(), *(rows[:, at].tolist() for at in range(1, WIDTH))]
     values = zip(repeat(symbol), repeat(tier.value), *columns, strict=False)
-    statement = insert(_CANDLES)
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(_NAMES))
-    if compiled.positional and compiled.positiontup == list(_NAMES):
+    text = _insertion(connection.dialect)
+    if text:
         # Tuples straight to the driver: a year of bars takes half the time that a dictionary each would.
-        connection.exec_driver_sql(str(compiled), list(values))
+        connection.exec_driver_sql(text, list(values))
     else:
-        connection.execute(statement, [dict(zip(_NAMES, row, strict=True)) for row in values])
+        connection.execute(insert(_CANDLES), [dict(zip(_NAMES, row, strict=True)) for row in values])
+
+
+@lru_cache(maxsize=8)
+def _insertion(dialect: Dialect) -> str:
+    """The insertion of one bar as `dialect` writes it, its values in the order of `_NAMES`; empty where they have names."""
+    compiled = insert(_CANDLES).compile(dialect=dialect, column_keys=list(_NAMES))
+    return str(compiled) if compiled.positional and compiled.positiontup == list(_NAMES) else ""

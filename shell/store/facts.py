@@ -14,6 +14,7 @@ from shell.store.tables_nights import FactRow
 FACTS = table_of(FactRow)
 # Made once: asked at every step, the text of a statement costs more than its answer.
 _VALUE = select(FACTS.c.value).where(FACTS.c.key == bindparam("named"))
+_CHANGE = update(FACTS).where(FACTS.c.key == bindparam("named"))
 
 
 class Facts:
@@ -30,7 +31,7 @@ class Facts:
     def set(self, key: str, value: Any, at: datetime | None = None) -> None:
         """Record `value`, in place of an earlier one."""
         with self._database.transaction() as connection:
-            changed = connection.execute(update(FACTS).where(FACTS.c.key == key).values(value=value, at=at))
+            changed = connection.execute(_CHANGE, {"named": key, "value": value, "at": at})
             if changed.rowcount == 0:
                 connection.execute(insert(FACTS).values(key=key, value=value, at=at))
 
