@@ -59,9 +59,11 @@ class StagedCapital:
         self._zone = zone
         self._known: tuple[object, ...] = ()
         self._stage: CapitalStage | None = None
+        self._told: CapitalStage | None = None
 
     def begin(self, version: str, now: datetime) -> None:
         """`version` trades from `now` on: at the first part, unless it had begun before and was not replaced since."""
+        self._told = None
         if self._settings.mode != "live":
             if self._store.facts.get(STAGE_FACT):
                 self._store.facts.set(STAGE_FACT, {}, now)
@@ -76,11 +78,14 @@ class StagedCapital:
         stage = self.stage(engine.config.version, now)
         if engine.config.capital_share != stage.share:
             engine.config = replace(engine.config, capital_share=stage.share)
+        if stage == self._told:
+            return stage
         known: Any = self._store.facts.get(STAGE_FACT)
         told = {"share": plain(stage.share), "days": stage.days, "days_needed": stage.days_needed}
         if known and any(known.get(name) != value for name, value in told.items()):
             self._store.facts.set(STAGE_FACT, {**known, **told}, now)
             self._store.events.append(SHARE_EVENT, now, {"version": stage.version, **told})
+        self._told = stage
         return stage
 
     def stage(self, version: str, now: datetime) -> CapitalStage:

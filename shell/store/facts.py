@@ -37,6 +37,9 @@ class Facts:
 
     def once(self, key: str, value: Any, at: datetime | None = None) -> Any:
         """Record `value` unless there is one already; returns the one that holds."""
+        known = self.get(key)
+        if known is not None:
+            return known
         with self._database.transaction():
             known = self.get(key)
             if known is not None:

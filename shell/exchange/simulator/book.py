@@ -48,9 +48,7 @@ class Depth:
 
     def recentre(self, price: Decimal, epoch: int) -> None:
         """Stand around `price`, with sizes of `epoch`; what was taken is replaced."""
-        middle = _ticks(price, self._tick)
-        half = max(1, _ticks(price * self._half_spread, self._tick))
-        self._ask, self._bid = middle + half, max(middle - half, 1)
+        self._around = price
         self._epoch = epoch
         self._taken.clear()
 
@@ -63,7 +61,7 @@ class Depth:
 
     def best(self, side: str) -> Decimal:
         """The best price an order of `side` would meet, taken or not."""
-        return self._tick * (self._ask if side == BUY else self._bid)
+        return self._tick * self._best(side)
 
     def take(self, side: str, price: Decimal, qty: Decimal) -> None:
         """An order of `side` took this much at this price."""
@@ -71,22 +69,27 @@ class Depth:
 
     def standing(self, side: str, price: Decimal) -> Decimal:
         """How much an order of `side` would meet at exactly `price`."""
-        ticks, best = _ticks(price, self._tick), self._ask if side == BUY else self._bid
+        ticks, best = _ticks(price, self._tick), self._best(side)
         behind = ticks > best if side == BUY else 0 < ticks < best
         if ticks != best and not (behind and ticks % self._step == 0 and abs(ticks - best) <= DEPTH_MAX * self._step):
             return Decimal(0)
         lots = self._size(side, ticks) - self._taken.get((side, ticks), 0)
         return Decimal(max(lots, 0)).scaleb(-self._lot_decimals)
 
+    def _best(self, side: str) -> int:
+        """In ticks. Worked out when asked: most trades pass with nobody there to meet the book."""
+        middle = _ticks(self._around, self._tick)
+        half = max(1, _ticks(self._around * self._half_spread, self._tick))
+        return middle + half if side == BUY else max(middle - half, 1)
+
     def _prices(self, side: str) -> Iterator[int]:
-        step = self._step
+        step, best = self._step, self._best(side)
+        yield best
         if side == BUY:
-            yield self._ask
-            first = (self._ask // step + 1) * step
+            first = (best // step + 1) * step
             yield from range(first, first + step * (DEPTH_MAX - 1), step)
         else:
-            yield self._bid
-            first = (self._bid - 1) // step * step
+            first = (best - 1) // step * step
             yield from range(first, max(first - step * (DEPTH_MAX - 1), 0), -step)
 
     def _size(self, side: str, ticks: int) -> int:

@@ -138,7 +138,9 @@ class Exchange:
     def _next_trade(self) -> None:
         at_ns, index, trade, stream, market = heapq.heappop(self._streams)
         self.venue.now_ns = max(self.venue.now_ns, at_ns)
-        self._traded(market, trade._replace(trade_id=trade.trade_id + len(market.extra)))
+        if market.extra:
+            trade = trade._replace(trade_id=trade.trade_id + len(market.extra))
+        self._traded(market, trade)
         self._follow(index, market, stream)
 
     def _traded(self, market: Market, trade: Print) -> None:
