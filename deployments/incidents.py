@@ -89,7 +89,7 @@ class Misfortune:
     def strike(self, now: datetime) -> None:
         """Before the step of `now`: what begins begins, what ends ends."""
         link = self._exchange.link
-        link.transport.down = self._runs(OUTAGE, now)
+        link.wire.down = self._runs(OUTAGE, now)
         for each in self.incidents:
             if each.begins <= now < each.ends and each.name not in self._struck:
                 self._struck.add(each.name)
@@ -98,7 +98,7 @@ class Misfortune:
     def watched(self, now: datetime) -> None:
         """After the step: tell of the link, as the loop of `brain shell` does."""
         system = self._exchange.desk.exchange.venue.state
-        down = self._exchange.link.transport.down
+        down = self._exchange.link.wire.down
         reason = "no connection" if down else f"the exchange says {system.value}"
         self._watch.look(not down and system is SystemState.ONLINE, reason, now)
 

@@ -1,7 +1,7 @@
 """The client of Kraken over a simulated exchange in the same process, in lockstep: what a rehearsal trades through.
 
-Everything but the operating system's sockets is what real money uses: signing, limits, parsing, sequence numbers, the live
-gateway. There are no sockets because they would make the order of things depend on the machine: here a request is answered
+Everything but sockets and the HTTP over them is what real money uses: signing, limits, parsing, sequence numbers, the live
+gateway. There are none because they would make the order of things depend on the machine: here a request is answered
 before its call returns, and the private socket is read when, and only when, `pump` is called. So the same seed gives the same
 events. Nothing here waits: pauses move the client's own time and nobody else's.
 """
@@ -21,6 +21,7 @@ from shell.clock import Clock
 from shell.errors import BrainError
 from shell.exchange.kraken.account_feed import AccountFeed
 from shell.exchange.kraken.addresses import Addresses
+from shell.exchange.kraken.http_wire import HttpRequest
 from shell.exchange.kraken.limiter import Limiter
 from shell.exchange.kraken.limits import LIMITS, Verification
 from shell.exchange.kraken.nonce import NANOSECONDS, NonceSource, nonce_file
@@ -44,11 +45,11 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 600.0
 # A virtual day passes in seconds: one write of the nonce's ceiling to the disk for each.
 A_DAY = 86_400 * NANOSECONDS
-# Never connected to: the transport takes every request.
+# Never connected to: the wire takes every request.
 NOWHERE = Addresses(rest="http://127.0.0.1:1", ws="ws://127.0.0.1:1", ws_auth="ws://127.0.0.1:1")
 
 
-class DeskTransport(httpx.AsyncBaseTransport):
+class DeskWire:
     """Takes requests to a desk. `down`: no connection comes about."""
 
     def __init__(self, desk: Desk) -> None:
@@ -56,19 +57,23 @@ class DeskTransport(httpx.AsyncBaseTransport):
         self.down = False
         self.requests = 0
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: HttpRequest) -> tuple[int, bytes]:
+        """See `HttpWire`."""
         if self.down:
             raise httpx.ConnectError("the network is down")
         self.requests += 1
-        body = await request.aread()
         headers = {name.lower(): value for name, value in request.headers.items()}
-        target = request.url.raw_path.decode("ascii")
-        answer = self._desk.request(Request(method=request.method, target=target, headers=headers, body=body))
+        answer = self._desk.request(
+            Request(method=request.method, target=request.target, headers=headers, body=request.body)
+        )
         if answer.fate is Fate.RESET:
             raise httpx.ReadError("the connection was reset")
         if answer.fate is Fate.HANGS:
             raise httpx.ReadTimeout("no answer")
-        return httpx.Response(answer.status, headers={"content-type": answer.kind}, text=answer.body)
+        return answer.status, answer.body.encode()
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
 
 class LockstepPace:
@@ -120,7 +125,7 @@ class Lockstep:
     def __init__(self, desk: Desk, clock: Clock, *, nonces: Path, seed: int) -> None:
         """`nonces` is the folder of the nonce's file."""
         self._desk = desk
-        self.transport = DeskTransport(desk)
+        self.wire = DeskWire(desk)
         self.pace = LockstepPace(clock)
         self.credentials = Credentials(key=Secret(desk.key), secret=Secret(desk.secret))
         self._session: Session | None = None
@@ -139,7 +144,7 @@ class Lockstep:
     def pump(self) -> None:
         """Hand over what the private socket has said; connect it first where it is not. A broken one is connected again at the
         next call, as after a short pause."""
-        if self.transport.down:
+        if self.wire.down:
             self._lose("no network")
             return
         session = self._session or self._subscribed()
@@ -167,9 +172,9 @@ class Lockstep:
         async def build() -> tuple[RestClient, Names]:
             rest = RestClient(
                 NOWHERE, clock=clock, pace=self.pace, limiter=Limiter(LIMITS[Verification.INTERMEDIATE], self.pace),
-                credentials=self.credentials, nonces=NonceSource(nonce_file(nonces, self.credentials.key), clock, reserved=A_DAY),
-                chance=chance, read_seconds=PATIENCE_SECONDS, write_seconds=PATIENCE_SECONDS, turn_seconds=PATIENCE_SECONDS,
-                transport=self.transport,
+                credentials=self.credentials, chance=chance, http=self.wire,
+                nonces=NonceSource(nonce_file(nonces, self.credentials.key), clock, reserved=A_DAY),
+                read_seconds=PATIENCE_SECONDS, write_seconds=PATIENCE_SECONDS, turn_seconds=PATIENCE_SECONDS,
             )  # fmt: skip
             return rest, await PublicApi(rest).names()
 

@@ -111,10 +111,10 @@ def test_a_stop_that_fires_while_the_network_is_down_is_booked_when_it_is_back(t
     with day(tmp_path, CALM, DIP) as it:
         it.sign(stop_loss=29_000.0)
         it.pass_bars()
-        it.exchange.link.transport.down = True
+        it.exchange.link.wire.down = True
         it.pass_bars(2)
         assert [fill.intent.purpose for fill in it.fills()] == [Purpose.ENTRY]
-        it.exchange.link.transport.down = False
+        it.exchange.link.wire.down = False
         it.pass_bars(2)
         assert [fill.intent.purpose for fill in it.fills()] == [Purpose.ENTRY, Purpose.STOP]
         compared = it.exchange.compare(it.shell, it.opened.store)

@@ -32,7 +32,8 @@ class NonceSource:
     """The nonces of one key in one process; a home's lock keeps other processes away. Usable from several threads."""
 
     def __init__(self, path: Path, clock: Clock, *, reserved: int = RESERVED) -> None:
-        """`reserved`: how far above the last number, in nanoseconds, the ceiling on disk lies. Raises BadInput for a file that holds no number: guessing lower could lock the key out."""
+        """`reserved`: how far above the last number, in nanoseconds, the ceiling on disk lies. Raises BadInput for a file that
+        holds no number: guessing lower could lock the key out."""
         self._path = path
         self._clock = clock
         self._reserved = reserved

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +29,7 @@ from shell.exchange.kraken.errors import (
     RateLimited,
     error_of,
 )
+from shell.exchange.kraken.http_wire import HttpRequest, HttpWire, HttpxWire
 from shell.exchange.kraken.limiter import Limiter
 from shell.exchange.kraken.nonce import NonceSource
 from shell.exchange.kraken.pace import Pace, backoff
@@ -38,11 +38,9 @@ from shell.exchange.kraken.turn import NoTurn, Turn
 from shell.exchange.kraken.wire import encode_form, encode_json, list_of, parse_json
 from shell.log import get_logger
 
-USER_AGENT = "trading-brain/0.1"
 # All of a request, from connecting to the last byte.
 READ_SECONDS = 10.0
 WRITE_SECONDS = 10.0
-CONNECT_SECONDS = 4.0
 # How long something that changes the account waits for its turn: one request of a key is on its way at a time.
 TURN_SECONDS = 5.0
 READ_ATTEMPTS = 5
@@ -50,20 +48,10 @@ PAUSE_FIRST_SECONDS = 0.5
 PAUSE_MOST_SECONDS = 15.0
 # A read waits no longer than this for a limit to fall; a longer one is the caller's to decide on.
 RATE_PATIENCE_SECONDS = 60.0
-ANSWER_BYTES_MAX = 64 * 2**20
 # Refused nonces in a row that cannot be chance: another program uses the key.
 NONCES_REFUSED_MAX = 3
 
 _NEVER_CONNECTED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    path: str
-    query: str = ""
-    body: bytes = b""
-    headers: Mapping[str, str] | None = None
 
 
 class RestClient:
@@ -85,9 +73,9 @@ class RestClient:
         read_seconds: float = READ_SECONDS,
         write_seconds: float = WRITE_SECONDS,
         turn_seconds: float = TURN_SECONDS,
-        transport: httpx.AsyncBaseTransport | None = None,
+        http: HttpWire | None = None,
     ) -> None:
-        """`transport` takes the place of sockets, for a stand-in in the same process."""
+        """`http` sends in the place of a pool of its own, for a stand-in in the same process."""
         self.limiter = limiter
         self._addresses = addresses
         self._clock = clock
@@ -100,20 +88,10 @@ class RestClient:
         self._turn = Turn()
         self._turn_seconds = turn_seconds
         self._nonces_refused = 0
-        self._http = httpx.AsyncClient(
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            timeout=httpx.Timeout(max(read_seconds, write_seconds), connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=8, keepalive_expiry=30),
-            follow_redirects=False,
-            # Where nothing is encrypted there is no certificate to check, and loading the authorities takes long.
-            verify=not addresses.rest.startswith("http://"),
-            # A proxy of the environment has no business between us and a stand-in on this machine.
-            trust_env=not addresses.local,
-            transport=transport,
-        )
+        self._http = http or HttpxWire(addresses, max(read_seconds, write_seconds))
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,7 +107,7 @@ class RestClient:
 
     async def public(self, endpoint: str, fields: Mapping[str, Any] | None = None, *, pair: str = "") -> Any:
         """The result of a public endpoint. `pair` names the limit it counts towards."""
-        request = _Request("GET", f"/0/public/{endpoint}", query=encode_form(fields or {}))
+        request = HttpRequest("GET", f"/0/public/{endpoint}", query=encode_form(fields or {}))
 
         async def once() -> Any:
             await self.limiter.public(pair)
@@ -209,7 +187,7 @@ class RestClient:
             "API-Sign": sign(path, nonce, body, credentials.secret),
             "Content-Type": "application/json" if as_json else "application/x-www-form-urlencoded",
         }
-        request = _Request("POST", path, body=body, headers=headers)
+        request = HttpRequest("POST", path, body=body, headers=headers)
         try:
             result = await self._ask(request, endpoint, self._write_seconds if write else self._read_seconds, write=write)
         except NonceRefused:
@@ -223,11 +201,11 @@ class RestClient:
         self._nonces_refused = 0
         return result
 
-    async def _ask(self, request: _Request, endpoint: str, seconds: float, *, write: bool) -> Any:
+    async def _ask(self, request: HttpRequest, endpoint: str, seconds: float, *, write: bool) -> Any:
         """Send once and read the envelope."""
         try:
             async with asyncio.timeout(seconds):
-                status, content = await self._send(request)
+                status, content = await self._http.send(request)
         except _NEVER_CONNECTED as error:
             reason = f"no connection to {self._addresses.rest} ({type(error).__name__})"
             raise (NotSent if write else KrakenUnavailable)(f"{endpoint}: {reason}; nothing was sent") from None
@@ -245,17 +223,6 @@ class RestClient:
             if write:
                 raise KrakenUnknown(f"{endpoint}: {error}; it may have happened") from None
             raise
-
-    async def _send(self, request: _Request) -> tuple[int, bytes]:
-        url = f"{self._addresses.rest}{request.path}{'?' if request.query else ''}{request.query}"
-        async with self._http.stream(request.method, url, content=request.body or None, headers=request.headers) as answer:
-            parts, size = [], 0
-            async for chunk in answer.aiter_bytes():
-                size += len(chunk)
-                if size > ANSWER_BYTES_MAX:
-                    raise httpx.ReadError("the answer is too large")
-                parts.append(chunk)
-            return answer.status_code, b"".join(parts)
 
     def _open(self, content: bytes, endpoint: str, *, write: bool) -> Any:
         """The result inside the envelope, or its errors raised. Warnings (W...) are logged."""

@@ -18,8 +18,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from shell.errors import Fatal, Rejected, Transient
+from shell.exchange.kraken.http_wire import USER_AGENT
 from shell.exchange.kraken.pace import Pace, backoff
-from shell.exchange.kraken.rest import USER_AGENT
 from shell.exchange.kraken.wire import Fields, encode_json, parse_json
 from shell.log import get_logger
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from shell.errors import BrainError
-from shell.exchange.kraken import rest as module
+from shell.exchange.kraken import http_wire as module
 from shell.exchange.kraken.addresses import WS_AUTH_URL, WS_URL, Addresses
 from shell.exchange.kraken.errors import (
     KeyRefused,

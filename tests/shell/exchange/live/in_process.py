@@ -18,6 +18,7 @@ import httpx
 from shell.clock import Clock
 from shell.exchange.kraken.account_feed import AccountFeed
 from shell.exchange.kraken.addresses import Addresses
+from shell.exchange.kraken.http_wire import HttpxWire
 from shell.exchange.kraken.limiter import Limiter
 from shell.exchange.kraken.limits import Limits
 from shell.exchange.kraken.nonce import NonceSource
@@ -115,7 +116,8 @@ class InProcess:
         return RestClient(
             addresses, clock=clock, pace=pace, limiter=Limiter(UNLIMITED, pace),
             credentials=Credentials(key=Secret(self.desk.key), secret=Secret(self.desk.secret)),
-            nonces=NonceSource(folder / "nonce", clock), chance=random.Random(seed), transport=self.transport,
+            nonces=NonceSource(folder / "nonce", clock), chance=random.Random(seed),
+            http=HttpxWire(addresses, 60, self.transport),
         )
 
     def pump(self) -> None:
