@@ -105,5 +105,10 @@ def test_the_engine_is_given_the_part_and_readers_find_it(store: Store) -> None:
     assert book.config.capital_share == Decimal("0.4")
     kept = store.facts.get(STAGE_FACT)
     assert (kept["version"], kept["share"], kept["days"], kept["days_needed"]) == ("v002", "0.4", 1, 4)
+    # Another version came and went between two scans: the stage begins anew, and readers are told again.
+    capital.begin("v003", BEGIN + 2 * DAY)
+    capital.begin("v002", BEGIN - 9 * DAY)
+    capital.apply(book, BEGIN + 2 * DAY)  # type: ignore[arg-type]
+    assert store.facts.get(STAGE_FACT)["share"] == "0.4"
     told = recorded_shares(store)
     assert [told(BEGIN + day * DAY) for day in (-1, 0, 1, 2, 3)] == [1, Decimal("0.2"), Decimal("0.2"), Decimal("0.4"), Decimal("0.4")]

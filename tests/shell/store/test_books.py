@@ -197,6 +197,23 @@ def test_only_orders_that_may_still_fill_are_open(store):
     assert states == [OrderState.INTENDED, OrderState.OPEN, OrderState.UNKNOWN]
 
 
+def test_the_oldest_order_without_a_place_at_the_venue_is_the_oldest_that_may_still_fill(store):
+    store.books.ensure_capital("main", QuoteAmount(50_000), START)
+    journal = store.journal("main")
+    assert store.books.oldest_unplaced("main") is None
+    placed, refused, unplaced, later = (approved_order(number) for number in range(4))
+    journal.write_ahead([placed, refused, unplaced, later])
+    steps = [
+        StepRecord(book="main", at=minutes(1), submitted=[submitted_order(placed)]),
+        StepRecord(book="main", at=minutes(2), updates=[update_of(refused, OrderState.REJECTED)]),
+    ]
+    for step in steps:
+        journal.record(step)
+    assert placed.intent.decided_at < refused.intent.decided_at < unplaced.intent.decided_at < later.intent.decided_at
+    assert store.books.oldest_unplaced("main") == unplaced.intent.decided_at
+    assert store.books.oldest_unplaced("another") is None
+
+
 def test_only_the_last_trades_are_recent_oldest_first(store, monkeypatch):
     assert books_module.RECENT_TRADES == 100
     monkeypatch.setattr(books_module, "RECENT_TRADES", 10)

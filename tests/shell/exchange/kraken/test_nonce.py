@@ -60,6 +60,18 @@ def test_the_ceiling_is_on_disk_before_a_number_is_given_out(tmp_path: Path) -> 
         assert taken <= int(path.read_text()) <= taken + RESERVED
 
 
+def test_as_much_as_is_asked_for_is_reserved_at_a_time(tmp_path: Path) -> None:
+    clock, path = HandClock(), tmp_path / "nonce"
+    source = NonceSource(path, clock, reserved=100 * NANOSECONDS)
+    ceilings = []
+    for _ in range(5):
+        taken = source.next()
+        ceilings.append(int(path.read_text()))
+        assert taken <= ceilings[-1] == max(ceilings)
+        clock.step(40)
+    assert len(set(ceilings)) == 2
+
+
 def test_threads_never_get_the_same_number(tmp_path: Path) -> None:
     source = NonceSource(tmp_path / "nonce", HandClock())
     with ThreadPoolExecutor(8) as pool:
