@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -188,6 +188,19 @@ def using(server: PrefectServer, home: Path) -> Iterator[None]:
         _deliver_the_rest()
         for name in ("PREFECT_API_URL", *private_environment(home)):
             os.environ.pop(name, None)
+
+
+@asynccontextmanager
+async def shared_clients() -> AsyncIterator[None]:
+    """Let the flows that are run in the block, on this loop, share one client of each kind; the server must answer already.
+
+    Else every run makes its own, and each of those first loads all certificates, for a server that is asked without TLS.
+    """
+    from prefect.context import AsyncClientContext, SyncClientContext
+
+    with SyncClientContext():
+        async with AsyncClientContext():
+            yield
 
 
 def _deliver_the_rest() -> None:
