@@ -43,6 +43,14 @@ DATABASE = "prefect.db"
 # What a server without deployments has no use for; the recorder of task runs and the event persister stay on.
 _IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "FOREMAN", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "TRIGGERS")
 
+# Written together, not one by one: each write of theirs may come between the reading and the writing of a transaction that
+# begins a run, which SQLite then refuses, and the client asks again only after two seconds. What is left at the end is written
+# when the server stops.
+_TOGETHER = {
+    "TASK_RUN_RECORDER_BATCH_SIZE": "200", "TASK_RUN_RECORDER_FLUSH_INTERVAL": "10",
+    "EVENT_PERSISTER_BATCH_SIZE": "200", "EVENT_PERSISTER_FLUSH_INTERVAL": "10",
+}
+
 
 def template_path() -> Path:
     """Where an empty database of the installed Prefect version is kept, to start new homes from."""
@@ -91,6 +99,7 @@ class PrefectServer:
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{self._home / DATABASE}"
         if not self._services:
             environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
+            environment |= {f"PREFECT_SERVER_SERVICES_{name}": value for name, value in _TOGETHER.items()}
         database = self._home / DATABASE
         template = template_path()
         if template.is_file() and not database.exists():

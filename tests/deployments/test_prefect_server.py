@@ -1,25 +1,29 @@
-"""What the flows of one process share while they report to a server."""
+"""What the flows of one process share while they report to a server, and what that keeps of them."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
-from prefect import flow
+from prefect import flow, task
 from prefect.client.orchestration import get_client
 from prefect.testing.utilities import prefect_test_harness
 
-from deployments.prefect_server import shared_clients
+from deployments.prefect_password import kept_password
+from deployments.prefect_server import DATABASE, PrefectServer, shared_clients, using
 
 pytestmark = pytest.mark.prefect
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
+@pytest.fixture
+def harness() -> Iterator[None]:
     with prefect_test_harness(server_startup_timeout=120):
         yield
 
@@ -34,6 +38,7 @@ async def three_runs() -> list[str]:
     return [await asking() for _ in range(3)]
 
 
+@pytest.mark.usefixtures("harness")
 def test_flows_that_share_their_clients_load_the_certificates_for_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[bool] = []
 
@@ -56,3 +61,24 @@ def test_flows_that_share_their_clients_load_the_certificates_for_none_of_them(m
     # And whoever shares nothing, afterwards, asks with clients of their own, on a loop of their own.
     assert asyncio.run(three_runs()) == ["200"] * 3
     assert len(made) > 2
+
+
+@task(persist_result=False)
+async def counted(number: int) -> int:
+    return number
+
+
+@flow(persist_result=False)
+async def counting() -> int:
+    return sum([await counted(number) for number in range(5)])
+
+
+def test_a_server_that_writes_task_runs_together_has_written_all_of_them_when_it_has_stopped(tmp_path: Path) -> None:
+    with PrefectServer(tmp_path, kept_password(tmp_path)) as server:
+        server.wait()
+        with using(server, tmp_path):
+            assert asyncio.run(counting()) == 10
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as database:
+        states = database.execute("SELECT state_type, count(*) FROM task_run GROUP BY 1").fetchall()
+        told = database.execute("SELECT count(*) FROM events WHERE event = 'prefect.task-run.Completed'").fetchone()
+    assert (states, told) == ([("COMPLETED", 5)], (5,))
