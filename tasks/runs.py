@@ -21,7 +21,7 @@ from shell.backtest.buy_and_hold import buy_and_hold_curve
 from shell.backtest.fast import FastBench
 from shell.backtest.job import BacktestJob
 from shell.backtest.metrics import daily_returns
-from shell.backtest.parallel import Outcome, run_many, workers_worth
+from shell.backtest.parallel import Outcome, run_many, run_short, workers_worth
 from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
 from shell.errors import BrainError
 from shell.gate.inputs import RunFigures
@@ -119,7 +119,10 @@ def run_all(
 
 
 def _side_by_side(jobs: Sequence[BacktestJob], history: History) -> list[Outcome]:
-    with closing(run_many(jobs, history, workers=workers_worth(jobs, history))) as outcomes:
+    workers = workers_worth(jobs, history)
+    if workers == 1 and len(jobs) > 1 and all(job.fast for job in jobs):
+        return run_short(jobs, history)
+    with closing(run_many(jobs, history, workers=workers)) as outcomes:
         return [outcome for _, outcome in outcomes]
 
 
