@@ -120,7 +120,7 @@ class _Run:
             Progress(
                 steps_done=int((now - self.start) / STEP), steps=int((self.end - self.start) / STEP), now=now,
                 doing=doing, value=status_value, version=store.strategies.active().version,
-                candidates=len(store.candidates.list()), promotions=len(store.promotions.list()),
+                candidates=store.candidates.count(), promotions=len(store.promotions.list()),
             )
         )
 
