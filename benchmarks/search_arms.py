@@ -103,7 +103,8 @@ class _Counting:
                     self.scores[identity] = score
             return scores
 
-        return self._provider.propose(replace(context, look_many=many))
+        # By this way alone: what is looked at is counted here, and shares its processes anyway.
+        return self._provider.propose(replace(context, look_many=many, ours=None))
 
     def revise(self, context: ProposalContext, refused: Proposal, findings: Sequence[str]) -> Proposed:
         return self._provider.revise(context, refused, findings)

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +42,14 @@ DATABASE = "prefect.db"
 
 # What a server without deployments has no use for; the recorder of task runs and the event persister stay on.
 _IDLE_SERVICES = ("SCHEDULER", "LATE_RUNS", "FOREMAN", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "TRIGGERS")
+
+# Written together, not one by one: each write of theirs may come between the reading and the writing of a transaction that
+# begins a run, which SQLite then refuses, and the client asks again only after two seconds. So its page is half a minute behind
+# with tasks, not with runs of flows; what is left at the end is written when the server stops.
+_TOGETHER = {
+    "TASK_RUN_RECORDER_BATCH_SIZE": "200", "TASK_RUN_RECORDER_FLUSH_INTERVAL": "30",
+    "EVENT_PERSISTER_BATCH_SIZE": "500", "EVENT_PERSISTER_FLUSH_INTERVAL": "30",
+}
 
 
 def template_path() -> Path:
@@ -91,6 +99,7 @@ class PrefectServer:
         environment["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{self._home / DATABASE}"
         if not self._services:
             environment |= {f"PREFECT_SERVER_SERVICES_{name}_ENABLED": "false" for name in _IDLE_SERVICES}
+            environment |= {f"PREFECT_SERVER_SERVICES_{name}": value for name, value in _TOGETHER.items()}
         database = self._home / DATABASE
         template = template_path()
         if template.is_file() and not database.exists():
@@ -188,6 +197,19 @@ def using(server: PrefectServer, home: Path) -> Iterator[None]:
         _deliver_the_rest()
         for name in ("PREFECT_API_URL", *private_environment(home)):
             os.environ.pop(name, None)
+
+
+@asynccontextmanager
+async def shared_clients() -> AsyncIterator[None]:
+    """Let the flows that are run in the block, on this loop, share one client of each kind; the server must answer already.
+
+    Else every run makes its own, and each of those first loads all certificates, for a server that is asked without TLS.
+    """
+    from prefect.context import AsyncClientContext, SyncClientContext
+
+    with SyncClientContext():
+        async with AsyncClientContext():
+            yield
 
 
 def _deliver_the_rest() -> None:

@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from deployments.fallen_market import fallen
 from deployments.incidents import Misfortune, script_of, told_of
 from deployments.opening import OpenHome, account_overrides, open_replay, settings_for
 from deployments.prefect_password import password_of
-from deployments.prefect_server import PrefectServer, using
+from deployments.prefect_server import PrefectServer, shared_clients, using
 from deployments.rehearsal_venue import Comparison, RehearsalExchange
 from deployments.reporting import write_report
 from deployments.transcript import Said, write_transcript
@@ -120,7 +120,7 @@ class _Run:
             Progress(
                 steps_done=int((now - self.start) / STEP), steps=int((self.end - self.start) / STEP), now=now,
                 doing=doing, value=status_value, version=store.strategies.active().version,
-                candidates=len(store.candidates.list()), promotions=len(store.promotions.list()),
+                candidates=store.candidates.count(), promotions=len(store.promotions.list()),
             )
         )
 
@@ -190,13 +190,15 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
     snapshot = _next_snapshot(run.start, shell.zone)
     waited = False
     now = run.start
-    with use_client(run.desk):
+    async with AsyncExitStack() as held:
+        held.enter_context(use_client(run.desk))
         while now <= run.end and not run.partial:
             _step(run, now)
             _measure(run)
             if now >= min(night.begins, snapshot) and not waited:
                 run.report(now, "waiting for the Prefect server")
                 await asyncio.to_thread(server.wait)
+                await held.enter_async_context(shared_clients())
                 waited = True
             if now >= snapshot:
                 await _snapshot(now)

@@ -40,6 +40,10 @@ def moment(now: datetime | None) -> datetime:
 
 def deployed() -> bool:
     """Whether this run was made from a deployment, by a schedule or by hand; a rehearsal's were not."""
+    running = FlowRunContext.get()
+    if running is not None and running.flow_run is not None and running.flow_run.parent_task_run_id is None:
+        # Of a run inside no other its own record says it. `deployment.id` would ask the server anew at each call.
+        return running.flow_run.deployment_id is not None
     return deployment.id is not None
 
 

@@ -86,7 +86,7 @@ class Generation:
             candidates=candidates, tried=frozenset({active.hash, *known, *_hashes(candidates)}),
             evaluations_max=settings.orchestrator.search_evaluations, risk=settings.risk,
             window=self._bench.window, look=self._bench.look, look_many=self._bench.look_many,
-            figures=self._bench.figures,
+            ours=self._bench.ours, figures=self._bench.figures,
         )
 
 

@@ -15,13 +15,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
-from typing import Any
+from typing import Any, Self
 
 from shell.backtest.buy_and_hold import buy_and_hold_curve
 from shell.backtest.fast import FastBench
 from shell.backtest.job import BacktestJob
 from shell.backtest.metrics import daily_returns
-from shell.backtest.parallel import Outcome, run_many, workers_worth
+from shell.backtest.parallel import Outcome, run_many, run_short, workers_worth
 from shell.backtest.result import BacktestResult, BacktestSettings, Metrics
 from shell.errors import BrainError
 from shell.gate.inputs import RunFigures
@@ -62,7 +62,7 @@ class RunSummary:
         }
 
 
-_benches: ContextVar[_Benches | None] = ContextVar("benches", default=None)
+_benches: ContextVar[Benches | None] = ContextVar("benches", default=None)
 _runs: OrderedDict[RunKey, RunSummary] = OrderedDict()
 _lock = Lock()
 
@@ -72,13 +72,12 @@ def uncertified() -> Iterator[None]:
     """Every run of this block is fast, and shares a process with those of the same candles, account and period: for measuring
     the whole cycle, with strategies of our own grammar, on markets nobody trades. Such runs have a certified one's figures,
     and whatever they lead to is no evidence."""
-    benches = _Benches()
-    token = _benches.set(benches)
-    try:
-        yield
-    finally:
-        _benches.reset(token)
-        benches.close()
+    with Benches() as benches:
+        token = _benches.set(benches)
+        try:
+            yield
+        finally:
+            _benches.reset(token)
 
 
 def run(
@@ -96,18 +95,23 @@ def run(
 
 def run_all(
     sources: Sequence[StrategySource], history: History, *, start: datetime, end: datetime,
-    settings: BacktestSettings, data: str, fast: bool = False,
+    settings: BacktestSettings, data: str, fast: bool = False, shared: Benches | None = None,
 ) -> list[RunSummary | BrainError]:
     """Backtests that do not depend on one another, as `run` each, side by side where that is worth it: what each gives,
     or the error it raises, in the order of `sources`. `fast` runs have the same figures and are no evidence: one is never
-    remembered in place of a certified run, a certified one serves either."""
+    remembered in place of a certified run, a certified one serves either.
+
+    Runs on `shared` benches are fast, and for sources that are all our own: there each begins no process of its own, unless
+    they are long enough to be worth several cores."""
     benches = _benches.get()
-    fast = fast or benches is not None
+    fast = fast or benches is not None or shared is not None
     account = _settings_key(settings)
     keys: list[RunKey] = [(source_hash(source), data, account, start, end, fast) for source in sources]
     found: dict[RunKey, RunSummary | BrainError] = {key: known for key in keys if (known := _remembered(key)) is not None}
     missing = {key: source for key, source in zip(keys, sources, strict=True) if key not in found}
     jobs = [BacktestJob(source=source, settings=settings, start=start, end=end, fast=fast) for source in missing.values()]
+    if benches is None and shared is not None and workers_worth(jobs, history) == 1:
+        benches = shared
     outcomes = benches.run(jobs, history, f"{data} {account}") if benches else _side_by_side(jobs, history)
     for key, outcome in zip(missing, outcomes, strict=True):
         found[key] = outcome if isinstance(outcome, BrainError) else _remember(key, summarise(outcome))
@@ -115,12 +119,16 @@ def run_all(
 
 
 def _side_by_side(jobs: Sequence[BacktestJob], history: History) -> list[Outcome]:
-    with closing(run_many(jobs, history, workers=workers_worth(jobs, history))) as outcomes:
+    workers = workers_worth(jobs, history)
+    if workers == 1 and len(jobs) > 1 and all(job.fast for job in jobs):
+        return run_short(jobs, history)
+    with closing(run_many(jobs, history, workers=workers)) as outcomes:
         return [outcome for _, outcome in outcomes]
 
 
-class _Benches:
-    """The processes of one `uncertified` block, the longest unused given up first."""
+class Benches:
+    """Processes in which fast runs follow one another, one for those of the same candles, account and period; the longest
+    unused given up first. Which sources may share one: see `FastBench`."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[str, datetime | None, datetime | None], FastBench] = OrderedDict()
@@ -135,7 +143,14 @@ class _Benches:
                 outcomes.append(error)
         return outcomes
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
+        """End the processes."""
         while self._kept:
             self._kept.popitem()[1].close()
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -16,9 +18,9 @@ from shell.host.faults import attempt_of
 from shell.host.port import StrategySource
 from shell.market.history import data_hash
 from tasks.ai.briefing import market_figures
-from tasks.ai.provider import WHOLE, SearchScore
+from tasks.ai.provider import WHOLE, LookMany, SearchScore
 from tasks.client import Segment, SegmentName, ShellClient
-from tasks.runs import RunSummary, market_returns, run_all
+from tasks.runs import Benches, RunSummary, market_returns, run_all
 
 FAULT_VALUE = -10.0
 
@@ -70,13 +72,23 @@ class SearchBench:
     def look_many(self, sources: Sequence[StrategySource], share: float = WHOLE) -> list[SearchScore]:
         """Looks that do not depend on one another, each logged as one, in the order of `sources`: at the newest `share` of
         the window, in whole days."""
+        return self._looked(None, sources, share)
+
+    @contextmanager
+    def ours(self) -> Iterator[LookMany]:
+        """`look_many` for the block, for sources that are all of our own making: they follow one another in processes they
+        share, whose start takes longer than most looks. What a person or a model wrote has one to itself, always."""
+        with Benches() as shared:
+            yield partial(self._looked, shared)
+
+    def _looked(self, shared: Benches | None, sources: Sequence[StrategySource], share: float) -> list[SearchScore]:
         window = self._window_of(share)
         for _ in sources:
             self._shell.record_searches(None, 1, self._now)
             self.looks += 1
         outcomes = run_all(
             sources, self._history, start=window.start, end=self._end, settings=self._settings, data=self._data,
-            fast=True,
+            fast=True, shared=shared,
         )
         for source, outcome in zip(sources, outcomes, strict=True):
             if attempt_of(outcome):

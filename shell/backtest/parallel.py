@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
@@ -17,6 +18,7 @@ from shell.backtest.crew import Crew
 from shell.backtest.history_file import history_file
 from shell.backtest.job import BacktestJob, run_job
 from shell.backtest.result import BacktestResult
+from shell.backtest.run import Progress
 from shell.backtest.worker import PROGRESS
 from shell.clock import to_ms
 from shell.errors import BrainError, UsageError
@@ -57,6 +59,20 @@ def run_many(
     """
     count = min(workers_for(workers, fast=_all_fast(jobs)), len(jobs))
     return _in_turn(jobs, history, progress) if count <= 1 else _side_by_side(jobs, history, count, progress)
+
+
+def run_short(jobs: Sequence[BacktestJob], history: History) -> list[Outcome]:
+    """Outcomes of `fast` jobs that do not repay starting workers, in the order of `jobs`, as many at a time as there are cores:
+    each has a process of its own anyway, so that all there is to do here is to wait for it, which threads can."""
+    assert _all_fast(jobs), "a certified run's engine is in this process, and no thread speeds it up"
+    with ThreadPoolExecutor(workers_for(None, fast=True), thread_name_prefix="short run") as waiting:
+        begun = [waiting.submit(_outcome, job, history) for job in jobs]
+        try:
+            return [each.result() for each in begun]
+        except BaseException:
+            # Whoever gave up waits for the runs on their way, which are short, and for no others.
+            waiting.shutdown(cancel_futures=True)
+            raise
 
 
 def run_apart(jobs: Sequence[BacktestJob], history_descriptor: int) -> Sequence[Outcome]:
@@ -112,12 +128,16 @@ def _bars(job: BacktestJob, history: History) -> int:
 def _in_turn(jobs: Sequence[BacktestJob], history: History, progress: JobsProgress | None) -> Outcomes:
     told = _Told(len(jobs), progress)
     for number, job in enumerate(jobs):
-        try:
-            outcome: Outcome = run_job(job, history, partial(told.part, number))
-        except BrainError as error:
-            outcome = error
+        outcome = _outcome(job, history, partial(told.part, number))
         told.finished(number)
         yield number, outcome
+
+
+def _outcome(job: BacktestJob, history: History, progress: Progress | None = None) -> Outcome:
+    try:
+        return run_job(job, history, progress)
+    except BrainError as error:
+        return error
 
 
 def _side_by_side(

@@ -15,6 +15,8 @@ from shell.clock import from_ms, parse_moment, to_ms
 from shell.engine import Engine
 from shell.errors import BrainError, StrategyFault
 from shell.exchange.gateway import FeeSchedule
+from shell.host.frames import FramesWanted
+from shell.host.supervisor import HostedStrategy
 from shell.market.bars import Tier
 from shell.market.check import find_gaps
 from shell.market.frames import rows_of
@@ -27,8 +29,9 @@ from shell.orders import OrderState
 from shell.parity.compare import Difference, Run, compare_runs
 from shell.parity.explain import Circumstances, explain
 from shell.parity.mark import fills_after, restored, take_mark
-from shell.parity.run import run_again
+from shell.parity.run import begun, run_again
 from shell.staged_capital import recorded_shares
+from shell.store.books import BookState
 from shell.store.events import Event
 from shell.store.parity import ParityMark, ParityResult
 from shell.store.store import Store
@@ -82,13 +85,19 @@ def _compare(parts: ParityParts, mark: ParityMark, now: datetime) -> dict[str, A
     state = restored(mark, store, book)
     if state is None:
         return _nothing("the book had no money at the last mark")
-    main = main_run(store, book, mark, until)
-    history = parts.history(mark.at, until)
     source = store.strategies.get(mark.version).source
-    again = run_again(
-        mark, state, source, history, until, book=book, settings=parts.settings, pairs=dict(parts.pairs),
-        fees=dict(parts.fees), share_at=recorded_shares(store),
-    )
+    with begun(source, parts.settings) as hosted:
+        # Read while the strategy's process starts: either takes some tenths of a second.
+        history = parts.history(mark.at, until)
+        main = main_run(store, book, mark, until)
+        try:
+            again = _again(parts, mark, state, hosted, history, until)
+        except FramesWanted:
+            # Its text did not show it. All of that run is forgotten, and nothing of it was seen by anybody.
+            state = restored(mark, store, book)
+            assert state is not None, "the same mark on the same store"
+            with begun(source, parts.settings, frames=True) as framed:
+                again = _again(parts, mark, state, framed, history, until)
     compared = compare_runs(main, again, mark.at, until)
     facts = replace(circumstances(store, book, history, mark, until), slips=compared.slips)
     explained = explain(compared.differences, facts)
@@ -106,6 +115,15 @@ def _compare(parts: ParityParts, mark: ParityMark, now: datetime) -> dict[str, A
         "scans": result.scans, "scans_equal": result.scans_equal, "fills": result.fills, "fills_equal": result.fills_equal,
         "figure": result.figure, "explained": result.explained, "differences": [dict(each) for each in result.differences],
     }
+
+
+def _again(
+    parts: ParityParts, mark: ParityMark, state: BookState, hosted: HostedStrategy, history: History, until: datetime
+) -> Run:
+    return run_again(
+        mark, state, hosted, history, until, book=parts.engine.config.book, settings=parts.settings,
+        pairs=dict(parts.pairs), fees=dict(parts.fees), share_at=recorded_shares(parts.store),
+    )
 
 
 def _alarm(first: Difference, result: ParityResult) -> str:

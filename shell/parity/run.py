@@ -14,6 +14,7 @@ from shell.errors import DataError, StrategyFault
 from shell.exchange.gateway import FeeSchedule
 from shell.execution.record import ScanDone, StepRecord
 from shell.host.faults import ATTEMPT
+from shell.host.frames import touches_frames
 from shell.host.port import StrategySource
 from shell.host.supervisor import HostedStrategy
 from shell.market.history import History
@@ -54,20 +55,27 @@ def _rest_of(order: StoredOrder) -> StoredOrder:
     return replace(order, approved=restored(rest, order.approved.reserved))
 
 
+def begun(source: StrategySource, settings: BacktestSettings, *, frames: bool | None = None) -> HostedStrategy:
+    """The strategy's host for `run_again`, its process on the way; with polars in it if `frames`, by default as its text
+    forecasts. Raises StrategyFault when no process can be started."""
+    hosted = HostedStrategy(source, settings.host, frames=touches_frames(source) if frames is None else frames)
+    hosted.prespawn()
+    return hosted
+
+
 def run_again(
-    mark: ParityMark, state: BookState, source: StrategySource, history: History, until: datetime, *, book: str,
+    mark: ParityMark, state: BookState, hosted: HostedStrategy, history: History, until: datetime, *, book: str,
     settings: BacktestSettings, pairs: dict[str, Pair], fees: dict[str, FeeSchedule],
     share_at: Callable[[datetime], Decimal] = lambda _at: WHOLE,
 ) -> Run:
     """What the book does from the mark to `until` when it is run again, on the part of the capital that `share_at` tells of
-    each moment. Raises DataError for a window without bars and
-    StrategyFault when the strategy tries what honest code never does."""
+    each moment; `hosted` is closed at the end. Raises DataError for a window without bars, StrategyFault when the strategy
+    tries what honest code never does, and FramesWanted where this is to be forgotten and done anew in a host with frames."""
     spread = float(settings.paper.spread_pct) if settings.paper.slippage_pct else 0.0
     market = RecordedBook(recording_of(history, history.symbols, mark.at, until), spread_pct=spread)
     if not market.bars:
         raise DataError(f"there are no bars from {mark.at:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC to compare with")
     journal = _Journal()
-    hosted = HostedStrategy(source, settings.host)
     try:
         engine = new_engine(
             book=book, version=mark.version, market=market, host=hosted, journal=journal, paper=settings.paper,

@@ -140,6 +140,11 @@ class Candidates:
             rows = connection.execute(select(CANDIDATES).order_by(CANDIDATES.c.number)).all()
         return [_candidate_of(row, stages.get(row.candidate_id, [])) for row in rows]
 
+    def count(self) -> int:
+        """How many there are, for whoever asks often: all that is kept of them need not be read for that."""
+        with self._database.reading() as connection:
+            return int(connection.execute(select(func.count()).select_from(CANDIDATES)).scalar_one())
+
     def of_code(self, digest: str) -> Sequence[Candidate]:
         """Every candidate with this code, oldest first."""
         statement = select(CANDIDATES.c.candidate_id).where(CANDIDATES.c.source_hash == digest).order_by(CANDIDATES.c.number)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -40,6 +41,8 @@ class Family(Protocol):
 
     name: str
     key: str
+    # Whether every source it emits is of our own making, not somebody's with other numbers in it.
+    ours: bool
 
     def ask(self, trial: optuna.Trial) -> Genes: ...
 
@@ -101,6 +104,7 @@ class Hunt:
         self._budget = Budget.of(context.evaluations_max)
         self._share = SHORT if self._budget.short else WHOLE
         self._baseline: SearchScore | None = None
+        self._look_many = context.look_many
         self._tonight: list[Evaluation] = []
         self._asked: list[tuple[optuna.Trial, Evaluation]] = []
         self._drawn = 0
@@ -122,6 +126,11 @@ class Hunt:
 
     def made(self) -> tuple[SearchScore, list[Evaluation]]:
         """The active strategy's score on the whole window, and every look at something else in the order made."""
+        shared = self._context.ours if self._family.ours else None
+        with nullcontext(self._context.look_many) if shared is None else shared() as self._look_many:
+            return self._made()
+
+    def _made(self) -> tuple[SearchScore, list[Evaluation]]:
         for _ in range(self._wanted * ASKS_PER_LOOK):
             if len(self._tonight) + len(self._asked) >= self._wanted:
                 break
@@ -132,8 +141,16 @@ class Hunt:
         if self._budget.short:
             self._halve()
         if self._baseline is None:
-            (self._baseline,) = self._context.look_many([self._context.active.source], WHOLE)
+            self._look_beside_own([])
+        assert self._baseline is not None
         return self._baseline, self._tonight
+
+    def _look_beside_own(self, sources: Sequence[StrategySource]) -> Sequence[SearchScore]:
+        """Scores on the whole window; the active strategy's before them, which becomes the baseline. Whoever wrote that one,
+        it is in no process that looks of ours share."""
+        first, together = [self._context.active.source], self._look_many is self._context.look_many
+        self._baseline, *scores = self._context.look_many([*first, *(sources if together else ())], WHOLE)
+        return scores if together or not sources else self._look_many(sources, WHOLE)
 
     def _ask(self) -> None:
         self._drawn += 1
@@ -154,11 +171,11 @@ class Hunt:
     def _look(self) -> None:
         """Look at all that was asked for and tell the sampler. Full looks begin with the active strategy's own."""
         asked, self._asked = self._asked, []
-        own = [self._context.active.source] if self._share == WHOLE and self._baseline is None and asked else []
-        sources = [*own, *(drawn.source for _, drawn in asked)]
-        scores = list(self._context.look_many(sources, self._share)) if sources else []
-        if own:
-            self._baseline = scores.pop(0)
+        sources = [drawn.source for _, drawn in asked]
+        if self._share == WHOLE and self._baseline is None and asked:
+            scores = self._look_beside_own(sources)
+        else:
+            scores = self._look_many(sources, self._share) if asked else []
         for (trial, drawn), score in zip(asked, scores, strict=True):
             self._tell(trial, score.value)
             self._keep(replace(drawn, score=score))
@@ -166,11 +183,10 @@ class Hunt:
     def _halve(self) -> None:
         """The better draws on the whole window, beside the active strategy; then the neighbour of each on the part."""
         drawn = sorted(self._tonight, key=lambda each: (-each.score.value, each.hash))[: self._budget.full]
-        scores = list(self._context.look_many([self._context.active.source, *(each.source for each in drawn)], WHOLE))
-        self._baseline = scores.pop(0)
+        scores = self._look_beside_own([each.source for each in drawn])
         beside = [self._evaluation(neighbour(each.genes, self._genes, self._chance), SHORT) for each in drawn]
         # One whose genes have nowhere to go is its own neighbour, and the active strategy's source may be one as well.
-        falls = list(self._context.look_many([each.source for each in beside], SHORT))
+        falls = self._look_many([each.source for each in beside], SHORT)
         for first, score, other, fallen in zip(drawn, scores, beside, falls, strict=True):
             fall = max(0.0, first.score.value - fallen.value)
             final = replace(first, share=WHOLE, score=replace(score, value=score.value - STABILITY_WEIGHT * fall))

@@ -37,6 +37,7 @@ class Tweak:
     """Other values for the parameters that the active strategy declares."""
 
     name = TWEAK
+    ours = False
 
     def __init__(self, context: ProposalContext, parameters: Sequence[Parameter]) -> None:
         self._active = context.active
@@ -69,6 +70,7 @@ class Grammar:
     """A new rule."""
 
     name = GRAMMAR
+    ours = True
 
     def __init__(self, context: ProposalContext) -> None:
         self._max_trade_pct = float(context.risk.max_trade_pct)

@@ -6,6 +6,7 @@ Every role may be left to the rules that need no provider: a plan or an opinion 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,10 +40,14 @@ class SearchScore:
     returns: tuple[float, ...] = ()
 
 
+LookMany = Callable[[Sequence[StrategySource], float], Sequence[SearchScore]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalContext:
     """All a provider may see. `look` makes one backtest on the search segment and logs it; `look_many` several that do not
-    depend on one another, side by side, on the newest share of the window (`WHOLE`: all of it). `window` names that segment,
+    depend on one another, side by side, on the newest share of the window (`WHOLE`: all of it); `ours` is opened for the same
+    in less time, for sources that are all of our own making and of nobody else's, if it is there. `window` names that segment,
     so that a provider knows which earlier looks compare. `evaluations_max` is the night's budget, in looks at the whole
     window. `tried` holds the source hashes that exist already."""
 
@@ -56,7 +61,8 @@ class ProposalContext:
     risk: RiskConfig
     window: str
     look: Callable[[StrategySource], SearchScore]
-    look_many: Callable[[Sequence[StrategySource], float], Sequence[SearchScore]]
+    look_many: LookMany
+    ours: Callable[[], AbstractContextManager[LookMany]] | None = None
     # The market of the search segment in rounded figures, without a date; made when asked for.
     figures: Callable[[], str] = str
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,12 @@ from deployments.rehearsal_venue import RehearsalExchange
 from shell.clock import VirtualClock
 from shell.desk import Desk
 from shell.home import Home
+from shell.host.supervisor import HostedStrategy
+from shell.market.history import History
 from shell.market.synthetic import synthetic_market
+from shell.parity import keeper, run
 from shell.parity.mark import restored
+from shell.parity.run import begun
 from shell.risk.halts import HaltKind
 from tests.shell.exchange.live.stage import empty_database
 from tests.thorough import thorough
@@ -165,6 +170,53 @@ def test_quiet_windows_agree_to_the_last_fill_one_after_the_other(opened: OpenHo
     assert desk.parity(opened.shell.now)["reason"] == "there was no scan since the last comparison"
     assert alarms(opened) == []
     assert opened.store.events.verify()
+
+
+def test_the_second_run_s_process_is_on_its_way_while_history_is_read(
+    opened: OpenHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work: list[bool] = []
+
+    class Watched(HostedStrategy):
+        def prespawn(self) -> None:
+            super().prespawn()
+            at_work.append(self.pid is not None)
+
+    def reading(since: datetime, until: datetime) -> History:
+        assert at_work == [True], "nothing was started before"
+        return lived(since, until)
+
+    lived = opened.shell.access.lived_history
+    monkeypatch.setattr(run, "HostedStrategy", Watched)
+    monkeypatch.setattr(opened.shell.access, "lived_history", reading)
+    go_to(opened, hours(1))
+    answer = Desk(opened.shell).parity(opened.shell.now)
+    assert answer["compared"] and answer["differences"] == [], answer
+
+
+def test_a_strategy_that_turns_out_to_want_frames_is_run_again_from_the_mark(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    framed = BUSY.replace("price = markets", 'self.heard += markets["BTC/USD"].candles_5m.height % 2\n            price = markets')
+    (home.workspace / "active" / "strategy.py").write_text(framed, encoding="utf-8")
+    started: list[bool] = []
+
+    def forecast_wrongly(*given: Any, **named: Any) -> HostedStrategy:
+        started.append(named.setdefault("frames", False))
+        return begun(*given, **named)
+
+    monkeypatch.setattr(keeper, "begun", forecast_wrongly)
+    with closing(opened_at(home, START)) as opened:
+        opened.shell.step(START, origin="rehearsal")
+        go_to(opened, hours(0))
+        desk = Desk(opened.shell)
+        desk.parity(opened.shell.now)
+        go_to(opened, hours(4))
+        answer = desk.parity(opened.shell.now)
+        assert started == [False, True]
+        assert answer["compared"] and answer["differences"] == [], answer
+        assert answer["scans"] == answer["scans_equal"] == 16
+        assert answer["fills"] == answer["fills_equal"] >= 4
 
 
 def test_on_the_exchange_a_night_s_mark_in_mid_trade_agrees_too(home: Home) -> None:

@@ -1,14 +1,17 @@
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
+from shell.backtest.fast import FastBench
 from shell.config import PairCosts, PaperConfig
 from shell.errors import DataError, StrategyRejected
 from shell.gate.runs import stressed
 from shell.host.port import StrategySource
 from shell.market.history import History, data_hash
-from tasks.runs import run, run_all, uncertified
+from tasks import runs
+from tasks.runs import Benches, RunSummary, run, run_all, uncertified
 from tasks.search import objective, trades_needed
 from tests.tasks.memory_shell import START, MemoryShell, market
 from tests.tasks.sources import rule
@@ -91,3 +94,43 @@ def test_inside_the_block_every_run_is_fast_and_never_serves_as_a_certified_one_
     certified = run(rule(), market(), settings=settings, **window)  # type: ignore[arg-type]
     assert certified is not fast
     assert certified == fast
+
+
+def test_fast_runs_on_shared_benches_follow_one_another_in_one_process_with_the_same_figures(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = MemoryShell(rule()).backtest_settings()
+    window = {"start": START + timedelta(days=5), "end": START + timedelta(days=7), "settings": settings}
+    sources = [rule(), rule(fast=12), rule(fast=14)]
+    started: list[FastBench] = []
+    start = FastBench._started
+
+    def counted(bench: FastBench, *given: Any) -> Any:
+        started.append(bench)
+        return start(bench, *given)
+
+    monkeypatch.setattr(FastBench, "_started", counted)
+    apart = run_all(sources, market(), data="apart", fast=True, **window)  # type: ignore[arg-type]
+    assert len(started) == 3
+    with Benches() as shared:
+        together = [
+            outcome for source in sources
+            for outcome in run_all([source], market(), data="together", shared=shared, **window)  # type: ignore[arg-type]
+        ]
+        assert len(started) == 4
+    assert together == apart
+    # Evidence is not made there.
+    certified = run(rule(), market(), data="together", **window)  # type: ignore[arg-type]
+    assert certified is not together[0]
+
+
+def test_runs_long_enough_for_several_cores_are_made_on_them_rather_than_on_a_shared_bench(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = MemoryShell(rule()).backtest_settings()
+    window = {"start": START + timedelta(days=5), "end": START + timedelta(days=6), "settings": settings, "data": "worth"}
+    monkeypatch.setattr(runs, "workers_worth", lambda *_: 2)
+    monkeypatch.setattr(FastBench, "_started", None)
+    with Benches() as shared:
+        outcomes = run_all([rule(), rule(fast=12)], market(), shared=shared, **window)  # type: ignore[arg-type]
+    assert [type(outcome) for outcome in outcomes] == [RunSummary] * 2

@@ -23,7 +23,7 @@ from shell.backtest.crew import WorkerLost
 from shell.backtest.driver import run_backtest
 from shell.backtest.history_file import history_file, read_history
 from shell.backtest.job import BacktestJob, history_until, run_job
-from shell.backtest.parallel import Outcome, run_many, workers_for, workers_worth
+from shell.backtest.parallel import Outcome, run_many, run_short, workers_for, workers_worth
 from shell.backtest.result import BacktestResult, BacktestSettings
 from shell.backtest.worker import error_of, refusal_of
 from shell.config import HostConfig
@@ -122,6 +122,46 @@ def test_any_number_of_workers_gives_the_same_outcomes_in_the_order_of_the_jobs(
     assert alone[5] == told(direct)
     assert len(direct.fills) > 4
     assert alone[6] == told(replace(direct, certified=False))
+
+
+def test_short_fast_jobs_give_what_they_give_in_turn_in_the_same_order() -> None:
+    jobs = [
+        job(fast=True), job("import os\n" + TREND, fast=True), job(TREND.replace("held = {", "held = 1 / 0; {"), fast=True),
+        job(start=START - timedelta(days=9), end=START - timedelta(days=8), fast=True), job(end=START + timedelta(days=1), fast=True),
+    ]
+    alone = [told(outcome) for _, outcome in run_many(jobs, MARKET, workers=1)]
+    assert [told(outcome) for outcome in run_short(jobs, MARKET)] == alone
+    assert [outcome[0] for outcome in alone[1:4]] == [StrategyRejected, StrategyFault, DataError]
+    assert run_short([], MARKET) == []
+    with pytest.raises(AssertionError, match="a certified run"):
+        run_short([job(fast=True), job()], MARKET)
+
+
+def test_short_jobs_run_as_many_at_a_time_as_there_are_cores_and_who_gives_up_waits_for_no_others(
+    monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shell.backtest.parallel.available_cores", lambda: 2)
+    both, begun = threading.Barrier(2, timeout=20), []
+
+    def met(job: BacktestJob, *_: Any) -> Any:
+        begun.append(job)
+        both.wait()
+        raise DataError("met")
+
+    monkeypatch.setattr("shell.backtest.parallel.run_job", met)
+    jobs = [job(fast=True) for _ in range(4)]
+    assert [str(outcome) for outcome in run_short(jobs, MARKET)] == ["met"] * 4, "each waits for another one"
+
+    def interrupted(job: BacktestJob, *_: Any) -> Any:
+        begun.append(job)
+        time.sleep(0.2)
+        raise KeyboardInterrupt
+
+    begun.clear()
+    monkeypatch.setattr("shell.backtest.parallel.run_job", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_short(jobs * 4, MARKET)
+    assert len(begun) <= 4
 
 
 def test_no_jobs_give_no_outcomes_and_a_number_of_workers_out_of_range_is_refused_at_once() -> None:

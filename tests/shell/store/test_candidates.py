@@ -39,6 +39,7 @@ def test_a_registered_proposal_comes_back_whole(store):
     assert candidate.proposed_at == NIGHT
     assert store.candidates.get("c0001") == candidate
     assert store.candidates.list() == [candidate]
+    assert store.candidates.count() == 1
 
 
 def test_the_same_proposal_in_the_same_night_is_the_same_candidate(store):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -14,8 +15,8 @@ from shell.host.port import StrategySource
 from shell.trials.candidate import source_hash
 from tasks.ai.hunt import HALVING_FROM, SHORT, Budget, Evaluation, Hunt
 from tasks.ai.local import choose_family
-from tasks.ai.provider import WHOLE, SearchScore
-from tests.tasks.ai.test_local import GRAMMAR_NIGHT, Bench, context
+from tasks.ai.provider import WHOLE, LookMany, SearchScore
+from tests.tasks.ai.test_local import ACTIVE, GRAMMAR_NIGHT, TWEAK_NIGHT, Bench, context
 
 
 @given(st.integers(1, 500))
@@ -79,3 +80,28 @@ def test_elites_have_children_and_the_same_seed_makes_the_same_night() -> None:
         if set(each.genes) == set(genes) and sum(each.genes[name] != genes[name] for name in genes) <= 2
     ]
     assert children
+
+
+@pytest.mark.parametrize("looks", [2, 6])
+@pytest.mark.parametrize("night", [GRAMMAR_NIGHT, TWEAK_NIGHT])
+def test_only_what_the_grammar_writes_shares_processes_and_the_active_strategy_never_does(night: str, looks: int) -> None:
+    shared, apart, plain = Bench(), Bench(), Bench()
+    opened: list[bool] = []
+
+    @contextmanager
+    def ours() -> Iterator[LookMany]:
+        opened.append(True)
+        yield shared.many
+        opened.append(False)
+
+    base = context(apart, night=night, evaluations_max=looks, ours=ours)
+    made = Hunt(base, choose_family(base), ()).made()
+    if night == TWEAK_NIGHT:
+        # Somebody's own code with other numbers in it.
+        assert not opened and not shared.looks
+    else:
+        assert opened == [True, False]
+        assert [source_hash(source) for source in apart.looks] == [ACTIVE.hash], "more than its own was looked at apart"
+        assert ACTIVE.hash not in {source_hash(source) for source in shared.looks}
+    alone = context(plain, night=night, evaluations_max=looks)
+    assert Hunt(alone, choose_family(alone), ()).made() == made
