@@ -28,7 +28,7 @@ MODULES = (
 
 # Named tuples that nobody unpacks: as compiled values they are made without a tuple and read without an index.
 TUPLES: Mapping[str, frozenset[str]] = {
-    "shell/backtest/glide.py": frozenset({"_Touch"}),
+    "shell/backtest/glide.py": frozenset({"_Held", "_Touch"}),
     "shell/risk/approval.py": frozenset({"OrderIds", "Approved", "_Case", "_Order"}),
     "shell/risk/checks.py": frozenset({"Reference"}),
     "shell/risk/sizing.py": frozenset({"EntrySize", "_Bound"}),

@@ -10,10 +10,13 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence, Set
 
+from compiled.constants import constants
+
 _DATACLASS_KEEPS, _DATACLASS_DROPS = {"frozen"}, {"slots", "kw_only"}
 _MYPYC_ATTR = "from mypy_extensions import mypyc_attr"
 # A compiled object does not know by itself how it is copied or sent: it says so, and this makes it anew.
 _ANY = "from typing import Any as _Any"
+_FINAL = "from typing import Final as _Final"
 _REBUILT = """
 
 def _rebuilt(kind: _Any, values: dict[str, object]) -> object:
@@ -50,7 +53,7 @@ def rewritten(
     absent = (tuples | outside | inherited) - {node.name for node in classes}
     if absent:
         raise CannotRewrite(f"there is no class {', '.join(sorted(absent))}")
-    imports, written = _loosen(tree, edits, loose), False
+    imports, written = _loosen(tree, edits, loose) | _finish(tree, edits), False
     for node in classes:
         if node.name in outside:
             edits.insert(edits.line_of(node), "@mypyc_attr(native_class=False)\n")
@@ -96,6 +99,18 @@ def _loosen(tree: ast.Module, edits: _Edits, loose: Set[str]) -> set[str]:
         assert node.annotation is not None
         edits.replace(node.annotation, "_Any")
     return {_ANY} if parameters else set()
+
+
+def _finish(tree: ast.Module, edits: _Edits) -> set[str]:
+    """Say of the module's constants that they are; the import that this needs."""
+    found = constants(tree)
+    for statement in found:
+        if isinstance(statement, ast.Assign):
+            edits.insert(edits.end_of(statement.targets[0]), ": _Final")
+        else:
+            edits.insert(edits.start_of(statement.annotation), "_Final[")
+            edits.insert(edits.end_of(statement.annotation), "]")
+    return {_FINAL} if found else set()
 
 
 class _Edits:

@@ -19,6 +19,10 @@ _INSTANT = timedelta.resolution
 _MILLISECOND = timedelta(milliseconds=1)
 # The moment that `to_ms` was asked for last: one step of an engine asks several times.
 _newest = [(_EPOCH, 0)]
+# The moment that `from_ms` made last, and the distances between such moments that it met.
+_made = [(_EPOCH, 0)]
+_SPANS_KEPT = 4096
+_spans: dict[int, timedelta] = {}
 _EARLIEST_MS = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 _LATEST_MS = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MILLISECOND
 MS = 1000
@@ -92,14 +96,27 @@ def to_ms(moment: datetime) -> int:
 def from_ms(ms: int) -> datetime:
     """The aware UTC datetime of `ms` milliseconds since the epoch. Raises ValueError or OverflowError beyond the calendar."""
     if type(ms) is int and _EARLIEST_MS <= ms <= _LATEST_MS:
-        # A third of what the way below costs, which takes numpy's numbers, too.
-        return _EPOCH + ms * _MILLISECOND
+        # A fraction of what the way below costs, which takes numpy's numbers, too: moments mostly follow one another at
+        # distances that were met before, and often the last one is asked for again.
+        wanted: int = ms
+        moment, known = _made[0]
+        if wanted != known:
+            apart = wanted - known
+            span = _spans.get(apart)
+            if span is None:
+                span = apart * _MILLISECOND
+                if len(_spans) < _SPANS_KEPT:
+                    _spans[apart] = span
+            moment = moment + span
+            _made[0] = _newest[0] = moment, wanted
+        return moment
     return datetime.fromtimestamp(ms / MS, UTC)
 
 
 def compact(moment: datetime) -> str:
     """A UTC moment to the minute as ids have it, 20230101T0005: what %Y%m%dT%H%M gives, at a third of its price."""
-    return moment.isoformat()[:16].replace("-", "").replace(":", "")
+    day, minute = (moment.year * 100 + moment.month) * 100 + moment.day, moment.hour * 100 + moment.minute
+    return f"{day:08}T{minute:04}"
 
 
 def parse_moment(text: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from shell.contract import ClosedTrade, RiskLimits, Signal
@@ -14,6 +15,7 @@ from shell.host.port import (
     NO_VENUE_VOLUME,
     ClosedNotice,
     FillNotice,
+    LateTrade,
     Replay,
     ReplayHost,
     Rolled,
@@ -164,16 +166,17 @@ class Seat:
             if rolled.fault is not None:
                 raise rolled.fault
             return rolled.signals
-        trades: tuple[ClosedTrade, ...] = ()
+        fresh: tuple[TradeClosed, ...] = ()
         if self._fresh:
-            trades = tuple([closed_trade(trade) for trade in self._fresh])
+            fresh = tuple(self._fresh)
             self._trades = (self._trades + self._fresh)[-TRADES_KEPT:]
             self._fresh.clear()
         if replayed is None:
-            return self._host.analyze(self._request(now, ledger, marks, trades))
+            return self._host.analyze(self._request(now, ledger, marks, tuple(map(closed_trade, fresh))))
         told = ledger, marks.day_start
         changed = self._told is None or self._told[0] is not ledger or self._told[1] != marks.day_start
         account = self._accounts.of(ledger, marks) if changed else None
+        trades = tuple([LateTrade(partial(closed_trade, trade)) for trade in fresh])
         signals = replayed[0].step(replayed[1].slot, Tidings(account, tuple(self._notices), trades))
         self._told = told
         return signals

@@ -101,15 +101,16 @@ class Glide:
         """What the books are worth at slots [begin, end) as they stand now, in float, position by position: one number
         where they are worth the same throughout, or for one slot."""
         self._read()
-        total: Curve | float = self._cash
         if end - begin == 1:
             # The same sums in the same order as below.
-            for _, at, qty in self._held:
-                total += qty * self._book.close_of(at, begin)
-        else:
-            closes = self._book.closes
-            for _, at, qty in self._held:
-                total = total + qty * closes[at, begin:end]
+            worth = self._cash
+            for held in self._held:
+                worth += held.qty * self._book.close_of(held.at, begin)
+            return worth
+        total: Curve | float = self._cash
+        closes = self._book.closes
+        for held in self._held:
+            total = total + held.qty * closes[held.at, begin:end]
         return total
 
     def write(self, begin: int, end: int, curve: Curve) -> None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from shell.contract import Action, ClosedTrade, Intent, OpenPosition, Portfolio
-from shell.host.port import Account, ClosedNotice, FillNotice, Holding, Tidings
+from shell.host.port import Account, ClosedNotice, FillNotice, Holding, LateTrade, Tidings, trade_of
 
 LONG = "long"
 HOLDINGS_KEPT = 256
@@ -39,7 +39,7 @@ def encode_tidings(tidings: Tidings) -> bytes:
             each.symbol, each.side, each.qty, each.entry_price, each.exit_price, each.pnl, each.pnl_pct, each.intent.value,
             _iso(each.opened_at), _iso(each.closed_at), each.fees, each.tag,
         )
-        for each in tidings.new_trades
+        for each in map(trade_of, tidings.new_trades)
     ]
     return marshal.dumps((rows, notices, trades))
 
@@ -124,9 +124,9 @@ class HostPortfolio(Portfolio):
     __slots__ = ("_account", "_prices", "_trades")
     _account: Account
     _prices: Prices
-    _trades: tuple[ClosedTrade, ...]
+    _trades: tuple[ClosedTrade | LateTrade, ...]
 
-    def __init__(self, account: Account, prices: Prices, trades: tuple[ClosedTrade, ...]) -> None:
+    def __init__(self, account: Account, prices: Prices, trades: tuple[ClosedTrade | LateTrade, ...]) -> None:
         _set(self, "_account", account)
         _set(self, "_prices", prices)
         _set(self, "_trades", trades)
@@ -141,7 +141,7 @@ class HostPortfolio(Portfolio):
 
     @property
     def recent_trades(self) -> list[ClosedTrade]:
-        return list(self._trades)
+        return list(map(trade_of, self._trades))
 
     @property
     def total_value(self) -> float:

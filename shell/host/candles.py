@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shell.contract import ClosedTrade, Portfolio, SymbolData
 from shell.host.account import HostPortfolio
-from shell.host.port import Account, BarArray
+from shell.host.port import Account, BarArray, LateTrade
 from shell.indicators import Indicator
 from shell.market.bars import CANDLE_COLUMNS, DAY_MS, TIERS, Tier
 from shell.market.columns import Columns
@@ -217,7 +217,7 @@ class CandleShelf:
         strategy kept of the scan before shows by then, for none of its code runs before the next."""
         self._ready = self._next_scan(), dict(self._data)
 
-    def portfolio(self, account: Account, trades: tuple[ClosedTrade, ...], changed: bool) -> Portfolio:
+    def portfolio(self, account: Account, trades: tuple[ClosedTrade | LateTrade, ...], changed: bool) -> Portfolio:
         """The `portfolio` argument of `analyze` at the scan that `markets` or `replayed` just began."""
         if changed or self._portfolio is None:
             self._portfolio = HostPortfolio(account, self._prices, trades)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -141,12 +141,33 @@ class Replay(NamedTuple):
     fees: tuple[tuple[float, float], ...]
 
 
+class LateTrade:
+    """A completed trade that becomes the contract's when somebody asks for it, once: few strategies look at theirs."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], ClosedTrade]) -> None:
+        self._make = make
+        self._made: ClosedTrade | None = None
+
+    def shown(self) -> ClosedTrade:
+        """The trade, the same object every time."""
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+
+def trade_of(trade: ClosedTrade | LateTrade) -> ClosedTrade:
+    """The trade as a strategy sees it."""
+    return trade.shown() if type(trade) is LateTrade else trade  # type: ignore[return-value]  # there are these two alone
+
+
 class Tidings(NamedTuple):
     """What happened since the last scan: the account if it changed, notices in order, trades completed."""
 
     account: Account | None
     notices: Sequence[FillNotice | ClosedNotice] = ()
-    new_trades: Sequence[ClosedTrade] = ()
+    new_trades: Sequence[ClosedTrade | LateTrade] = ()
 
 
 class Rolled(NamedTuple):

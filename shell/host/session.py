@@ -12,7 +12,7 @@ from shell.host.account import decode_tidings
 from shell.host.answers import encode_fault, encode_signals, encode_started, encode_state
 from shell.host.candles import CandleShelf, ReplayTerms
 from shell.host.loader import load_strategy, skill_file
-from shell.host.port import Account, ClosedNotice, FillNotice, Tidings
+from shell.host.port import Account, ClosedNotice, FillNotice, LateTrade, Tidings, trade_of
 from shell.host.wire import (
     Kind,
     ReplayPlan,
@@ -37,8 +37,8 @@ class Session:
         self._isolation = isolation
         self._strategy: object = None
         self.shelf = CandleShelf((), {})
-        self._trades: deque[ClosedTrade] = deque(maxlen=RECENT_TRADES_MAX)
-        self._shown_trades: tuple[ClosedTrade, ...] = ()
+        self._trades: deque[ClosedTrade | LateTrade] = deque(maxlen=RECENT_TRADES_MAX)
+        self._shown_trades: tuple[ClosedTrade | LateTrade, ...] = ()
         self._account = _NO_ACCOUNT
         self._now_ms, self._now = 0, _EPOCH
         self._since_ms, self._since = 0, 0 * _MS
@@ -131,10 +131,10 @@ class Session:
         self.shelf.feed(scan.bars)
         self._hear(scan.notices, scan.new_trades)
         markets = self.shelf.markets(micros_of(scan.now) // 1000, scan.facts)
-        portfolio = portfolio_of(scan, self._trades)
+        portfolio = portfolio_of(scan, map(trade_of, self._trades))
         return encode_signals(self._strategy.analyze(markets, portfolio, scan.now))  # type: ignore[attr-defined]
 
-    def _hear(self, notices: Sequence[FillNotice | ClosedNotice], new_trades: Sequence[ClosedTrade]) -> None:
+    def _hear(self, notices: Sequence[FillNotice | ClosedNotice], new_trades: Sequence[ClosedTrade | LateTrade]) -> None:
         if new_trades:
             self._remember(new_trades)
         strategy = self._strategy
@@ -144,6 +144,6 @@ class Session:
             else:
                 strategy.on_position_closed(*notice)  # type: ignore[attr-defined]
 
-    def _remember(self, trades: Sequence[ClosedTrade]) -> None:
+    def _remember(self, trades: Sequence[ClosedTrade | LateTrade]) -> None:
         self._trades.extend(trades)
         self._shown_trades = tuple(self._trades)

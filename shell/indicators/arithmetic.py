@@ -36,7 +36,7 @@ class Ema:
 
     def __init__(self, period: int, column: str) -> None:
         self.period, self.column = checked_period(period, 1), column
-        self.alpha = 2.0 / (period + 1.0)
+        self.alpha: float = 2.0 / (period + 1.0)
         self.count, self.value = 0, math.nan
 
     @property

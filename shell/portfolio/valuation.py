@@ -104,6 +104,9 @@ class Accounts:
 
     def __init__(self) -> None:
         self._holdings: dict[str, tuple[Position, Holding]] = {}
+        # What of it stays for days, and as floats.
+        self._marked, self._day_start = NO_MONEY, 0.0
+        self._allocated, self._capital = NO_MONEY, 0.0
 
     def of(self, ledger: Ledger, marks: EquityMarks) -> Account:
         """The account as a strategy may see it. Positions never change, so one that is still the same is shown as before."""
@@ -113,8 +116,12 @@ class Accounts:
             shown = known.get(symbol)
             now[symbol] = shown if shown is not None and shown[0] is position else (position, holding_of(position))
         self._holdings = now
+        if marks.day_start is not self._marked:
+            self._marked, self._day_start = marks.day_start, float(marks.day_start)
+        if ledger.capital is not self._allocated:
+            self._allocated, self._capital = ledger.capital, float(ledger.capital)
         return Account(
-            float(ledger.cash), float(marks.day_start), float(ledger.capital), float(ledger.fees_paid),
+            float(ledger.cash), self._day_start, self._capital, float(ledger.fees_paid),
             tuple([holding for _, holding in now.values()]),
         )
 
