@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from shell import clock
 from shell.clock import LocalDays, compact, from_ms, local_day, to_ms
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Havana", "Pacific/Apia")
@@ -58,6 +59,21 @@ def test_milliseconds_become_the_moment_that_they_count_and_back(ms: int) -> Non
     assert moment == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
     assert moment.tzinfo is UTC
     assert to_ms(moment) == to_ms(from_ms(ms)) == ms
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.sampled_from([1, 300_000, 86_400_000])), max_size=40))
+def test_milliseconds_in_any_order_become_moments(jumps: list[tuple[int, int]]) -> None:
+    ms = 1_700_000_000_123
+    for times, span in jumps:
+        ms += times * span
+        assert from_ms(ms) == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+        assert to_ms(from_ms(ms)) == ms
+
+
+def test_only_so_many_distances_between_moments_are_kept() -> None:
+    for apart in range(2 * clock._SPANS_KEPT):
+        assert to_ms(from_ms(apart * apart)) == apart * apart
+    assert len(clock._spans) == clock._SPANS_KEPT
 
 
 @pytest.mark.parametrize("ms", [10**15, 10**30, -(10**15)])

@@ -13,10 +13,10 @@ import pytest
 from shell.contract import Action, ClosedTrade, Intent, Signal
 from shell.errors import StrategyFault
 from shell.host import process
-from shell.host.account import decode_tidings, encode_tidings
+from shell.host.account import HostPortfolio, decode_tidings, encode_tidings
 from shell.host.inline import InlineHost
 from shell.host.lane import available
-from shell.host.port import Account, ClosedNotice, FillNotice, Holding, Replay, StrategySource, Tidings
+from shell.host.port import Account, ClosedNotice, FillNotice, Holding, LateTrade, Replay, StrategySource, Tidings
 from shell.host.supervisor import HostedStrategy
 from shell.market.history import History
 from shell.market.recorded import RecordedBook
@@ -248,6 +248,27 @@ def test_tidings_survive_the_wire() -> None:
     for sent in (Tidings(None), Tidings(account(), notices, [trade])):
         got = decode_tidings(encode_tidings(sent))
         assert (got.account, list(got.notices), list(got.new_trades)) == (sent.account, list(sent.notices), list(sent.new_trades))
+
+
+def test_a_trade_is_made_when_somebody_looks_at_it_and_once() -> None:
+    made = []
+
+    def make() -> ClosedTrade:
+        made.append(len(made))
+        return ClosedTrade(
+            symbol="BTC/USD", side="long", qty=1.0, entry_price=2.0, exit_price=3.0, pnl=float(len(made)), pnl_pct=0.45,
+            intent=Intent.SWING, opened_at=START, closed_at=START + STEP,
+        )
+
+    late = LateTrade(make)
+    portfolio = HostPortfolio(account(), lambda symbol: 1.0, (late, make()))
+    assert made == [0]
+    first = portfolio.recent_trades
+    assert made == [0, 1]
+    assert [trade.pnl for trade in first] == [2.0, 1.0]
+    assert all(one is other for one, other in zip(first, portfolio.recent_trades, strict=True))
+    assert list(decode_tidings(encode_tidings(Tidings(None, (), [late]))).new_trades) == [first[0]]
+    assert made == [0, 1]
 
 
 @pytest.mark.parametrize("inline", [False, True])
