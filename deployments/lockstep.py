@@ -3,7 +3,7 @@
 Everything but sockets and the HTTP over them is what real money uses: signing, limits, parsing, sequence numbers, the live
 gateway. There are none because they would make the order of things depend on the machine: here a request is answered
 before its call returns, and the private socket is read when, and only when, `pump` is called. So the same seed gives the same
-events. Nothing here waits: pauses move the client's own time and nobody else's.
+events. Nothing here waits: pauses move the client's own time and nobody else's, and no thread and no event loop is needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TypeVar
 import httpx
 
 from shell.clock import Clock
-from shell.errors import BrainError
+from shell.errors import BrainError, Fatal, NotNow
 from shell.exchange.kraken.account_feed import AccountFeed
 from shell.exchange.kraken.addresses import Addresses
 from shell.exchange.kraken.http_wire import HttpRequest
@@ -32,7 +32,7 @@ from shell.exchange.kraken.rest import RestClient
 from shell.exchange.kraken.signing import Credentials
 from shell.exchange.kraken.wire import Fields, parse_json
 from shell.exchange.kraken.ws import Broken
-from shell.exchange.live.bridge import Bridge, Waiting
+from shell.exchange.live.bridge import Waiting
 from shell.exchange.live.connection import LiveConnection
 from shell.exchange.live.venue import KrakenVenue
 from shell.exchange.simulator.desk import Desk
@@ -57,8 +57,8 @@ class DeskWire:
         self.down = False
         self.requests = 0
 
-    async def send(self, request: HttpRequest) -> tuple[int, bytes]:
-        """See `HttpWire`."""
+    async def send(self, request: HttpRequest, seconds: float) -> tuple[int, bytes]:
+        """See `HttpWire`. It takes no time, whatever `seconds` bound."""
         if self.down:
             raise httpx.ConnectError("the network is down")
         self.requests += 1
@@ -106,17 +106,33 @@ class _Ended(Waiting[T]):
         return self.value  # type: ignore[return-value]  # only None where the coroutine returned it
 
 
-class LockstepBridge(Bridge):
-    """Every call ends before the caller goes on, whatever time the machine takes for it."""
+class LockstepBridge:
+    """Every call ends before the caller goes on, in the caller's own thread: no request waits for anything."""
+
+    def __init__(self) -> None:
+        self._stopped = False
 
     def call(self, make: Callable[[], Awaitable[T]], seconds: float) -> T:
-        return super().call(make, max(seconds, PATIENCE_SECONDS))
+        """See `Runs`. Raises Fatal for what does wait: nobody here could ever go on with it."""
+        if self._stopped:
+            raise NotNow("the connection to the exchange is closed; nothing was sent")
+        running = make().__await__()
+        try:
+            next(running)
+        except StopIteration as ended:
+            return ended.value  # type: ignore[no-any-return]  # what the coroutine returned
+        raise Fatal("a request to the exchange in lockstep waits for something: nothing in lockstep may")
 
     def begin(self, make: Callable[[], Awaitable[T]], seconds: float) -> Waiting[T]:
+        """See `Bridges`."""
         try:
             return _Ended(self.call(make, seconds), None)
         except BrainError as error:
             return _Ended(None, error)
+
+    def stop(self) -> None:
+        """See `Bridges`."""
+        self._stopped = True
 
 
 class Lockstep:
@@ -129,13 +145,7 @@ class Lockstep:
         self.pace = LockstepPace(clock)
         self.credentials = Credentials(key=Secret(desk.key), secret=Secret(desk.secret))
         self._session: Session | None = None
-        bridge = LockstepBridge("kraken, in lockstep")
-        bridge.start()
-        try:
-            self.connection = self._connect(bridge, clock, nonces, random.Random(seed))
-        except BaseException:
-            bridge.stop()
-            raise
+        self.connection = self._connect(LockstepBridge(), clock, nonces, random.Random(seed))
 
     @property
     def names(self) -> Names:
@@ -162,7 +172,7 @@ class Lockstep:
             self._lose("the exchange cut the connection")
 
     def close(self) -> None:
-        """Leave no thread behind."""
+        """Hear and send nothing more."""
         self._lose("closed")
         self.connection.close()
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,12 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
             _measure(run)
             if now >= min(night.begins, snapshot) and not waited:
                 run.report(now, "waiting for the Prefect server")
-                await asyncio.to_thread(server.wait)
+                ready = asyncio.create_task(asyncio.to_thread(server.wait))
+                await asyncio.sleep(0)
+                # Meanwhile: the first night needs them, and reading them takes as long as the server takes to come up.
+                import_module("flows.orchestrate")
+                import_module("flows.snapshot")
+                await ready
                 await held.enter_async_context(shared_clients())
                 waited = True
             if now >= snapshot:

@@ -209,7 +209,7 @@ class Engine:
 
     def symbols_concerned(self) -> set[str]:
         """Those of positions and of working orders."""
-        return {*self.ledger.positions, *(order.intent.symbol for order in self.gateway.open_orders())}
+        return {*self.ledger.positions, *self.gateway.working_symbols()}
 
     @property
     def idle(self) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
-from shell.money import Price, QuoteAmount
+from shell.money import CONTEXT, Price, QuoteAmount
 from shell.portfolio.ledger import Ledger
+
+_add, _multiply = CONTEXT.add, CONTEXT.multiply
 
 
 def live_prices(ledger: Ledger, market: MarketBook | RecordedBook) -> dict[str, Price]:
@@ -17,7 +19,8 @@ def live_prices(ledger: Ledger, market: MarketBook | RecordedBook) -> dict[str, 
 
 def live_equity(ledger: Ledger, market: MarketBook | RecordedBook) -> QuoteAmount:
     """Cash and positions at these prices."""
-    total = ledger.cash
-    for symbol, price in live_prices(ledger, market).items():
-        total = total + ledger.positions[symbol].qty.times(price)
-    return total
+    # Exact like a sum of amounts, without one made of every term: asked for twice at each price that is seen.
+    total = ledger.cash.value
+    for symbol, held in ledger.positions.items():
+        total = _add(total, _multiply(held.qty.value, (market.live_price(symbol) or held.avg_entry).value))
+    return QuoteAmount.of(total)

@@ -177,7 +177,7 @@ class Shell:
     def on_price(self, symbol: str, price: Price, at: datetime, *, trials: bool = True) -> None:
         """A live price, for every book that it concerns: match, protect, and watch the loss limits. Not `trials`: their prices
         come with the bars of a replay."""
-        if symbol in self.engine.symbols_concerned():
+        if symbol in self.engine.ledger.positions or self.engine.gateway.works_on(symbol):
             self._follow_up(self.engine.on_price(symbol, price, at), at)
         if trials:
             self.trials.on_price(symbol, price, at)

@@ -75,6 +75,9 @@ class Gateway(Protocol):
     def works_on(self, symbol: str) -> bool:
         """True when an order of `symbol` could fill."""
 
+    def working_symbols(self) -> set[str]:
+        """Those of `open_orders`, without the orders: asked for at every price."""
+
     def learn(self, found: Sequence[GatewayEvent]) -> None:
         """What was found out about its orders besides: it is known from now on, and not told again."""
 

@@ -90,6 +90,9 @@ class PaperGateway:
         """True when an order of `symbol` could fill."""
         return self._symbols.get(symbol, 0) > 0
 
+    def working_symbols(self) -> set[str]:
+        return {symbol for symbol, count in self._symbols.items() if count > 0}
+
     def guards(self, symbol: str) -> Guard | None:
         """None: there is no venue here that could keep a stop."""
         return None

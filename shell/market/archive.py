@@ -7,6 +7,7 @@ Writing the same bars again changes nothing, which is what makes the nightly agg
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -54,7 +55,8 @@ class Archive:
     def first(self, symbol: str, tier: Tier) -> int | None:
         """Open time in ms of the oldest archived bar."""
         months = self._months(symbol, tier)
-        return int(_read_month(months[0])["timestamp"].to_physical()[0]) if months else None
+        # Months are sorted: one row of one column, for every symbol of every night, instead of a month of bars.
+        return int(open_ms_of(_read_month(months[0], ("timestamp",), rows=1))[0]) if months else None
 
     def last(self, symbol: str, tier: Tier) -> int | None:
         """Open time in ms of the newest archived bar."""
@@ -98,9 +100,11 @@ class Archive:
         return merged.height - before.height
 
 
-def _read_month(path: Path) -> pl.DataFrame:
+def _read_month(path: Path, columns: Sequence[str] = CANDLE_COLUMNS, rows: int | None = None) -> pl.DataFrame:
+    """Its `columns`, of the first `rows` bars. Raises DataError for a damaged file."""
     try:
-        return pl.read_parquet(path, columns=list(CANDLE_COLUMNS)).select(CANDLE_COLUMNS).cast(CANDLE_SCHEMA)
+        found = pl.read_parquet(path, columns=list(columns), n_rows=rows)
+        return found.select(columns).cast({name: CANDLE_SCHEMA[name] for name in columns})
     except (PolarsError, OSError) as error:
         raise DataError(f"the archive file {path} is damaged ({type(error).__name__}): restore it or move it") from None
 

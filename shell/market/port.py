@@ -15,6 +15,13 @@ from shell.market.bars import Bar, Tier
 from shell.market.check import Gap, QuarantinedRow
 
 
+class CandleReader(Protocol):
+    """Reads stored candles."""
+
+    def between(self, symbol: str, tier: Tier, start: datetime, end: datetime) -> pl.DataFrame:
+        """Bars opened at or after `start` and closed at `end`."""
+
+
 class CandleKeeper(Protocol):
     """Stored candles. Writing inside `transaction()` joins it: all of the block or none of it."""
 

@@ -19,7 +19,7 @@ from shell.market.archive import Archive
 from shell.market.bars import DAY_MS, TIERS, Tier
 from shell.market.frames import open_ms_of
 from shell.market.history import History
-from shell.market.port import CandleKeeper
+from shell.market.port import CandleKeeper, CandleReader
 
 # Nights rebuild this much of what is already built, for bars that came late.
 REBUILT = timedelta(days=2)
@@ -95,7 +95,7 @@ def build_tiers(candles: CandleKeeper, symbol: str, start: datetime, now: dateti
 
 
 def full_history(
-    candles: CandleKeeper,
+    candles: CandleReader,
     archive: Archive,
     symbols: Sequence[str],
     start: datetime,
@@ -133,7 +133,7 @@ def _first_ms(candles: CandleKeeper, archive: Archive | None, symbol: str) -> in
 
 
 def _everything(
-    candles: CandleKeeper, archive: Archive | None, symbol: str, tier: Tier, start: datetime, end: datetime
+    candles: CandleReader, archive: Archive | None, symbol: str, tier: Tier, start: datetime, end: datetime
 ) -> pl.DataFrame:
     stored = candles.between(symbol, tier, start, end)
     if archive is None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from shell.portfolio.account import AccountPicture
 from shell.portfolio.reconcile_types import Activity, FindingKind, Outcome
@@ -25,6 +25,10 @@ LAST_FACT = "account.last_reconciliation"
 MARK_FACT = "account.mark"
 IDS_A_QUERY = 500
 _NO_COINS, _NEW_COINS, _ALL_COINS = delete(COINS), insert(COINS), select(COINS).order_by(COINS.c.coin)
+_NOTED = tuple(
+    select(name).where(name.in_(bindparam("ids", expanding=True))) for name in (ACTIVITY.c.movement_id, ACTIVITY.c.ref_id)
+)
+_NEW_ACTIVITY = insert(ACTIVITY)
 
 
 class AccountStore:
@@ -64,8 +68,8 @@ class AccountStore:
         with self._database.reading() as connection:
             for at in range(0, len(asked), IDS_A_QUERY):
                 some = asked[at : at + IDS_A_QUERY]
-                for name in (ACTIVITY.c.movement_id, ACTIVITY.c.ref_id):
-                    found |= set(connection.execute(select(name).where(name.in_(some))).scalars())
+                for statement in _NOTED:
+                    found |= set(connection.execute(statement, {"ids": some}).scalars())
         return frozenset(found)
 
     def activity(self, *, since: datetime | None = None, limit: int = 200) -> Sequence[Activity]:
@@ -99,11 +103,15 @@ class AccountStore:
             ]
             if rows:
                 connection.execute(_NEW_COINS, rows)
-            for each in outcome.activity:
-                connection.execute(insert(ACTIVITY).values(
-                    movement_id=each.movement_id, ref_id=each.ref_id, at=each.at, coin=each.coin, amount=each.amount,
-                    label=each.label, ours=each.ours, seq=seq,
-                ))
+            moved = [
+                {
+                    "movement_id": each.movement_id, "ref_id": each.ref_id, "at": each.at, "coin": each.coin,
+                    "amount": each.amount, "label": each.label, "ours": each.ours, "seq": seq,
+                }
+                for each in outcome.activity
+            ]
+            if moved:
+                connection.execute(_NEW_ACTIVITY, moved)
             self._facts.set(UNTIL_FACT, picture.at.isoformat(), picture.at)
 
     def shift(self, coin: str, amount: Decimal) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, bindparam, or_, select
+from sqlalchemy import Connection, Select, bindparam, or_, select
 
 from shell.money import Price
 from shell.orders import OrderState, Purpose
@@ -39,6 +39,13 @@ _RECENT = (
         ORDERS.c.purpose != Purpose.EXTERNAL.value,
     )
 )
+_BY_ORDER, _BY_CLIENT = (
+    select(ORDERS).where(ORDERS.c.book == bindparam("of"), column.in_(bindparam("ids", expanding=True)))
+    for column in (ORDERS.c.order_id, ORDERS.c.client_id)
+)
+_TRADED = select(FILLS.c.fill_id).where(
+    FILLS.c.book == bindparam("of"), FILLS.c.fill_id.in_(bindparam("ids", expanding=True))
+)
 
 
 def book_view(
@@ -54,8 +61,7 @@ def book_view(
     clients = {order.client_id.lower() for order in orders if order.client_id}
     with store.reading() as connection:
         known = _orders(connection, book, named, clients, picture.since)
-        traded = _in(connection, select(FILLS.c.fill_id).where(FILLS.c.book == book), FILLS.c.fill_id,
-                     {trade.trade_id for trade in picture.trades})
+        traded = _in(connection, _TRADED, book, {trade.trade_id for trade in picture.trades})
         return BookView(
             book=book, quote=quote, version=version, mark=mark, ledger=ledger,
             orders=[
@@ -74,10 +80,9 @@ def _orders(
     connection: Connection, book: str, ids: Collection[str], clients: Collection[str], since: datetime
 ) -> list[StoredOrder]:
     """Orders that may still fill, those decided lately, and those that the venue's orders and trades belong to."""
-    mine = select(ORDERS).where(ORDERS.c.book == book)
     rows = {row.intent_id: row for row in connection.execute(_LATELY, {"of": book, "since": since})}
-    rows |= {row.intent_id: row for row in _in(connection, mine, ORDERS.c.order_id, ids)}
-    rows |= {row.intent_id: row for row in _in(connection, mine, ORDERS.c.client_id, clients)}
+    rows |= {row.intent_id: row for row in _in(connection, _BY_ORDER, book, ids)}
+    rows |= {row.intent_id: row for row in _in(connection, _BY_CLIENT, book, clients)}
     return [order_of(row) for row in sorted(rows.values(), key=lambda row: row.seq)]
 
 
@@ -86,10 +91,10 @@ def _recent(connection: Connection, book: str, since: datetime) -> frozenset[str
     return frozenset(connection.execute(_RECENT, {"of": book, "since": since + EDGE}).scalars())
 
 
-def _in(connection: Connection, statement: Select[Any], column: Column[Any], ids: Collection[str]) -> list[Any]:
-    """The rows whose `column` is among `ids`, asked for in parts that every database takes."""
+def _in(connection: Connection, statement: Select[Any], book: str, ids: Collection[str]) -> list[Any]:
+    """What `statement` gives of `book` for these ids, asked for in parts that every database takes."""
     found: list[Any] = []
     asked = sorted(ids)
     for at in range(0, len(asked), IDS_A_QUERY):
-        found.extend(connection.execute(statement.where(column.in_(asked[at : at + IDS_A_QUERY]))))
+        found.extend(connection.execute(statement, {"of": book, "ids": asked[at : at + IDS_A_QUERY]}))
     return found

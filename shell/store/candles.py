@@ -24,6 +24,7 @@ from shell.market.bars import Bar, Tier
 from shell.market.check import Gap, QuarantinedRow, find_gaps
 from shell.market.columns import WIDTH, BarArray, bars_of
 from shell.market.frames import rows_of, to_frame
+from shell.store.kept_bars import KeptBars
 from shell.store.metadata import table_of
 from shell.store.tables_candles import CandleGapRow, CandleQuarantineRow, CandleRow
 
@@ -66,11 +67,33 @@ class Coverage:
     last: datetime
 
 
+class KeptReader:
+    """Reads bars, of those that it read before only what may have changed. One for all who ask one `CandleStore`."""
+
+    def __init__(self, store: Doors, kept: KeptBars) -> None:
+        self._store = store
+        self._kept = kept
+
+    def between(self, symbol: str, tier: Tier, start: datetime, end: datetime) -> pl.DataFrame:
+        """See `CandleStore.between`."""
+        with self._store.reading() as connection:
+            version = None
+            if connection.dialect.name == "sqlite":
+                version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+            return to_frame(self._kept.read(
+                version, (symbol, tier), to_ms(start), to_ms(end) - tier.ms,
+                lambda first_ms, last_ms: _select(connection, symbol, tier, first_ms, last_ms),
+            ))
+
+
 class CandleStore:
     """The candle tables of one database. Every writing method is one transaction, or joins the one it is called in."""
 
     def __init__(self, store: Doors) -> None:
         self._store = store
+        self._kept = KeptBars()
+        # `between` for a caller outside a transaction who asks night after night: see `KeptBars`.
+        self.kept = KeptReader(store, self._kept)
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """The store's own door, for several changes that belong together."""
@@ -97,6 +120,8 @@ class CandleStore:
             stored = _select(connection, symbol, tier, int(times[0]), int(times[-1]))
             fresh = ~np.isin(times, stored[:, 0].astype(np.int64), assume_unique=True)
             changed = _changed(rows, stored, fresh) if replace else np.zeros(len(rows), dtype=bool)
+            if (written := times[fresh | changed]).size:
+                self._kept.wrote((symbol, tier), int(written[0]))
             if changed.any():
                 where = and_(_series(_CANDLES, symbol, tier), _CANDLES.c.open_ms == bindparam("at"))
                 connection.execute(delete(_CANDLES).where(where), [{"at": at} for at in times[changed].tolist()])
@@ -107,6 +132,7 @@ class CandleStore:
         """Remove the bars opened before `before`; returns how many there were."""
         where = and_(_series(_CANDLES, symbol, tier), _CANDLES.c.open_ms < to_ms(before))
         with self._store.transaction() as connection:
+            self._kept.deleted((symbol, tier), to_ms(before))
             return int(connection.execute(delete(_CANDLES).where(where)).rowcount)
 
     def window(self, symbol: str, tier: Tier, end: datetime, length: timedelta | None = None) -> pl.DataFrame:

@@ -90,6 +90,11 @@ class EventLog:
         with self._database.reading() as connection:
             return _last(connection)[0]
 
+    def newest(self) -> tuple[int, str]:
+        """The number and the hash of the newest fact, of one moment; 0 and `EMPTY_HEAD` before the first."""
+        with self._database.reading() as connection:
+            return _last(connection)
+
     def has(self, seq: int, digest: str) -> bool:
         """True when fact number `seq` has this hash: then all before it are those that it was made after, too."""
         with self._database.reading() as connection:

@@ -25,8 +25,9 @@ class Witness:
     def note(self) -> None:
         """Remember the newest fact. A file that cannot be written is told in the log, and the older one goes on."""
         written = self._path.with_suffix(".new")
+        seq, head = self._events.newest()
         try:
-            written.write_text(f"{self._events.newest_seq()} {self._events.head()}\n", encoding="ascii")
+            written.write_text(f"{seq} {head}\n", encoding="ascii")
             os.replace(written, self._path)
         except OSError as error:
             get_logger().warning("the witness of the database could not be written", path=str(self._path), reason=str(error))

@@ -16,6 +16,7 @@ from shell.errors import DataError, NotNow, UsageError
 from shell.market.archive import Archive
 from shell.market.bars import Tier
 from shell.market.history import History, data_hash
+from shell.market.port import CandleReader
 from shell.market.tiers import full_history
 from shell.store.candles import CandleStore
 from shell.store.looks import SelectionLook
@@ -146,7 +147,8 @@ class HistoryAccess:
 
         No candidate is measured on them, so it is no look at any segment.
         """
-        return self._read(since - WARM_UP, now)
+        # Asked every night about the same year of hours and a day more.
+        return self._read(since - WARM_UP, now, self._candles.kept)
 
     # -- inside ---------------------------------------------------------------------------------------------------
 
@@ -216,9 +218,9 @@ class HistoryAccess:
             self._cache[key] = self._read(start, end)
         return self._cache[key]
 
-    def _read(self, start: datetime, end: datetime) -> History:
+    def _read(self, start: datetime, end: datetime, candles: CandleReader | None = None) -> History:
         """Bars opened at or after `start` and closed at `end`."""
-        found = full_history(self._candles, self._archive, self._symbols, start, end)
+        found = full_history(candles or self._candles, self._archive, self._symbols, start, end)
         return History(m5=found.m5, h1=found.h1, d1=found.d1, source=self._source, real=self._real)
 
     def _covered(self, now: datetime) -> tuple[datetime, datetime]:

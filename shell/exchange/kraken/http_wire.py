@@ -1,10 +1,12 @@
 """One HTTP request and its answer's bytes, without an opinion on either: what the client of Kraken sends through.
 
-Raises what httpx raises (`HTTPError`, `StreamError`) and OSError, whoever takes its place as well.
+Raises what httpx raises (`HTTPError`, `StreamError`), OSError, and TimeoutError where the whole took too long, whoever takes
+its place as well.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -37,8 +39,8 @@ class HttpRequest:
 class HttpWire(Protocol):
     """Sends a request once."""
 
-    async def send(self, request: HttpRequest) -> tuple[int, bytes]:
-        """Status and body of the answer."""
+    async def send(self, request: HttpRequest, seconds: float) -> tuple[int, bytes]:
+        """Status and body of the answer; TimeoutError when the last byte is not there within `seconds`."""
 
     async def close(self) -> None: ...
 
@@ -64,8 +66,12 @@ class HttpxWire:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def send(self, request: HttpRequest) -> tuple[int, bytes]:
+    async def send(self, request: HttpRequest, seconds: float) -> tuple[int, bytes]:
         """See `HttpWire`. Raises httpx.ReadError for an answer larger than any of Kraken's."""
+        async with asyncio.timeout(seconds):
+            return await self._send(request)
+
+    async def _send(self, request: HttpRequest) -> tuple[int, bytes]:
         url, body = f"{self._base}{request.target}", request.body or None
         async with self._http.stream(request.method, url, content=body, headers=dict(request.headers)) as answer:
             parts, size = [], 0

@@ -18,6 +18,7 @@ from shell.exchange.kraken.limits import EngineAction
 from shell.exchange.kraken.order_form import add_order_fields, amend_fields
 from shell.exchange.kraken.pairs import KrakenPair, Names
 from shell.exchange.kraken.private_read import (
+    OrderReader,
     read_added,
     read_balances,
     read_cancelled,
@@ -80,6 +81,7 @@ class PrivateApi:
 
     def __init__(self, rest: PrivateSource, names: Names) -> None:
         self.names = names
+        self._orders = OrderReader(names)
         self._rest = rest
 
     # The account.
@@ -113,7 +115,7 @@ class PrivateApi:
         """Every open order, or the one of `cl_ord_id`; with the ids of its fills when `trades`."""
         fields = {**_with_trades(trades), "cl_ord_id": cl_ord_id}
         result = Fields(await self._rest.read("OpenOrders", fields), "OpenOrders")
-        return read_orders(result.value("open"), self.names, "OpenOrders.open")
+        return read_orders(result.value("open"), self._orders, "OpenOrders.open")
 
     async def closed_orders(
         self,
@@ -132,14 +134,14 @@ class PrivateApi:
             "end": _time(end),
             "ofs": offset or None,
         }
-        return read_order_page(await self._rest.read("ClosedOrders", fields), self.names)
+        return read_order_page(await self._rest.read("ClosedOrders", fields), self._orders)
 
     async def query_orders(self, order_ids: Sequence[str], *, trades: bool = True) -> dict[str, OrderInfo]:
         """Orders by id, open or closed. Raises KrakenRefused when one id is wrong: then none is told."""
         found: dict[str, OrderInfo] = {}
         for at in range(0, len(order_ids), ORDERS_A_QUERY):
             fields = {"txid": ",".join(order_ids[at : at + ORDERS_A_QUERY]), **_with_trades(trades)}
-            orders = read_orders(await self._rest.read("QueryOrders", fields), self.names, "QueryOrders")
+            orders = read_orders(await self._rest.read("QueryOrders", fields), self._orders, "QueryOrders")
             found |= {order.order_id: order for order in orders}
         return found
 

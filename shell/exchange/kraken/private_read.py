@@ -29,6 +29,7 @@ from shell.exchange.kraken.wire import Fields, list_of
 from shell.orders import Liquidity, Side
 
 NONE = Decimal(0)
+ORDERS_REMEMBERED = 500
 
 
 def read_balances(value: Any, names: Names) -> dict[str, Balance]:
@@ -74,14 +75,37 @@ def read_trade_volume(value: Any, names: Names) -> TradeVolume:
     return TradeVolume(currency=names.coin(result.text("currency")), volume=result.number("volume"), fees=fees)
 
 
-def read_orders(value: Any, names: Names, where: str) -> tuple[OrderInfo, ...]:
+class OrderReader:
+    """Reads orders, each again only where Kraken tells something else of it than the last time: one that rests is told at
+    every look in the same words. For one account; nothing is looked up here, every order is in the answer that is read."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        # By id, and whether its fills were asked for: those answers come in turns.
+        self._read: dict[tuple[str, bool], tuple[Any, OrderInfo]] = {}
+
+    def order(self, order_id: str, value: Any) -> OrderInfo:
+        """See `read_order`."""
+        key = order_id, isinstance(value, dict) and "trades" in value
+        before = self._read.get(key)
+        if before is not None and before[0] == value:
+            return before[1]
+        found = read_order(order_id, value, self._names)
+        self._read.pop(key, None)
+        self._read[key] = value, found
+        if len(self._read) > ORDERS_REMEMBERED:
+            del self._read[next(iter(self._read))]
+        return found
+
+
+def read_orders(value: Any, reader: OrderReader, where: str) -> tuple[OrderInfo, ...]:
     """Every order of a mapping from order id to order."""
-    return tuple(read_order(order_id, inner, names) for order_id, inner in Fields(value, where).items())
+    return tuple(reader.order(order_id, inner) for order_id, inner in Fields(value, where).items())
 
 
-def read_order_page(value: Any, names: Names) -> OrderPage:
+def read_order_page(value: Any, reader: OrderReader) -> OrderPage:
     result = Fields(value, "ClosedOrders")
-    orders = read_orders(result.value("closed"), names, "ClosedOrders.closed")
+    orders = read_orders(result.value("closed"), reader, "ClosedOrders.closed")
     return OrderPage(orders=orders, count=result.integer("count", len(orders)))
 
 

@@ -7,7 +7,6 @@ treat it as unknown too.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
@@ -204,8 +203,7 @@ class RestClient:
     async def _ask(self, request: HttpRequest, endpoint: str, seconds: float, *, write: bool) -> Any:
         """Send once and read the envelope."""
         try:
-            async with asyncio.timeout(seconds):
-                status, content = await self._http.send(request)
+            status, content = await self._http.send(request, seconds)
         except _NEVER_CONNECTED as error:
             reason = f"no connection to {self._addresses.rest} ({type(error).__name__})"
             raise (NotSent if write else KrakenUnavailable)(f"{endpoint}: {reason}; nothing was sent") from None

@@ -28,20 +28,21 @@ class Turn:
     @asynccontextmanager
     async def taken(self, *, urgent: bool, within: float | None = None) -> AsyncIterator[None]:
         """Hold the turn for the block. Raises NoTurn when it does not come `within` so many seconds."""
-        try:
-            async with asyncio.timeout(within):
-                await self._acquire(urgent)
-        except TimeoutError:
-            raise NoTurn(f"others were before it for {within:g} s") from None
+        if not self._taken:
+            # Nobody to wait for, so nothing to bound.
+            self._taken = True
+        else:
+            try:
+                async with asyncio.timeout(within):
+                    await self._wait(urgent)
+            except TimeoutError:
+                raise NoTurn(f"others were before it for {within:g} s") from None
         try:
             yield
         finally:
             self._hand_on()
 
-    async def _acquire(self, urgent: bool) -> None:
-        if not self._taken:
-            self._taken = True
-            return
+    async def _wait(self, urgent: bool) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (0 if urgent else 1, next(self._order), turn))
         try:

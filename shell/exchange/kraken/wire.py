@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import quote
 
@@ -17,6 +18,8 @@ from shell.money import CONTEXT, plain
 
 # Numbers beyond this power of ten are no prices or quantities, and writing them out would fill the memory.
 EXPONENT_MAX = 40
+# What was read is kept for so many texts, each of at most so many characters.
+TEXTS_KEPT, KEPT_CHARACTERS = 4096, 32
 SHOWN_MAX = 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_MAX = Decimal(10) ** 11
@@ -132,12 +135,24 @@ def number_of(value: Any, where: str) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise MalformedAnswer(f"{where} is not a number: {_shown(value)}")
     try:
-        number = Decimal(value)
+        found = _of_text(value) if type(value) is str and len(value) <= KEPT_CHARACTERS else _usable(value)
     except InvalidOperation:
         raise MalformedAnswer(f"{where} is not a number: {_shown(value)}") from None
-    if not number.is_finite() or abs(number.adjusted()) > EXPONENT_MAX or len(number.as_tuple().digits) > EXPONENT_MAX:
+    if found is None:
         raise MalformedAnswer(f"{where} is no usable number: {_shown(value)}")
+    return found
+
+
+def _usable(value: str | int | Decimal) -> Decimal | None:
+    """None for what no amount is: infinite, or with more digits than any. Raises InvalidOperation for what is no number."""
+    number = Decimal(value)
+    if not number.is_finite() or abs(number.adjusted()) > EXPONENT_MAX or len(number.as_tuple().digits) > EXPONENT_MAX:
+        return None
     return number
+
+
+# An order tells sixteen numbers, most of them zeros or what it told before.
+_of_text = lru_cache(maxsize=TEXTS_KEPT)(_usable)
 
 
 def integer_of(value: Any, where: str) -> int:

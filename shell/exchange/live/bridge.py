@@ -37,6 +37,16 @@ class Runs(Protocol):
         """What the coroutine returns or raises; NoAnswer when it takes longer than `seconds`."""
 
 
+class Bridges(Runs, Protocol):
+    """What a connection runs its client with, until it is stopped."""
+
+    def begin(self, make: Callable[[], Awaitable[T]], seconds: float) -> Waiting[T]:
+        """Start something whose answer is looked for later, and given up after `seconds`. Raises NotNow as `call` does."""
+
+    def stop(self) -> None:
+        """End everything that runs. May be called twice."""
+
+
 class Bridge:
     """An event loop in a thread of its own."""
 
@@ -70,7 +80,7 @@ class Bridge:
             raise NoAnswer("the connection to the exchange was closed in the middle of a call") from None
 
     def begin(self, make: Callable[[], Awaitable[T]], seconds: float) -> Waiting[T]:
-        """Start something whose answer is looked for later, and given up after `seconds`. Raises NotNow as `call` does."""
+        """See `Bridges`."""
         if not self._thread.is_alive():
             raise NotNow("the connection to the exchange is closed; nothing was sent")
 
@@ -93,7 +103,7 @@ class Bridge:
         self._loop.call_soon_threadsafe(begin)
 
     def stop(self) -> None:
-        """End everything that runs. May be called twice."""
+        """See `Bridges`."""
         if not self._thread.is_alive():
             return
         with contextlib.suppress(concurrent.futures.TimeoutError, concurrent.futures.CancelledError):

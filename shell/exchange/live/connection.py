@@ -20,7 +20,7 @@ from shell.exchange.kraken.private import PrivateApi
 from shell.exchange.kraken.public import PublicApi
 from shell.exchange.kraken.rest import RestClient
 from shell.exchange.kraken.signing import Credentials
-from shell.exchange.live.bridge import Bridge
+from shell.exchange.live.bridge import Bridge, Bridges
 from shell.exchange.live.venue import KrakenVenue
 
 OPEN_SECONDS = 60.0
@@ -34,7 +34,7 @@ class LiveConnection:
     """An open connection. `api` is for the bridge's thread (`bridge.call(lambda: api.balances(), seconds)`); `venue` for the
     trading thread."""
 
-    bridge: Bridge
+    bridge: Bridges
     rest: RestClient
     api: PrivateApi
     names: Names

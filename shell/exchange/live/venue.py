@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from shell.errors import OutcomeUnknown
 from shell.exchange.kraken.events import AccountEvent, ReconcileNeeded
@@ -50,12 +50,11 @@ class KrakenVenue:
 
     def drain(self) -> list[AccountEvent]:
         """What was heard since the last call, in order."""
-        events = []
-        while True:
-            try:
-                events.append(self._heard.get_nowait())
-            except Empty:
-                return events
+        heard, events = self._heard, []
+        # Nobody else takes from it, so what is there stays there until it is taken here.
+        while not heard.empty():
+            events.append(heard.get_nowait())
+        return events
 
     def add(self, order: NewOrder) -> str:
         """Send an order, once; the venue's id of it."""

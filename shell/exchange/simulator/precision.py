@@ -69,6 +69,12 @@ def number(text: Any) -> Decimal | None:
 
 def encode(value: Any) -> str:
     """JSON with bare Decimals. Raises TypeError for floats and anything JSON has no form for."""
+    kind = type(value)
+    if kind is str:
+        return encode_basestring_ascii(value)
+    if kind is dict:
+        # Nearly everything is one of these two, and a pattern for any mapping is slow to match.
+        return "{" + ",".join([f"{encode_basestring_ascii(key)}:{encode(each)}" for key, each in value.items()]) + "}"
     match value:
         case str():
             return encode_basestring_ascii(value)

@@ -34,6 +34,8 @@ PRINTS_MIN = 4
 PRINTS_MAX = 3000
 ID_BASE = 1000
 NOISE = 0.05
+# Below eight numpy adds one after another, as Python does.
+FEW = 8
 
 
 class Print(NamedTuple):
@@ -94,7 +96,8 @@ class Series:
     def from_ns(self, at_ns: int) -> Iterator[Print]:
         """Every trade later than `at_ns`, oldest first, to the end of the bars."""
         for bar in range(max(self.bar_at(at_ns // MS_NS - BAR_MS), 0), len(self)):
-            yield from (trade for trade in self.trades(bar) if trade.at_ns > at_ns)
+            trades = self.trades(bar)
+            yield from trades if trades[0].at_ns > at_ns else [trade for trade in trades if trade.at_ns > at_ns]
 
 
 class Tape:
@@ -163,7 +166,16 @@ def _path(chance: np.random.Generator, ticks: Sequence[int], count: int) -> list
 def _shares(chance: np.random.Generator, lots: int, count: int) -> list[int]:
     """`lots` in `count` parts of at least one each."""
     weights = chance.random(count) + 0.05
+    if count < FEW:
+        # The same sums, in the same order, at a quarter of the time that arrays take for so few.
+        drawn: list[float] = weights.tolist()
+        total = 0.0
+        for weight in drawn:  # not `sum`, which adds more exactly in later Pythons
+            total += weight
+        shares = [int(weight / total * (lots - count)) + 1 for weight in drawn]
+        shares[-1] += lots - sum(shares)
+        return shares
     parts = np.floor(weights / weights.sum() * (lots - count)).astype(np.int64) + 1
-    shares: list[int] = parts.tolist()
+    shares = [int(part) for part in parts.tolist()]
     shares[-1] += lots - sum(shares)
     return shares

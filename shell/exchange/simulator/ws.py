@@ -246,7 +246,9 @@ class Session:
         venue = self._exchange.venue
         if isinstance(event, StateChanged):
             self._publish({"channel": "status", "type": "update", "data": [status_row(event.state, self._id)]})
-        if isinstance(event, Traded | Requoted):
+        if not self._subs:
+            return
+        if isinstance(event, (Traded, Requoted)):  # at every print, where a union would be made each time
             symbol = event.listing.symbol
             keys = [(channel, symbol) for channel in BY_SYMBOL if (channel, symbol) in self._subs]
         else:

@@ -98,6 +98,9 @@ class QuietGateway:
     def works_on(self, symbol: str) -> bool:
         return False
 
+    def working_symbols(self) -> set[str]:
+        return set()
+
     def guards(self, symbol: str) -> None:
         return None
 

@@ -116,3 +116,13 @@ def test_extra_columns_are_not_archived(tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     archive.write("BTC/USD", Tier.M5, five_minutes(10).with_columns(trades=pl.lit(1)))
     assert archive.read("BTC/USD", Tier.M5, BEGIN, FAR).equals(five_minutes(10))
+
+
+@pytest.mark.parametrize("damage", [50, 0])
+def test_the_first_bar_of_a_damaged_month_is_not_guessed(tmp_path: Path, damage: int) -> None:
+    archive = Archive(tmp_path)
+    archive.write("BTC/USD", Tier.M5, five_minutes(10))
+    path = tmp_path / "BTC-USD" / "5m" / "2024-03.parquet"
+    path.write_bytes(path.read_bytes()[:damage])
+    with pytest.raises(DataError, match=r"2024-03\.parquet is damaged"):
+        archive.first("BTC/USD", Tier.M5)

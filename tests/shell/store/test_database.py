@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from shell.errors import DataError, Fatal, NotNow
+from shell.errors import DatabaseFailed, DataError, Fatal, NotNow
 from shell.store import database as database_module
 from shell.store.store import Store
 from tests.shell.store.examples import START
@@ -165,3 +165,35 @@ def test_a_failing_statement_is_fatal_and_leaves_nothing(store):
     with pytest.raises(Fatal, match="nowhere"):
         fail()
     assert texts(store) == []
+
+
+def test_parts_inside_parts_are_undone_each_alone_and_counted(store):
+    before = store._database.rollbacks
+    with store.transaction():
+        with store.transaction():
+            store.outbox.add("system", "info", "first", START)
+            with store.transaction():
+                store.outbox.add("system", "info", "second", START)
+            with pytest.raises(KeyError):
+                add_and_fail(store, "third", KeyError())
+            store.outbox.add("system", "info", "fourth", START)
+        with pytest.raises(KeyError):
+            add_and_fail(store, "fifth", KeyError())
+        store.outbox.add("system", "info", "sixth", START)
+    assert sorted(texts(store)) == ["first", "fourth", "second", "sixth"]
+    assert store._database.rollbacks == before + 2
+
+
+@pytest.mark.sqlite
+def test_a_part_that_the_database_refuses_fails_like_any_statement(store):
+    def lost_beneath() -> None:
+        with store.transaction() as connection:
+            connection.connection.driver_connection.execute("ROLLBACK")
+            with store.transaction():
+                # SQLite opens a transaction for a savepoint alone: its release ends it, and the next one has none to end.
+                connection.connection.driver_connection.execute("RELEASE SAVEPOINT part")
+
+    with pytest.raises(DatabaseFailed, match="no such savepoint"):
+        lost_beneath()
+    store.outbox.add("system", "info", "after", START)
+    assert texts(store) == ["after"]

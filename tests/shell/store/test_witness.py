@@ -41,3 +41,15 @@ def test_a_witness_that_is_absent_or_unreadable_says_nothing(tmp_path: Path) -> 
     assert grown(tmp_path / "brain.db", "first") == ""
     (tmp_path / NAME).write_bytes(b"\xff\xfe nonsense")
     assert grown(tmp_path / "brain.db") == ""
+
+
+def test_the_newest_fact_is_told_with_its_number_and_hash_together(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "brain.db")
+    try:
+        assert store.events.newest() == (0, store.events.head())
+        store.events.append("note", NOW, {"sentence": "first"})
+        assert store.events.newest() == (store.events.newest_seq(), store.events.head()) == (1, store.events.head())
+        Witness(tmp_path, store.events).note()
+        assert (tmp_path / NAME).read_text() == f"1 {store.events.head()}\n"
+    finally:
+        store.close()

@@ -13,12 +13,13 @@ from urllib.parse import parse_qsl
 import pytest
 
 from shell.errors import BadInput, DataError
+from shell.exchange.kraken import private_read
 from shell.exchange.kraken.errors import KrakenUnknown, MalformedAnswer
 from shell.exchange.kraken.limiter import Limiter
 from shell.exchange.kraken.limits import LIMITS, Verification
 from shell.exchange.kraken.order_form import add_order_fields, amend_fields
 from shell.exchange.kraken.private import PrivateApi
-from shell.exchange.kraken.private_read import read_order
+from shell.exchange.kraken.private_read import OrderReader, read_order
 from shell.exchange.kraken.private_types import Amendment, Close, FeeIn, NewOrder, OrderKind, OrderStatus, TimeInForce
 from shell.exchange.kraken.wire import encode_form
 from shell.money import plain
@@ -154,6 +155,33 @@ def test_a_recorded_order() -> None:
     }  # fmt: skip
     assert told == {name: value for name, value in expected.items() if name != "timestamp_ms"}
     assert order.expires_at is None and order.cl_ord_id is None and order.parent_id is None and order.reason == ""
+
+
+def test_an_order_told_again_is_read_again_as_soon_as_anything_of_it_changed() -> None:
+    case = next(case for case in payload("responses") if case["name"] == "query_open_limit_post")
+    (order_id, row), *_ = case["http"]["result"].items()
+    reader = OrderReader(names())
+    first = reader.order(order_id, row)
+    assert first == read_order(order_id, row, names())
+    assert reader.order(order_id, {**row}) is first
+    for changed in ({**row, "vol_exec": row["vol"]}, {**row, "status": "canceled"}, {**row, "trades": ["T1"]}, row):
+        assert reader.order(order_id, changed) == read_order(order_id, changed, names())
+    assert reader.order("ANOTHER", row).order_id == "ANOTHER"
+    with pytest.raises(MalformedAnswer):
+        reader.order(order_id, {**row, "vol": "much"})
+    assert reader.order(order_id, row) == first
+
+
+def test_no_more_orders_are_remembered_than_a_few_looks_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(private_read, "ORDERS_REMEMBERED", 2)
+    case = next(case for case in payload("responses") if case["name"] == "query_open_limit_post")
+    (_, row), *_ = case["http"]["result"].items()
+    reader = OrderReader(names())
+    first = reader.order("O1", row)
+    assert reader.order("O1", row) is first
+    for order_id in ("O2", "O3"):
+        reader.order(order_id, row)
+    assert reader.order("O1", row) is not first and len(reader._read) == 2
 
 
 def test_recorded_open_orders() -> None:

@@ -103,3 +103,17 @@ def test_times_of_both_kinds() -> None:
 def test_times_survive_writing(moment: datetime) -> None:
     assert moment_of(Decimal(seconds_text(moment)), "t") == moment and stamp_of(write_stamp(moment), "t") == moment
     assert "." not in seconds_text(moment.replace(microsecond=0)) and moment - moment == timedelta(0)
+
+
+@pytest.mark.parametrize("value", ["1e99", "Infinity", "NaN", "1" * 41, "abc", ""])
+def test_a_text_that_is_no_amount_is_refused_each_time_it_comes(value: str) -> None:
+    for where in ("first", "second"):
+        with pytest.raises(MalformedAnswer, match=f"{where} is n"):
+            number_of(value, where)
+
+
+def test_a_text_that_comes_again_is_the_same_number_and_no_other_kind_is_taken_for_it() -> None:
+    assert [number_of(value, "a") for value in ("1.50", "1.50", "1.5", 1)] == [Decimal("1.50"), Decimal("1.50"), Decimal("1.5"), 1]
+    assert str(number_of("1.50", "a")) == "1.50"
+    with pytest.raises(MalformedAnswer):
+        number_of(True, "a")

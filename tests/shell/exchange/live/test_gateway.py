@@ -148,3 +148,20 @@ def test_states_are_stored_as_they_ended(stage: Opens) -> None:
     assert state is not None
     assert [order.state for order in state.known_orders] == [OrderState.FILLED, OrderState.FILLED]
     assert state.open_orders == []
+
+
+def test_the_symbols_at_work_are_those_of_the_open_orders(stage: Opens) -> None:
+    on = stage({0: [buy(stop=29_000.0)]})
+
+    def told() -> set[str]:
+        return {order.intent.symbol for order in on.gateway.open_orders()}
+
+    assert on.gateway.working_symbols() == told() == set() and not on.gateway.works_on(BTC)
+    on.scan()
+    on.settle(2)
+    assert on.gateway.working_symbols() == told() == {BTC} and on.gateway.works_on(BTC)
+    # Sold by its stop, the entry and the stop are known still, and neither works.
+    on.price("28999.0")
+    on.settle(2)
+    assert on.held() == 0
+    assert on.gateway.working_symbols() == told() == set() and not on.gateway.works_on(BTC)

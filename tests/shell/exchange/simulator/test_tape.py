@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from shell.clock import from_ms
 from shell.errors import DataError
 from shell.exchange.simulator.exchange import Exchange
 from shell.exchange.simulator.ohlc import INTERVALS
+from shell.exchange.simulator.tape import _shares as shares_of
 from shell.exchange.simulator.tape import synthetic_tape, tape_of
 from shell.exchange.simulator.venue import Rules
 from shell.market.synthetic import synthetic_market
@@ -110,3 +112,12 @@ def test_the_same_calls_on_the_same_tape_give_the_same_ids_and_balances() -> Non
         wait(customer.desk, 86_000)
         runs.append((ids, customer.ask("Balance"), customer.ask("TradesHistory")))
     assert runs[0] == runs[1]
+
+
+@given(seed=st.integers(0, 2**32), count=st.integers(4, 9), more=st.integers(0, 10**15))
+def test_a_few_shares_are_those_that_arrays_give(seed: int, count: int, more: int) -> None:
+    weights = np.random.default_rng(seed).random(count) + 0.05
+    expected = (np.floor(weights / weights.sum() * more).astype(np.int64) + 1).tolist()
+    expected[-1] += count + more - sum(expected)
+    assert shares_of(np.random.default_rng(seed), count + more, count) == expected
+    assert sum(expected) == count + more
