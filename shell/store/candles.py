@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import polars as pl
@@ -67,8 +68,11 @@ class Coverage:
     last: datetime
 
 
+_KEPT: WeakKeyDictionary[Doors, KeptBars] = WeakKeyDictionary()
+
+
 class KeptReader:
-    """Reads bars, of those that it read before only what may have changed. One for all who ask one `CandleStore`."""
+    """Reads bars, of those that it read before only what may have changed."""
 
     def __init__(self, store: Doors, kept: KeptBars) -> None:
         self._store = store
@@ -91,7 +95,8 @@ class CandleStore:
 
     def __init__(self, store: Doors) -> None:
         self._store = store
-        self._kept = KeptBars()
+        # One for all who read and write through the same store: what any of them writes is forgotten.
+        self._kept = _KEPT.setdefault(store, KeptBars())
         # `between` for a caller outside a transaction who asks night after night: see `KeptBars`.
         self.kept = KeptReader(store, self._kept)
 

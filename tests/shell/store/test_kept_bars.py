@@ -51,12 +51,14 @@ def opened(path: Path) -> Iterator[tuple[Store, CandleStore]]:
 @given(changes=CHANGES)
 def test_what_is_kept_is_what_is_stored(tmp_path_factory: pytest.TempPathFactory, changes: list[Any]) -> None:
     with opened(tmp_path_factory.mktemp("kept") / "brain.db") as (store, candles):
+        # Another object over the same store: whoever writes, all forget.
+        writer = CandleStore(store)
         candles.add(BTC, Tier.M5, five_minutes(BARS // 2))
         for kind, one, other, value in [*changes, ("read", 0, BARS - 1, 0.0)]:
             first, last = min(one, other), max(one, other)
             match kind:
                 case "write":
-                    candles.add(BTC, Tier.M5, written(first, last, value), replace=value > 3)
+                    writer.add(BTC, Tier.M5, written(first, last, value), replace=value > 3)
                 case "delete":
                     candles.delete_before(BTC, Tier.M5, START + first * FIVE)
                 case "undone":
