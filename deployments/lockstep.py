@@ -41,7 +41,7 @@ from shell.exchange.simulator.ws import Session
 from shell.secrets import Secret
 
 T = TypeVar("T")
-# Bounds of the machine's time, for a defect that would hang: nothing that happens in lockstep may depend on them.
+# The client wants bounds. In lockstep nothing waits, so none is ever reached.
 PATIENCE_SECONDS = 600.0
 # A virtual day passes in seconds: one write of the nonce's ceiling to the disk for each.
 A_DAY = 86_400 * NANOSECONDS
@@ -121,6 +121,7 @@ class LockstepBridge:
             next(running)
         except StopIteration as ended:
             return ended.value  # type: ignore[no-any-return]  # what the coroutine returned
+        running.close()
         raise Fatal("a request to the exchange in lockstep waits for something: nothing in lockstep may")
 
     def begin(self, make: Callable[[], Awaitable[T]], seconds: float) -> Waiting[T]:

@@ -199,7 +199,7 @@ async def _days_and_nights(run: _Run, server: PrefectServer) -> None:
             if now >= min(night.begins, snapshot) and not waited:
                 run.report(now, "waiting for the Prefect server")
                 ready = asyncio.create_task(asyncio.to_thread(server.wait))
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # The thread begins before what follows holds this one.
                 # Meanwhile: the first night needs them, and reading them takes as long as the server takes to come up.
                 import_module("flows.orchestrate")
                 import_module("flows.snapshot")

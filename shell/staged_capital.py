@@ -63,14 +63,15 @@ class StagedCapital:
 
     def begin(self, version: str, now: datetime) -> None:
         """`version` trades from `now` on: at the first part, unless it had begun before and was not replaced since."""
-        self._told = None
         if self._settings.mode != "live":
             if self._store.facts.get(STAGE_FACT):
+                self._told = None
                 self._store.facts.set(STAGE_FACT, {}, now)
                 self._store.events.append(SHARE_EVENT, now, {"version": version, "share": plain(WHOLE), "mode": "paper"})
             return
         known: Any = self._store.facts.get(STAGE_FACT)
         if not known or known["version"] != version:
+            self._told = None
             self._store.facts.set(STAGE_FACT, {"version": version, "since": now.isoformat()}, now)
 
     def apply(self, engine: Engine, now: datetime) -> CapitalStage:

@@ -31,7 +31,7 @@ from shell.market.history import HASH_DIGITS, History
 from shell.trials.candidate import source_hash
 
 RUNS_KEPT = 32
-# Search, its short part, selection, selection under stress: a night's, each with a process of its own.
+# Search, its short part, selection, selection under stress: the kinds of run of a night, one bench each.
 BENCHES_KEPT = 4
 
 # Source, data, account and costs, start, end, and whether the run was fast.

@@ -69,8 +69,9 @@ def run_again(
     share_at: Callable[[datetime], Decimal] = lambda _at: WHOLE,
 ) -> Run:
     """What the book does from the mark to `until` when it is run again, on the part of the capital that `share_at` tells of
-    each moment; `hosted` is closed at the end. Raises DataError for a window without bars, StrategyFault when the strategy
-    tries what honest code never does, and FramesWanted where this is to be forgotten and done anew in a host with frames."""
+    each moment; `hosted` is closed by then, unless there was nothing to run over. Raises DataError for a window without bars,
+    StrategyFault when the strategy tries what honest code never does, and FramesWanted where this is to be forgotten and done
+    anew in a host with frames."""
     spread = float(settings.paper.spread_pct) if settings.paper.slippage_pct else 0.0
     market = RecordedBook(recording_of(history, history.symbols, mark.at, until), spread_pct=spread)
     if not market.bars:

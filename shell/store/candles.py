@@ -68,11 +68,12 @@ class Coverage:
     last: datetime
 
 
+# By store: several readers and writers of its candles are made, and all must forget what one of them wrote.
 _KEPT: WeakKeyDictionary[Doors, KeptBars] = WeakKeyDictionary()
 
 
 class KeptReader:
-    """Reads bars, of those that it read before only what may have changed."""
+    """Reads bars, of those that it read before only what may have changed. Not for a transaction that may yet be undone."""
 
     def __init__(self, store: Doors, kept: KeptBars) -> None:
         self._store = store

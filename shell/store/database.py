@@ -174,8 +174,8 @@ class Database:
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
     def _say(self, text: str) -> None:
-        """Run what only moves a transaction, and fails as SQLAlchemy's own would: around three words every step says a dozen
-        times its statements cost ten times the words."""
+        """Run what only moves a transaction, and fail as SQLAlchemy's own would, whose statements cost ten times as much: a
+        step has a dozen of these."""
         if not self.is_sqlite:
             self._connection.exec_driver_sql(text)
             return

@@ -28,7 +28,8 @@ class _Known:
 
 
 class KeptBars:
-    """For one store of bars and one thread. The rows that are given out are nobody's to change."""
+    """For one store of bars, inside its transactions and readings alone, whose lock keeps threads apart: one stretch for each
+    symbol and tier. The rows that are given out are nobody's to change."""
 
     def __init__(self) -> None:
         self._known: dict[Series, _Known] = {}

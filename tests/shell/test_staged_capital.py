@@ -112,3 +112,14 @@ def test_the_engine_is_given_the_part_and_readers_find_it(store: Store) -> None:
     assert store.facts.get(STAGE_FACT)["share"] == "0.4"
     told = recorded_shares(store)
     assert [told(BEGIN + day * DAY) for day in (-1, 0, 1, 2, 3)] == [1, Decimal("0.2"), Decimal("0.2"), Decimal("0.4"), Decimal("0.4")]
+
+
+def test_what_readers_know_is_neither_read_nor_written_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for capital, reads in ((staged(store), 1), (staged(store, "paper"), 0)):
+        book, asked = Book("v002"), []
+        capital.apply(book, BEGIN)  # type: ignore[arg-type]
+        get = type(store.facts).get
+        with monkeypatch.context() as patched:
+            patched.setattr(type(store.facts), "get", lambda facts, key, get=get, asked=asked: (asked.append(key), get(facts, key))[1])
+            capital.apply(book, BEGIN)  # type: ignore[arg-type]
+        assert asked == [STAGE_FACT] * reads
