@@ -50,11 +50,14 @@ _NO_TIMES: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 
 class Doors(Protocol):
-    """What this needs of the store: its two doors."""
+    """What this needs of the store: its two doors, and how often what went through them was undone."""
 
     def transaction(self) -> AbstractContextManager[Connection]: ...
 
     def reading(self) -> AbstractContextManager[Connection]: ...
+
+    @property
+    def rollbacks(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +76,7 @@ _KEPT: WeakKeyDictionary[Doors, KeptBars] = WeakKeyDictionary()
 
 
 class KeptReader:
-    """Reads bars, of those that it read before only what may have changed. Not for a transaction that may yet be undone."""
+    """Reads bars, of those that it read before only what may have changed."""
 
     def __init__(self, store: Doors, kept: KeptBars) -> None:
         self._store = store
@@ -84,7 +87,7 @@ class KeptReader:
         with self._store.reading() as connection:
             version = None
             if connection.dialect.name == "sqlite":
-                version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
+                version = connection.exec_driver_sql("PRAGMA data_version").scalar_one(), self._store.rollbacks
             return to_frame(self._kept.read(
                 version, (symbol, tier), to_ms(start), to_ms(end) - tier.ms,
                 lambda first_ms, last_ms: _select(connection, symbol, tier, first_ms, last_ms),

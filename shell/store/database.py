@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import StaticPool
 
 from shell.errors import DatabaseBusy, DatabaseFailed, DataError, Fatal, NotNow
@@ -131,7 +131,7 @@ class Database:
             self._say("RELEASE SAVEPOINT part")
         except BaseException:
             self.rollbacks += 1
-            with suppress(DBAPIError):  # see `_undo`
+            with suppress(SQLAlchemyError):  # See `_undo`; of a connection that is lost it is no DBAPIError.
                 self._say("ROLLBACK TO SAVEPOINT part")
                 self._say("RELEASE SAVEPOINT part")
             raise

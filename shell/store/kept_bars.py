@@ -16,6 +16,8 @@ from shell.market.columns import BarArray
 
 Series = tuple[str, Tier]
 Select = Callable[[int, int], BarArray]
+# The number that the database gives to what others wrote, and how often something was undone here.
+Version = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +35,11 @@ class KeptBars:
 
     def __init__(self) -> None:
         self._known: dict[Series, _Known] = {}
-        self._version: int | None = None
+        self._version: Version | None = None
 
-    def read(self, version: int | None, series: Series, first_ms: int, last_ms: int, select: Select) -> BarArray:
+    def read(self, version: Version | None, series: Series, first_ms: int, last_ms: int, select: Select) -> BarArray:
         """Bars opened from `first_ms` to `last_ms`, both included, oldest first; `select` reads those that are not known.
-        `version` is the database's number, None where it has none. Not for a transaction that may yet be undone."""
+        `version` is that of the database, None where it has none."""
         if version is None or version != self._version:
             self._known.clear()
             self._version = version

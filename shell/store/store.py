@@ -112,6 +112,11 @@ class Store:
         """One consistent state for several reads."""
         return self._database.reading()
 
+    @property
+    def rollbacks(self) -> int:
+        """How often something was undone; see `Database`."""
+        return self._database.rollbacks
+
     def journal(self, book: str) -> SqlJournal:
         """Where the steps of `book` are recorded."""
         return SqlJournal(book, self._database, self.events, self._ledgers, self._prepared, self.fence)

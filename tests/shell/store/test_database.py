@@ -6,6 +6,7 @@ import sqlite3
 import threading
 
 import pytest
+from sqlalchemy import event
 
 from shell.errors import DatabaseFailed, DataError, Fatal, NotNow
 from shell.store import database as database_module
@@ -197,3 +198,12 @@ def test_a_part_that_the_database_refuses_fails_like_any_statement(store):
         lost_beneath()
     store.outbox.add("system", "info", "after", START)
     assert texts(store) == ["after"]
+
+
+def test_a_connection_that_is_lost_inside_a_part_fails_as_one_that_is_lost_anywhere(store):
+    def lose(context):
+        context.is_disconnect = True
+
+    event.listen(store._database._engine, "handle_error", lose)
+    with pytest.raises(DatabaseFailed), store.transaction(), store.transaction() as connection:
+        connection.exec_driver_sql("SELECT no_such_function()")

@@ -65,6 +65,8 @@ def test_what_is_kept_is_what_is_stored(tmp_path_factory: pytest.TempPathFactory
                     with pytest.raises(KeyError), store.transaction():
                         candles.add(BTC, Tier.M5, written(first, last, value))
                         candles.delete_before(BTC, Tier.M5, START + first * FIVE)
+                        # What is read before it is undone is not kept, either.
+                        candles.kept.between(BTC, Tier.M5, START, START + BARS * FIVE)
                         raise KeyError
             begin, end = START + first * FIVE, START + (last + 1) * FIVE
             expected = candles.between(BTC, Tier.M5, begin, end)
@@ -90,7 +92,7 @@ def asked(kept: KeptBars, version: int | None, first: int, last: int) -> list[tu
         found.append((first_ms, last_ms))
         return np.asfortranarray(np.column_stack([np.arange(first_ms, last_ms + 1, dtype=np.float64)] * 6))
 
-    rows = kept.read(version, SERIES, first, last, select)
+    rows = kept.read(None if version is None else (version, 0), SERIES, first, last, select)
     assert rows[:, 0].tolist() == list(range(first, last + 1))
     return found
 
