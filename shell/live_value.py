@@ -5,22 +5,24 @@ from __future__ import annotations
 from shell.market.book import MarketBook
 from shell.market.recorded import RecordedBook
 from shell.money import CONTEXT, Price, QuoteAmount
-from shell.portfolio.ledger import Ledger
+from shell.portfolio.ledger import Ledger, Position
 
 _add, _multiply = CONTEXT.add, CONTEXT.multiply
 
 
 def live_prices(ledger: Ledger, market: MarketBook | RecordedBook) -> dict[str, Price]:
     """The newest price seen of every holding, its entry price where none was."""
-    return {
-        symbol: market.live_price(symbol) or position.avg_entry for symbol, position in ledger.positions.items()
-    }
+    return {symbol: _price_of(held, market) for symbol, held in ledger.positions.items()}
 
 
 def live_equity(ledger: Ledger, market: MarketBook | RecordedBook) -> QuoteAmount:
     """Cash and positions at these prices."""
-    # Exact like a sum of amounts, without one made of every term: asked for twice at each price that is seen.
+    # The digits of a sum of amounts, without an amount for each term: asked for twice at each price that is seen.
     total = ledger.cash.value
-    for symbol, held in ledger.positions.items():
-        total = _add(total, _multiply(held.qty.value, (market.live_price(symbol) or held.avg_entry).value))
+    for held in ledger.positions.values():
+        total = _add(total, _multiply(held.qty.value, _price_of(held, market).value))
     return QuoteAmount.of(total)
+
+
+def _price_of(held: Position, market: MarketBook | RecordedBook) -> Price:
+    return market.live_price(held.symbol) or held.avg_entry

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -104,7 +103,8 @@ class Hunt:
         self._budget = Budget.of(context.evaluations_max)
         self._share = SHORT if self._budget.short else WHOLE
         self._baseline: SearchScore | None = None
-        self._look_many = context.look_many
+        # Where looks of sources of our own share processes, and whether they do: see `made`.
+        self._look_many, self._sharing = context.look_many, False
         self._tonight: list[Evaluation] = []
         self._asked: list[tuple[optuna.Trial, Evaluation]] = []
         self._drawn = 0
@@ -126,9 +126,14 @@ class Hunt:
 
     def made(self) -> tuple[SearchScore, list[Evaluation]]:
         """The active strategy's score on the whole window, and every look at something else in the order made."""
-        shared = self._context.ours if self._family.ours else None
-        with nullcontext(self._context.look_many) if shared is None else shared() as self._look_many:
+        if self._context.ours is None or not self._family.ours:
             return self._made()
+        with self._context.ours() as look_many:
+            self._look_many, self._sharing = look_many, True
+            try:
+                return self._made()
+            finally:
+                self._look_many, self._sharing = self._context.look_many, False
 
     def _made(self) -> tuple[SearchScore, list[Evaluation]]:
         for _ in range(self._wanted * ASKS_PER_LOOK):
@@ -148,9 +153,9 @@ class Hunt:
     def _look_beside_own(self, sources: Sequence[StrategySource]) -> Sequence[SearchScore]:
         """Scores on the whole window; the active strategy's before them, which becomes the baseline. Whoever wrote that one,
         it is in no process that looks of ours share."""
-        first, together = [self._context.active.source], self._look_many is self._context.look_many
-        self._baseline, *scores = self._context.look_many([*first, *(sources if together else ())], WHOLE)
-        return scores if together or not sources else self._look_many(sources, WHOLE)
+        beside = () if self._sharing else sources
+        self._baseline, *scores = self._context.look_many([self._context.active.source, *beside], WHOLE)
+        return self._look_many(sources, WHOLE) if self._sharing and sources else scores
 
     def _ask(self) -> None:
         self._drawn += 1

@@ -57,10 +57,10 @@ def test_flows_that_share_their_clients_load_the_certificates_for_none_of_them(m
     monkeypatch.setattr(ssl, "create_default_context", counted)
     before, answers = asyncio.run(runs())
     assert answers == ["200"] * 3
-    assert (before, len(made)) == (2, 2)
+    assert len(made) == before
     # And whoever shares nothing, afterwards, asks with clients of their own, on a loop of their own.
     assert asyncio.run(three_runs()) == ["200"] * 3
-    assert len(made) > 2
+    assert len(made) > before
 
 
 @task(persist_result=False)

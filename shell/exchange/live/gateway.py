@@ -157,10 +157,10 @@ class LiveGateway:
 
     def works_on(self, symbol: str) -> bool:
         """True when an order of `symbol` could fill."""
-        return any(each.life.working and each.approved.intent.symbol == symbol for each in self._orders)
+        return any(tracked.intent.symbol == symbol for tracked in self._orders.working())
 
     def working_symbols(self) -> set[str]:
-        return {tracked.approved.intent.symbol for tracked in self._orders if tracked.life.working}
+        return {tracked.intent.symbol for tracked in self._orders.working()}
 
     def guards(self, symbol: str) -> Guard | None:
         """The venue's stops of `symbol`. Not settled while one is on its way in or out, while a fill's stop was not looked

@@ -176,6 +176,6 @@ def _shares(chance: np.random.Generator, lots: int, count: int) -> list[int]:
         shares[-1] += lots - sum(shares)
         return shares
     parts = np.floor(weights / weights.sum() * (lots - count)).astype(np.int64) + 1
-    shares = [int(part) for part in parts.tolist()]
+    shares = list(map(int, parts))
     shares[-1] += lots - sum(shares)
     return shares
